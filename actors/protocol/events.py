@@ -1,0 +1,247 @@
+"""Events: facts that leave the system for whoever subscribed to them.
+
+A user's own event is a dataclass that derives from `Event`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+__all__ = [
+    "KNOWN_EVENTS",
+    "AgentError",
+    "AgentRegistered",
+    "AgentRestarted",
+    "AgentStateChanged",
+    "AgentTerminated",
+    "CoordinationRequired",
+    "DeadLetterFound",
+    "Event",
+    "LogRecorded",
+    "ResourceAvailable",
+    "ResourceLimitExceeded",
+    "ResourcePressure",
+    "Scope",
+    "ShutdownInitiated",
+    "TaskAssigned",
+    "TaskCancelledEvent",
+    "TaskCompleted",
+    "TaskFailed",
+    "TaskProgressed",
+    "TaskRetried",
+    "TaskStarted",
+    "TaskSubmitted",
+]
+
+Scope: TypeAlias = Literal["global", "local", "type"]
+"""Who may hear: everyone; agents at work on the same job; agents of the publisher's type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """The root of all events. `source` is an agent's id or a part of the system; `time` UTC seconds."""
+
+    source: str = ""
+    scope: Scope = "global"
+    time: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TaskEvent(Event):
+    task_id: str
+    name: str = ""
+    job: str | None = None
+    attempt: int = 0
+    agent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSubmitted(_TaskEvent):
+    """A task was accepted by the scheduler."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskAssigned(_TaskEvent):
+    """A task was sent to an agent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskStarted(_TaskEvent):
+    """A task's body began to run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskProgressed(_TaskEvent):
+    """A task told how far it has come, 0 to 1."""
+
+    fraction: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCompleted(_TaskEvent):
+    """A task ended with a result. `seconds` is how long its body ran."""
+
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFailed(_TaskEvent):
+    """A task failed for good."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRetried(_TaskEvent):
+    """An attempt failed and the task will run again, `delay` seconds from now."""
+
+    error: str = ""
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCancelledEvent(_TaskEvent):
+    """A task was cancelled."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AgentEvent(Event):
+    agent: str
+    type: str = ""
+    incarnation: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRegistered(_AgentEvent):
+    """An agent is idle for the first time."""
+
+    pid: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentStateChanged(_AgentEvent):
+    """An agent moved from one state to another."""
+
+    previous: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentError(_AgentEvent):
+    """An agent has a fault of its own (not of a task)."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRestarted(_AgentEvent):
+    """An agent was replaced; `incarnation` is the new one's."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentTerminated(_AgentEvent):
+    """An agent has ended."""
+
+    reason: str = ""
+    exit_code: int | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceAvailable(Event):
+    """The machine has enough of `resource` again: work goes on."""
+
+    resource: str
+    figure: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourcePressure(Event):
+    """The machine is short of `resource`, or an agent is over a soft limit: `figure` of `allowed`."""
+
+    resource: str
+    agent: str | None = None
+    figure: float = 0.0
+    allowed: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceLimitExceeded(Event):
+    """An agent went over a hard limit and is ended."""
+
+    resource: str
+    agent: str = ""
+    task_id: str | None = None
+    figure: float = 0.0
+    allowed: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinationRequired(Event):
+    """An agent asks for something that only the program can decide."""
+
+    agent: str
+    topic: str = ""
+    data: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterFound(Event):
+    """A message had no recipient."""
+
+    recipient: str
+    message: str = ""
+    sender: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShutdownInitiated(Event):
+    """The system has begun to end."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRecorded(Event):
+    """A log record of an agent, on its way into the program's logging. `fields` are the bound values."""
+
+    kind: ClassVar[str] = "log"
+    logger: str
+    level: int
+    message: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    exception: str | None = None
+
+
+KNOWN_EVENTS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        TaskSubmitted,
+        TaskAssigned,
+        TaskStarted,
+        TaskProgressed,
+        TaskCompleted,
+        TaskFailed,
+        TaskRetried,
+        TaskCancelledEvent,
+        AgentRegistered,
+        AgentStateChanged,
+        AgentError,
+        AgentRestarted,
+        AgentTerminated,
+        ResourceAvailable,
+        ResourcePressure,
+        ResourceLimitExceeded,
+        CoordinationRequired,
+        DeadLetterFound,
+        ShutdownInitiated,
+        LogRecorded,
+    )
+}
+"""The library's own events by name: the only classes that an event from an agent is rebuilt as."""
