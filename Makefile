@@ -1,0 +1,95 @@
+# Every target works alone on a fresh Debian or Ubuntu that has Python 3.11 or later with venv.
+# `make` or `make help` lists them.
+#
+#   PYTHON=python3.13 make test     another interpreter (used when the environment is first set up)
+#   VENV=.venv-x make test          another place for the environment
+#   TESTS="tests/core -k queue"     what pytest is to run
+
+PYTHON ?= python3
+VENV ?= .venv
+TESTS ?= tests
+REPORT ?= reports/review.html
+
+# Absolute, so that a recipe may change its directory.
+BIN := $(abspath $(VENV))/bin
+STAMP := $(VENV)/.installed
+# Colour and progress bars belong to a terminal, not to a log.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+# `python3 -m venv` is there on Debian without the package python3-venv, and fails late and obscurely: ensurepip tells.
+define CHECK_PYTHON
+command -v $(PYTHON) >/dev/null 2>&1 || { \
+    echo "make: no '$(PYTHON)' here. Install Python 3.11 or later: apt-get install python3 python3-venv" >&2; exit 1; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+    echo "make: Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+         "Install a later one and name it: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+    echo "make: $(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-pythons lint format format-check types coverage bench clean venv
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Set up once, and again when pyproject.toml is newer. A half-built environment never has the stamp.
+$(STAMP): pyproject.toml
+	@$(CHECK_PYTHON)
+	@echo "make: setting up $(VENV) with $$($(PYTHON) -V), which takes about a minute the first time"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@touch $@
+
+venv: $(STAMP) ## set up the environment that all the others use
+
+demo: $(STAMP) ## review this project with `actors review` and say where the report is
+	@mkdir -p $(dir $(REPORT))
+	@$(BIN)/actors review . --html $(REPORT)
+	@echo "The report: $(abspath $(REPORT))"
+
+test: $(STAMP) ## the tests, without the slow ones
+	@$(BIN)/python -m pytest -q -m "not slow" $(TESTS)
+
+test-all: $(STAMP) ## all the tests, the slow ones too
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+# Each interpreter gets an environment of its own beside .venv. One that fails does not keep the others from running.
+test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of this machine
+	@seen=0; failed=""; \
+	for version in 3.11 3.12 3.13; do \
+	    python=$$(VERSION=$$version sh tools/find_python.sh) || { echo "make: no Python $$version here: skipped"; continue; }; \
+	    seen=$$((seen + 1)); \
+	    echo "make: Python $$version is $$python"; \
+	    $(MAKE) --no-print-directory test PYTHON="$$python" VENV=.venv-$$version || failed="$$failed $$version"; \
+	done; \
+	[ $$seen -gt 0 ] || { echo "make: no Python 3.11, 3.12 or 3.13 found in PATH or under pyenv" >&2; exit 1; }; \
+	[ -z "$$failed" ] || { echo "make: the tests failed on:$$failed" >&2; exit 1; }
+
+coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q -m "not slow" $(TESTS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+
+lint: $(STAMP) ## ruff, and the contracts of the order of the rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## format all files in place
+	@$(BIN)/ruff format .
+
+format-check: $(STAMP) ## say which files `make format` would change
+	@$(BIN)/ruff format --check --diff .
+
+types: $(STAMP) ## mypy in its strict mode
+	@$(BIN)/mypy
+
+bench: $(STAMP) ## the benchmarks against the standard library's pools
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove what the other targets made
+	@rm -rf .venv .venv-* build dist reports htmlcov .coverage .coverage.* \
+	    .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The tests of `actors`, in folders named after the rooms."""
