@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
+from actors.errors import ConfigError
 from actors.settings import (
+    FromEnvironment,
     Settings,
     amount,
     bad_setting,
@@ -21,8 +24,6 @@ from actors.settings import (
     one_of,
     optional,
     plain_text,
-    read_environment,
-    read_file,
     seconds,
     setting,
     size,
@@ -31,6 +32,10 @@ from actors.settings import (
 )
 
 __all__ = ["LIMIT_NAMES", "AgentConfig", "LimitName", "Limits", "SystemConfig"]
+
+_PREFIX = "ACTORS_"
+# What stands in the environment of agents and of their child processes, about them and not for them.
+_NOT_SETTINGS = frozenset({"ACTORS_AGENT_ID", "ACTORS_AGENT_TYPE", "ACTORS_AGENT_WORKSPACE"})
 
 LimitName: TypeAlias = Literal["memory", "open_files", "processes", "cpu"]
 """What an agent can be limited in."""
@@ -253,7 +258,62 @@ class SystemConfig(Settings):
             ConfigError: an unknown key or a bad value; or the file cannot be read.
         """
         return cls.from_sources(
-            read_file(Path(file)) if file is not None else {},
-            read_environment(os.environ if environ is None else environ),
+            _read_file(Path(file)) if file is not None else {},
+            _read_environment(os.environ if environ is None else environ),
             code,
         )
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings among environment variables, as nested mappings of text that is still to be read by the rules.
+
+    Raises:
+        ConfigError: a variable and another one inside it, as `ACTORS_AGENT` and `ACTORS_AGENT__GRACE`.
+    """
+    data: dict[str, Any] = {}
+    for variable in sorted(environ):
+        if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS:
+            continue
+        value = FromEnvironment(environ[variable])
+        value.variable = variable
+        *tables, key = variable.removeprefix(_PREFIX).lower().split("__")
+        inside = data
+        for table in tables:
+            below = inside.setdefault(table, {})
+            if not isinstance(below, dict):
+                raise bad_setting(table, below, "a table of settings, each in a variable of its own")
+            inside = below
+        inside[key] = value
+    return data
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """The nested mappings that a TOML or YAML file holds.
+
+    Raises:
+        ConfigError: it cannot be read, or YAML is not installed.
+    """
+    try:
+        content = path.read_text("utf-8")
+        data = _read_yaml(content, path) if path.suffix in {".yaml", ".yml"} else tomllib.loads(content)
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
+        allowed = "the path of a TOML or YAML file in UTF-8"
+        raise ConfigError(f"{path} cannot be read: {error}", key="file", value=str(path), allowed=allowed) from error
+    if not isinstance(data, dict):
+        raise bad_setting("file", str(path), "a file that holds a table of settings")
+    return data
+
+
+def _read_yaml(content: str, path: Path) -> Any:
+    try:
+        import yaml  # noqa: PLC0415 - an extra, and of use only to those who have such a file
+    except ImportError:
+        message = f"{path} is YAML: install actors-hub[cli] to read it, or write the settings as TOML"
+        raise ConfigError(message, key="file", value=str(path), allowed="TOML") from None
+    try:
+        # Data only: no tag of YAML can make an object.
+        return yaml.safe_load(content) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error

@@ -1,4 +1,4 @@
-"""The machinery of settings: rules that check a value, tables of settings, and the sources that they come from.
+"""The machinery of settings: rules that check a value, and tables of settings.
 
 A setting that was named explicitly is known as such (`named`), so that tables can be laid over each other:
 `base.merged(over)` takes from `over` only what `over` names.
@@ -11,16 +11,15 @@ import difflib
 import math
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
 from actors.errors import ConfigError
 
 __all__ = [
+    "FromEnvironment",
     "Rule",
     "Settings",
     "amount",
@@ -33,8 +32,6 @@ __all__ = [
     "optional",
     "parse_size",
     "plain_text",
-    "read_environment",
-    "read_file",
     "seconds",
     "setting",
     "size",
@@ -45,8 +42,6 @@ __all__ = [
 _SIZE = re.compile(r"([0-9._]+)\s*([KMGT]?)(I?B)?", re.ASCII)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _SIZE_TEXT = 'bytes as a whole number above 0, or text such as "512M", "1GiB" (1024) or "1GB" (1000)'
-_PREFIX = "ACTORS_"
-_NOT_SETTINGS = frozenset({"ACTORS_AGENT_ID", "ACTORS_AGENT_TYPE", "ACTORS_AGENT_WORKSPACE"})
 _NOTHING = frozenset({"none", "unlimited"})
 
 
@@ -81,7 +76,7 @@ class Rule(NamedTuple):
     nested: type[Settings] | None = None
 
 
-class _FromEnvironment(str):
+class FromEnvironment(str):
     """Text of an environment variable, still to be read as the setting's own type."""
 
     __slots__ = ("variable",)
@@ -345,8 +340,8 @@ def _plain(value: Any) -> Any:
 
 def bad_setting(key: str, value: object, allowed: str) -> ConfigError:
     """The error for a value that is not allowed; it names the environment variable that it came from, if any."""
-    came = f"{str(value)!r} from {value.variable}" if isinstance(value, _FromEnvironment) else repr(value)
-    shown = str(value) if isinstance(value, _FromEnvironment) else value
+    came = f"{str(value)!r} from {value.variable}" if isinstance(value, FromEnvironment) else repr(value)
+    shown = str(value) if isinstance(value, FromEnvironment) else value
     return ConfigError(f"{key} takes {allowed}; got {came}", key=key, value=shown, allowed=allowed)
 
 
@@ -354,7 +349,7 @@ def _unknown(key: str, value: object, known: Mapping[str, Any], inside: str) -> 
     name = key.removeprefix(inside)
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {inside}{near[0]}?" if near else ""
-    where = f" (from {value.variable})" if isinstance(value, _FromEnvironment) else ""
+    where = f" (from {value.variable})" if isinstance(value, FromEnvironment) else ""
     allowed = ", ".join(f"{inside}{each}" for each in sorted(known))
     return ConfigError(
         f"there is no setting {key}{where}{hint}; known: {allowed}", key=key, value=value, allowed=allowed
@@ -365,7 +360,7 @@ def _read(rule: Rule, key: str, value: object) -> object:
     """A value of a file or of the environment, with "none" and environment text turned into what code would give."""
     if isinstance(value, str) and rule.optional and value.strip().lower() in _NOTHING:
         return None
-    if not isinstance(value, _FromEnvironment):
+    if not isinstance(value, FromEnvironment):
         return value
     try:
         return rule.read(str(value))
@@ -395,58 +390,3 @@ def nested(cls: type[Settings]) -> Rule:
         raise ValueError(value)
 
     return Rule(check, f"{cls.__name__}(…), or a table of its settings", nested=cls)
-
-
-def read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The settings among environment variables, as nested mappings of text that is still to be read by the rules.
-
-    Raises:
-        ConfigError: a variable and another one inside it, as `ACTORS_AGENT` and `ACTORS_AGENT__GRACE`.
-    """
-    data: dict[str, Any] = {}
-    for variable in sorted(environ):
-        if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS:
-            continue
-        value = _FromEnvironment(environ[variable])
-        value.variable = variable
-        *tables, key = variable.removeprefix(_PREFIX).lower().split("__")
-        inside = data
-        for table in tables:
-            below = inside.setdefault(table, {})
-            if not isinstance(below, dict):
-                raise bad_setting(table, below, "a table of settings, each in a variable of its own")
-            inside = below
-        inside[key] = value
-    return data
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """The nested mappings that a TOML or YAML file holds.
-
-    Raises:
-        ConfigError: it cannot be read, or YAML is not installed.
-    """
-    try:
-        content = path.read_text("utf-8")
-        data = _read_yaml(content, path) if path.suffix in {".yaml", ".yml"} else tomllib.loads(content)
-    except ConfigError:
-        raise
-    except (OSError, ValueError) as error:
-        allowed = "the path of a TOML or YAML file in UTF-8"
-        raise ConfigError(f"{path} cannot be read: {error}", key="file", value=str(path), allowed=allowed) from error
-    if not isinstance(data, dict):
-        raise bad_setting("file", str(path), "a file that holds a table of settings")
-    return data
-
-
-def _read_yaml(content: str, path: Path) -> Any:
-    try:
-        import yaml  # noqa: PLC0415 - an extra, and of use only to those who have such a file
-    except ImportError:
-        message = f"{path} is YAML: install actors-hub[cli] to read it, or write the settings as TOML"
-        raise ConfigError(message, key="file", value=str(path), allowed="TOML") from None
-    try:
-        # Data only: no tag of YAML can make an object.
-        return yaml.safe_load(content) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(error) from error
