@@ -77,14 +77,17 @@ class ActorsPeer(Peer):
         self._system.shutdown()
 
     def burst(self, count: int) -> list[int]:
+        """As Peer says."""
         submit, function = self._system.submit, Echo.echo
         futures = [submit(function, value) for value in range(count)]
         return [future.result() for future in futures]
 
     def single(self, value: int) -> int:
+        """As Peer says."""
         return self._system.submit(Echo.echo, value).result()
 
     def notes(self) -> dict[str, int]:
+        """Return how many events the subscriber got."""
         return dict(self._events)
 
 
@@ -101,11 +104,13 @@ class ExecutorPeer(Peer):
         self._pool.shutdown()
 
     def burst(self, count: int) -> list[int]:
+        """As Peer says."""
         submit = self._pool.submit
         futures: list[Future[int]] = [submit(echo, value) for value in range(count)]
         return [future.result() for future in futures]
 
     def single(self, value: int) -> int:
+        """As Peer says."""
         return self._pool.submit(echo, value).result()
 
 
@@ -123,11 +128,13 @@ class PoolPeer(Peer):
         self._pool.join()
 
     def burst(self, count: int) -> list[int]:
+        """As Peer says."""
         apply_async = self._pool.apply_async
         results = [apply_async(echo, (value,)) for value in range(count)]
         return [result.get() for result in results]
 
     def single(self, value: int) -> int:
+        """As Peer says."""
         return self._pool.apply(echo, (value,))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -83,32 +84,12 @@ def inner_edges() -> dict[str, set[str]]:
 
 
 def cycle(edges: dict[str, set[str]]) -> list[str]:
-    """Return one cycle of the graph, the first name once more at the end, or nothing."""
-    done: set[str] = set()
-    for start in edges:
-        path: list[str] = []
-        on_path: set[str] = set()
-        stack: list[tuple[str, Iterator[str]]] = []
-
-        def enter(name: str) -> None:
-            path.append(name)
-            on_path.add(name)
-            stack.append((name, iter(sorted(edges.get(name, ())))))
-
-        if start not in done:
-            enter(start)
-        while stack:
-            name, rest = stack[-1]
-            following = next((other for other in rest if other not in done), None)
-            if following is None:
-                stack.pop()
-                path.pop()
-                on_path.discard(name)
-                done.add(name)
-            elif following in on_path:
-                return [*path[path.index(following) :], following]
-            else:
-                enter(following)
+    """Return one cycle of the graph, each name imported by the next and the first once more at the end, or nothing."""
+    try:
+        graphlib.TopologicalSorter(edges).prepare()
+    except graphlib.CycleError as error:
+        found: list[str] = error.args[1]
+        return found
     return []
 
 
@@ -125,14 +106,14 @@ def test_the_contracts_of_the_rooms_hold() -> None:
 
 def test_the_finder_of_cycles_finds_one() -> None:
     """A check that never fails proves nothing."""
-    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["b", "c", "b"]
+    assert sorted(set(cycle({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}))) == ["b", "c"]
     assert cycle({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) == []
 
 
 def test_no_module_imports_itself_by_any_way_round() -> None:
     """No cycle, none hidden in a function or under TYPE_CHECKING."""
     found = cycle(inner_edges())
-    assert not found, "modules import each other in a circle: " + " -> ".join(found)
+    assert not found, "modules import each other in a circle: " + " -> ".join(reversed(found))
 
 
 def test_pykka_is_imported_in_the_kernel_alone() -> None:

@@ -1,1 +1,1 @@
-
+"""Where agents run: processes and threads, and what passes between them and the program."""

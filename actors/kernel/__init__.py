@@ -1,1 +1,1 @@
-
+"""Actors, on pykka, which is imported nowhere else."""

@@ -1,1 +1,1 @@
-
+"""What travels: messages, events and states."""

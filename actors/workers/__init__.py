@@ -1,1 +1,1 @@
-
+"""The workers that ship with the library."""

@@ -322,7 +322,7 @@ def _process_text(pid: int) -> str:
 
 
 def _thread_text(key: Any) -> str:
-    ident = key.ident if isinstance(key, threading.Thread) else key
+    ident = (key.ident or 0) if isinstance(key, threading.Thread) else key
     name = repr(key) if isinstance(key, threading.Thread) else f"thread {ident} without a Thread object"
     frame = sys._current_frames().get(ident)
     where = f" in {frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})" if frame else ""

@@ -8,7 +8,6 @@ import mmap
 import multiprocessing.shared_memory
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
