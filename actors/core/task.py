@@ -1,0 +1,337 @@
+"""A unit of work: what is asked, how it stands, and how it looks from outside."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.core.retry import Backoff
+from actors.errors import ConfigError, IllegalTransition
+from actors.protocol.messages import Failure
+from actors.protocol.states import TASK_MOVES, TaskStatus
+
+if TYPE_CHECKING:
+    from actors.protocol.messages import Payload
+
+__all__ = ["GENERAL_PURPOSE", "Needs", "Task", "TaskInfo", "TaskKind"]
+
+GENERAL_PURPOSE = "general_purpose"
+"""The agent type that takes plain callables."""
+
+_PROGRESS_KEPT = 64
+_PENDING = TaskStatus.PENDING
+
+
+class Needs(NamedTuple):
+    """What a task asks of an agent: its type, if one is named, and its capabilities. Waiting tasks are indexed by it.
+
+    Equal by value; it is cheapest to make one for all tasks of a kind.
+    """
+
+    agent_type: str | None = None
+    requires: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        parts = [f"type {self.agent_type}"] if self.agent_type is not None else []
+        if self.requires:
+            parts.append("capabilities " + ", ".join(sorted(self.requires)))
+        return " and ".join(parts) or "any agent"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKind:
+    """What all tasks that are submitted the same way have in common, so that it is stored once.
+
+    Args:
+        name: the task type, for people and history: "thumbnailer.shrink", "general".
+        needs: which agents can take it.
+        call: the worker's task method, or "" when the payload brings its own callable.
+        job: the tasks and agents that it belongs to.
+        priority: 1 (low) to 4 (critical).
+        timeout: its time limit in seconds from the start of its body, or None for no limit.
+        retries: how often it is repeated when its agent dies.
+        error_retries: how often it is repeated when it raises one of `retry_on`.
+        retry_on: the qualified names of the exception types after which it is repeated.
+        backoff: how long to wait before a repetition.
+        idempotent: whether it may run again after its agent died while it ran.
+        duration: how long it may take, in seconds, until that has been measured; None if nobody knows.
+        family: the durations of tasks of one family are averaged together; the name, if left out.
+    """
+
+    name: str
+    needs: Needs
+    call: str = ""
+    job: str | None = None
+    priority: int = 2
+    timeout: float | None = None
+    retries: int = 0
+    error_retries: int = 0
+    retry_on: tuple[str, ...] = ()
+    backoff: Backoff = field(default_factory=Backoff)
+    idempotent: bool = True
+    duration: float | None = None
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.family:
+            object.__setattr__(self, "family", self.name)
+        if self.priority not in (1, 2, 3, 4):
+            message = f"a task's priority is 1 (low), 2 (normal), 3 (high) or 4 (critical), not {self.priority!r}"
+            raise ConfigError(message, key="priority", value=self.priority, allowed="1, 2, 3 or 4")
+
+
+class Task:
+    """One task, from its submission to its outcome. Only the engine that accepted it changes it.
+
+    Args:
+        number: unique in the system, never used again.
+        id: the name that people see, unique too.
+        kind: what it shares with others of its kind; its fields can be read from the task as well.
+        payload: the serialised arguments; nobody looks inside.
+        after: the numbers of the tasks that must complete first.
+        inputs: names of what it reads, so that tasks with the same inputs find an agent that has them warm.
+        key: tasks with the same key go to the same agent where possible.
+        parent: the number of the task that submitted it.
+        handle: whatever the shell ties to it, such as the future.
+    """
+
+    __slots__ = (
+        "_progress",
+        "after",
+        "agent",
+        "assigned",
+        "attempt",
+        "cancelling",
+        "created",
+        "dependents",
+        "due",
+        "ended",
+        "error",
+        "estimate",
+        "handle",
+        "id",
+        "incarnation",
+        "inputs",
+        "key",
+        "kind",
+        "missing",
+        "number",
+        "order",
+        "parent",
+        "payload",
+        "queued",
+        "ready",
+        "result",
+        "results",
+        "retried",
+        "started",
+        "status",
+        "taken",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        id: str,  # noqa: A002 - the spec's word, and the attribute's
+        kind: TaskKind,
+        payload: Payload = None,
+        *,
+        after: tuple[int, ...] = (),
+        inputs: frozenset[str] = frozenset(),
+        key: str | None = None,
+        parent: int | None = None,
+        handle: Any = None,
+    ) -> None:
+        self.number = number
+        self.id = id
+        self.kind = kind
+        self.payload: Payload = payload
+        self.after = after
+        self.inputs = inputs
+        self.key = key
+        self.parent = parent
+        self.handle = handle
+        self.status = _PENDING
+        # Which try this is: 0 before the first, counted up by each assignment and back by each return unstarted.
+        self.attempt = 0
+        # How many of its repetitions it has used up.
+        self.retried = 0
+        # Monotonic seconds.
+        self.created: float = 0.0
+        self.ready: float | None = None
+        self.assigned: float | None = None
+        self.started: float | None = None
+        self.ended: float | None = None
+        # Where it is, or was last. Set exactly while assigned or in progress, and kept after the end.
+        self.agent: str | None = None
+        self.incarnation = 0
+        self.result: Payload = None
+        self.error: BaseException | Failure | None = None
+        # Whether its result was taken and freed.
+        self.taken = False
+        # The results of what it depends on, by number; None without dependencies. Complete once it is ready.
+        self.results: dict[int, Payload] | None = None
+        self._progress: deque[tuple[float, str, float]] | None = None
+        # The engine's own notes. `order` counts acceptances; `missing` is how many dependencies are not completed;
+        # `queued` is true exactly while it stands in the waiting line; `due` is when a retry may start;
+        # `estimate` is what it was counted with at its agent (negative: unknown); `cancelling` is the reason.
+        self.order = 0
+        self.missing = 0
+        self.dependents: list[Task] | None = None
+        self.queued = False
+        self.due: float | None = None
+        self.estimate = 0.0
+        self.cancelling: str | None = None
+
+    if TYPE_CHECKING:
+        name: str
+        needs: Needs
+        call: str
+        job: str | None
+        priority: int
+        timeout: float | None
+        retries: int
+        error_retries: int
+        retry_on: tuple[str, ...]
+        backoff: Backoff
+        idempotent: bool
+        duration: float | None
+    else:
+        name = property(attrgetter("kind.name"))
+        needs = property(attrgetter("kind.needs"))
+        call = property(attrgetter("kind.call"))
+        job = property(attrgetter("kind.job"))
+        priority = property(attrgetter("kind.priority"))
+        timeout = property(attrgetter("kind.timeout"))
+        retries = property(attrgetter("kind.retries"))
+        error_retries = property(attrgetter("kind.error_retries"))
+        retry_on = property(attrgetter("kind.retry_on"))
+        backoff = property(attrgetter("kind.backoff"))
+        idempotent = property(attrgetter("kind.idempotent"))
+        duration = property(attrgetter("kind.duration"))
+
+    def __repr__(self) -> str:
+        return f"<Task {self.id} ({self.name}) {self.status} attempt {self.attempt}>"
+
+    @property
+    def final(self) -> bool:
+        """Whether it has its outcome."""
+        return not TASK_MOVES[self.status]
+
+    @property
+    def progress(self) -> tuple[tuple[float, str, float], ...]:
+        """What it told about itself: (fraction, note, time) each, the last 64, oldest first."""
+        return tuple(self._progress or ())
+
+    def move(self, status: TaskStatus) -> None:
+        """Change its status.
+
+        Raises:
+            IllegalTransition: `TASK_MOVES` has no such move; the status stays.
+        """
+        if status not in TASK_MOVES[self.status]:
+            allowed = tuple(sorted(str(target) for target in TASK_MOVES[self.status]))
+            raise IllegalTransition(
+                f"task {self.id} cannot move from {self.status} to {status}: from {self.status} the legal moves are "
+                f"{', '.join(allowed) or 'none (it is final)'}",
+                machine=self.id,
+                state=str(self.status),
+                target=str(status),
+                allowed=allowed,
+            )
+        self.status = status
+
+    def note_progress(self, fraction: float, note: str, time: float) -> None:
+        """Remember how far it has come, 0 to 1."""
+        if self._progress is None:
+            self._progress = deque(maxlen=_PROGRESS_KEPT)
+        self._progress.append((fraction, note, time))
+
+    def info(self, utc_offset: float = 0.0, id_of: Callable[[int], str] = str) -> TaskInfo:
+        """How it stands now.
+
+        Args:
+            utc_offset: what to add to the engine's time to get UTC seconds.
+            id_of: gives the id of the task of a number.
+        """
+
+        def utc(moment: float | None) -> float | None:
+            return None if moment is None else moment + utc_offset
+
+        kind = self.kind
+        return TaskInfo(
+            id=self.id,
+            number=self.number,
+            type=kind.name,
+            job=kind.job,
+            priority=kind.priority,
+            dependencies=tuple(id_of(number) for number in self.after),
+            requires=tuple(sorted(kind.needs.requires)),
+            agent_type=kind.needs.agent_type,
+            duration=kind.duration,
+            timeout=kind.timeout,
+            attempt=self.attempt,
+            retried=self.retried,
+            retries=max(kind.retries, kind.error_retries),
+            created=self.created + utc_offset,
+            assigned=utc(self.assigned),
+            started=utc(self.started),
+            ended=utc(self.ended),
+            agent=self.agent,
+            status=str(self.status),
+            result=self.result,
+            error=self.error,
+            progress=self.progress,
+        )
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """How a task stands: what `TaskFuture.info` and `ActorSystem.task_info` give.
+
+    Times are UTC seconds, durations seconds. `result` is the serialised value, `error` the exception or the record
+    of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was.
+    """
+
+    id: str
+    number: int
+    type: str
+    job: str | None
+    priority: int
+    dependencies: tuple[str, ...]
+    requires: tuple[str, ...]
+    agent_type: str | None
+    duration: float | None
+    timeout: float | None
+    attempt: int
+    retried: int
+    retries: int
+    created: float
+    assigned: float | None
+    started: float | None
+    ended: float | None
+    agent: str | None
+    status: str
+    result: Payload
+    error: BaseException | Failure | None
+    progress: tuple[tuple[float, str, float], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values that print as JSON: no result, and of an error its type and text."""
+        shown = asdict(
+            self, dict_factory=lambda pairs: {key: value for key, value in pairs if key not in ("result", "error")}
+        )
+        for name in ("dependencies", "requires"):
+            shown[name] = list(shown[name])
+        shown["progress"] = [list(item) for item in self.progress]
+        error = self.error
+        if error is None:
+            shown["error"] = None
+        elif isinstance(error, BaseException):
+            shown["error"] = {"type": type(error).__qualname__, "text": str(error)}
+        else:
+            shown["error"] = {"type": error.type_names[0] if error.type_names else "", "text": error.text}
+        return shown

@@ -1,0 +1,106 @@
+"""Work described as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from actors.core.retry import Backoff, exception_names
+from actors.errors import ConfigError
+
+__all__ = ["TaskSpec"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """Work described as data, for `ActorSystem.submit_task`.
+
+    Args:
+        type: the task type, such as "file_analysis".
+        data: what the task is to do; it must be serialisable.
+        after: futures or ids of the tasks that must complete first.
+        requires: capabilities that its agent must have.
+        priority: 1 (low) to 4 (critical).
+        timeout: seconds from the start of its body; None takes the worker's limit, `math.inf` means no limit.
+        retries: how often it is repeated after the death of its agent or after one of `retry_on`; None: 3.
+        duration: how long it may take, in seconds, until that has been measured.
+        agent_type: the type that its agent must have; None: any that has the capabilities and takes the task type.
+        job: the tasks and agents that it belongs to.
+        retry_on: exception types, or their qualified names, after which it is repeated.
+        backoff: how long to wait before a repetition.
+        idempotent: whether it may run again after its agent died while it ran.
+        key: tasks with the same key go to the same agent where possible.
+        inputs: names of what it reads, so that it finds an agent that has them warm.
+
+    Raises:
+        ConfigError: a value that is not allowed; it names the field, the value and what is allowed.
+    """
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[Any, ...] = ()
+    requires: frozenset[str] = frozenset()
+    priority: int = 2
+    timeout: float | None = None
+    retries: int | None = None
+    duration: float | None = None
+    agent_type: str | None = None
+    job: str | None = None
+    retry_on: tuple[str, ...] = ()
+    backoff: Backoff = field(default_factory=Backoff)
+    idempotent: bool = True
+    key: str | None = None
+    inputs: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        _text("type", self.type)
+        for name in ("agent_type", "job", "key"):
+            if getattr(self, name) is not None:
+                _text(name, getattr(self, name))
+        if not isinstance(self.data, Mapping):
+            raise _wrong("data", self.data, "a mapping")
+        after: Any = self.after
+        if isinstance(after, str) or not isinstance(after, Iterable):
+            raise _wrong("after", after, "a sequence of futures or task ids")
+        if isinstance(self.priority, bool) or self.priority not in (1, 2, 3, 4):
+            raise _wrong("priority", self.priority, "1 (low), 2 (normal), 3 (high) or 4 (critical)")
+        for name in ("timeout", "duration"):
+            _seconds(name, getattr(self, name))
+        retries: Any = self.retries
+        if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
+            raise _wrong("retries", retries, "a whole number from 0 on, or None")
+        if not isinstance(self.backoff, Backoff):
+            raise _wrong("backoff", self.backoff, "a Backoff")
+        if not isinstance(self.idempotent, bool):
+            raise _wrong("idempotent", self.idempotent, "True or False")
+        object.__setattr__(self, "after", tuple(after))
+        object.__setattr__(self, "requires", _names("requires", self.requires))
+        object.__setattr__(self, "inputs", _names("inputs", self.inputs))
+        object.__setattr__(self, "retry_on", exception_names(self.retry_on))
+
+
+def _wrong(name: str, value: object, allowed: str) -> ConfigError:
+    return ConfigError(f"TaskSpec.{name} must be {allowed}, not {value!r}", key=name, value=value, allowed=allowed)
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise _wrong(name, value, "a text that is not empty")
+
+
+def _seconds(name: str, value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value <= 0:
+        raise _wrong(name, value, "a number of seconds above 0, or None")
+
+
+def _names(name: str, value: Any) -> frozenset[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _wrong(name, value, "a collection of names")
+    items = frozenset(value)
+    for item in items:
+        _text(name, item)
+    return items
