@@ -51,7 +51,8 @@ class ImportReport:
         line: counted from 1.
         level: the leading dots of a relative import in Python; 1 for Ruby's `require_relative`; else 0.
         names: what a Python `from … import` takes from the module.
-        when: "load" when the file is loaded, "call" inside a function, "typing" for type checkers alone.
+        when: "load" when the file is loaded, "call" inside a function or under
+            `if __name__ == "__main__"`, "typing" for type checkers alone.
     """
 
     module: str

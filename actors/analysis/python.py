@@ -119,8 +119,10 @@ def _visit(tree: ast.Module, walk: _Walk) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _note_import(node, scope, walk)
             continue
-        if kind is ast.If and _is_typing_guard(node):
-            guarded = _Scope(scope.prefix, "typing")
+        # Inside a function all imports are of a call already, and its decisions must stay with it.
+        guard = _guard_of(node) if kind is ast.If and scope.when == "load" else None
+        if guard is not None:
+            guarded = _Scope(scope.prefix, guard)
             stack.extend((child, guarded) for child in node.body)  # type: ignore[attr-defined]
             stack.extend((child, scope) for child in node.orelse)  # type: ignore[attr-defined]
             scope.points += 1
@@ -179,11 +181,13 @@ _POINTS: dict[type[ast.AST], Callable[[Any], int]] = {
 }
 
 
-def _is_typing_guard(node: ast.AST) -> bool:
-    test = node.test  # type: ignore[attr-defined]
-    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
-        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
-    )
+def _guard_of(node: Any) -> Literal["call", "typing"] | None:  # noqa: ANN401 - an `if`, told by the caller
+    """What a test at load time guards: imports for type checkers, or those of a file that is run as a program."""
+    test = node.test
+    if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name):
+        return "call" if test.left.id == "__name__" and isinstance(test.ops[0], ast.Eq) else None
+    name = test.id if isinstance(test, ast.Name) else test.attr if isinstance(test, ast.Attribute) else ""
+    return "typing" if name == "TYPE_CHECKING" else None
 
 
 def _enter(

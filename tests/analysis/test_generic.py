@@ -173,8 +173,8 @@ def test_complexity_agrees_with_lizard(language: str) -> None:
     """A1: the counts of a library of long standing on the same text."""
     text = SAMPLES[language]
     if language == "javascript":
-        # lizard loses its way in an arrow function without braces.
-        text = text[text.index("class") :]
+        # lizard loses its way in arrow functions without braces and in one-line classes.
+        text = text[text.index("function") :]
     theirs = lizard.analyze_file.analyze_source_code(f"a.{SUFFIX[language]}", text).function_list
     ours = measure_generic(text, language).functions
     assert {(f.start_line, f.cyclomatic_complexity) for f in theirs} == {(f.line, f.complexity) for f in ours}

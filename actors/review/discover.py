@@ -1,0 +1,230 @@
+"""Finding the source files of a tree."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from actors.analysis.languages import language_of
+
+__all__ = ["Discovery", "LeftOut", "discover"]
+
+# Never anyone's own source. Folders with names that may be (build, dist, vendor) are left to git to ignore.
+_SKIPPED = frozenset(
+    {".git", ".hg", ".svn", ".bzr", ".jj", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs"}
+    | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".direnv", ".gradle", "__pypackages__"},
+)
+_GIT_SECONDS = 120.0
+# A repository's own configuration may name a program to run: none of it is.
+_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something in the tree that is not reviewed, and why."""
+
+    path: str
+    reason: Literal["folder", "virtual environment", "link", "unreadable folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The source files of a tree.
+
+    Args:
+        root: absolute, without symbolic links.
+        files: relative to the root with `/`, sorted, each once, all in a language that the analysis takes.
+        method: "git" when git said what is ignored, "walk" when the usual folders were skipped, "file" for one file.
+        left_out: what was seen and not taken. What git ignores is not listed.
+        notes: sentences for people about how the files were found.
+    """
+
+    root: str
+    files: tuple[str, ...]
+    method: Literal["git", "walk", "file"]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "root": self.root,
+            "files": list(self.files),
+            "method": self.method,
+            "left_out": [{"path": one.path, "reason": one.reason} for one in self.left_out],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the search has gathered; `done` holds the folders that were searched, by device and inode."""
+
+    root: str
+    files: set[str] = field(default_factory=set)
+    left_out: set[LeftOut] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    done: set[tuple[int, int]] = field(default_factory=set)
+
+    def leave(self, path: str, reason: Literal["folder", "virtual environment", "link", "unreadable folder"]) -> None:
+        self.left_out.add(LeftOut(_relative(path, self.root), reason))
+
+
+def discover(root: str) -> Discovery:
+    """Find the source files under a folder.
+
+    In a git checkout, that is what git tracks or would: ignored files are left out, submodules and checkouts further
+    down are searched by their own rules. Elsewhere, and in a folder that git itself ignores, all but the usual folders
+    of tools (`node_modules`, `__pycache__`, `site-packages`, virtual environments …). Symbolic links are not followed:
+    a link to a file or folder is left out, one that leads nowhere or in a circle is listed, to be reported.
+
+    Args:
+        root: a folder, or a single source file.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        NotADirectoryError: it is a file of no language that the analysis takes, or neither file nor folder.
+        PermissionError: the folder cannot be listed.
+    """
+    full = os.path.realpath(root)
+    mode = os.stat(full).st_mode if os.path.lexists(full) else 0
+    if mode == 0:
+        message = f"expected a folder or a source file, and there is nothing at {root!r}"
+        raise FileNotFoundError(message)
+    if stat.S_ISREG(mode) and language_of(full) is not None:
+        return Discovery(os.path.dirname(full), (os.path.basename(full),), "file")
+    if not stat.S_ISDIR(mode):
+        message = f"expected a folder or a file in a language that the analysis takes, got {root!r}"
+        raise NotADirectoryError(message)
+    os.scandir(full).close()
+    found = _Found(full)
+    by_git = _search(full, found)
+    return Discovery(
+        root=full,
+        files=tuple(sorted(found.files)),
+        method="git" if by_git else "walk",
+        left_out=tuple(sorted(found.left_out, key=lambda one: (one.reason, one.path))),
+        notes=tuple(dict.fromkeys(found.notes)),
+    )
+
+
+def _relative(path: str, root: str) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def _search(folder: str, found: _Found) -> bool:
+    """Search a folder by git if it is a checkout, else by walking. Tells whether it was git."""
+    status = os.stat(folder)
+    if (status.st_dev, status.st_ino) in found.done:
+        return False
+    found.done.add((status.st_dev, status.st_ino))
+    listed = _git_listing(folder, found)
+    if listed is None:
+        _walk(folder, found)
+        return False
+    for name in listed:
+        path = os.path.join(folder, name.rstrip("/"))
+        if name.endswith("/"):
+            _enter(path, found)
+        else:
+            _take(path, found)
+    return True
+
+
+def _enter(path: str, found: _Found) -> None:
+    """Search a checkout inside a checkout, which git names without looking into it."""
+    try:
+        if not os.path.islink(path):
+            _search(path, found)
+    except OSError:
+        found.leave(path, "unreadable folder")
+
+
+def _take(path: str, found: _Found) -> None:
+    """Take a file of the list, unless it is gone, a link that is good, or a submodule."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        # Tracked, but deleted in the work tree.
+        return
+    if stat.S_ISDIR(mode):
+        _enter(path, found)
+    elif language_of(path) is None:
+        return
+    elif stat.S_ISLNK(mode) and os.path.exists(path):
+        found.leave(path, "link")
+    else:
+        found.files.add(_relative(path, found.root))
+
+
+def _walk(root: str, found: _Found) -> None:
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = list(entries)
+        except OSError:
+            found.leave(folder, "unreadable folder")
+            continue
+        names = {entry.name for entry in listed}
+        if folder != root and "pyvenv.cfg" in names:
+            found.leave(folder, "virtual environment")
+            continue
+        if folder != root and ".git" in names:
+            _enter(folder, found)
+            continue
+        for entry in listed:
+            if entry.is_symlink():
+                if entry.is_dir():
+                    found.leave(entry.path, "link")
+                else:
+                    _take(entry.path, found)
+            elif not entry.is_dir(follow_symlinks=False):
+                _take(entry.path, found)
+            elif entry.name in _SKIPPED:
+                found.leave(entry.path, "folder")
+            else:
+                folders.append(entry.path)
+
+
+def _git_listing(folder: str, found: _Found) -> list[str] | None:
+    """What git knows under a folder, or None when git is not there or has no say here."""
+    inside = _git(folder, "rev-parse", "--is-inside-work-tree")
+    if inside is None:
+        found.notes.append("git is not installed: the usual folders of tools were skipped instead of what git ignores.")
+        return None
+    if inside.returncode != 0 or inside.stdout.strip() != b"true":
+        if b"dubious ownership" in inside.stderr:
+            found.notes.append("git does not trust this checkout, which another user owns: its rules were not used.")
+        return None
+    ignored = _git(folder, "check-ignore", "-q", ".")
+    if ignored is not None and ignored.returncode == 0:
+        found.notes.append("The folder is itself ignored by git: the usual folders of tools were skipped instead.")
+        return None
+    listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed is None or listed.returncode != 0:
+        found.notes.append("git could not list its files: the usual folders of tools were skipped instead.")
+        return None
+    return sorted({os.fsdecode(name) for name in listed.stdout.split(b"\0") if name})
+
+
+def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
+    # GIT_DIR and its kin, as a hook or a rebase sets them, would make git speak of another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        return subprocess.run(  # noqa: S603 - fixed words and a folder as working directory
+            [*_GIT, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None

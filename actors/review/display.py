@@ -1,0 +1,75 @@
+"""How values are written for people."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["count", "duration", "printable", "shorten", "size"]
+
+# Characters that reorder or hide what stands around them.
+_DECEIVING = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
+
+
+def printable(text: str) -> str:
+    """A text that can be shown anywhere: control characters, lone surrogates and characters that change the direction
+    of writing become escapes. File names are hostile input."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _DECEIVING else char
+        for char in text
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """A text in at most `width` columns, with an ellipsis in its middle if it had to be cut; wide characters take two.
+
+    Args:
+        text: any.
+        width: 1 or more.
+    """
+    widths = [2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text]
+    if sum(widths) <= width:
+        return text
+    left = (width - 1) // 2 + (width - 1) % 2
+    head, used = "", 0
+    for char, wide in zip(text, widths, strict=True):
+        if used + wide > left:
+            break
+        head, used = head + char, used + wide
+    tail, room = "", width - 1 - used
+    for char, wide in zip(reversed(text), reversed(widths), strict=True):
+        if room - wide < 0:
+            break
+        tail, room = char + tail, room - wide
+    return f"{head}…{tail}"
+
+
+def count(value: int, noun: str = "", plural: str = "") -> str:
+    """A number with thousands separated, and its noun: `1 file`, `2,000 files`."""
+    if not noun:
+        return f"{value:,}"
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time in the unit that suits it."""
+    if seconds < 0.001:  # noqa: PLR2004 - below a millisecond
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 100:  # noqa: PLR2004 - three figures at most
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(octets: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    value = float(octets)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":  # noqa: PLR2004 - the base of the units
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        value /= 1024
+    raise AssertionError

@@ -1,0 +1,113 @@
+"""From the reports of files to the report of the tree."""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from actors.analysis.filereport import FileReport
+from actors.analysis.lines import LineCounts
+from actors.review.codereport import Bucket, CodeReport, FileSummary, HotFunction, Totals, Trouble
+from actors.review.graph import build_graph
+
+__all__ = ["BOUNDS", "reduce_reports"]
+
+_T = TypeVar("_T")
+
+BOUNDS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 21, 31, 51, 101)
+"""The least complexity of each bucket of the distribution."""
+
+
+def reduce_reports(reports: Iterable[FileReport], *, top: int = 25) -> CodeReport:
+    """Reduce the reports of all files to one.
+
+    Args:
+        reports: in any order; the result is the same. A path that comes twice counts once, with the report that
+            comes last.
+        top: how many hot spots of each kind, 1 or more.
+
+    Raises:
+        ValueError: `top` is less than 1.
+    """
+    if top < 1:
+        message = f"top: expected 1 or more, got {top}"
+        raise ValueError(message)
+    unique = {report.path: report for report in reports}
+    ordered = [unique[path] for path in sorted(unique)]
+    by_language: dict[str, list[FileReport]] = defaultdict(list)
+    for report in ordered:
+        by_language[report.language or "unknown"].append(report)
+    languages = [(language, _totals(some)) for language, some in by_language.items()]
+    files = [_summary(report) for report in ordered]
+    functions = [
+        HotFunction(report.path, one.name, one.line, one.complexity, one.length, one.parameters)
+        for report in ordered
+        for one in report.functions
+    ]
+    return CodeReport(
+        totals=_totals(ordered),
+        languages=tuple(sorted(languages, key=lambda each: (-each[1].lines.total, each[0]))),
+        complex_functions=_top(functions, top, lambda one: (-one.complexity, -one.length, one.path, one.line)),
+        long_functions=_top(functions, top, lambda one: (-one.length, -one.complexity, one.path, one.line)),
+        complex_files=_top(files, top, lambda one: (-one.complexity, -one.lines, one.path)),
+        large_files=_top(files, top, lambda one: (-one.lines, -one.bytes, one.path)),
+        distribution=_distribution(one.complexity for one in functions),
+        graph=build_graph(ordered),
+        troubles=tuple(sorted(_troubles(ordered), key=lambda one: (not one.is_error, one.path))),
+        files=tuple(files),
+    )
+
+
+def _top(items: Sequence[_T], count: int, key: Callable[[_T], Any]) -> tuple[_T, ...]:
+    return tuple(heapq.nsmallest(count, items, key=key))
+
+
+def _totals(reports: Sequence[FileReport]) -> Totals:
+    analysed = sum(1 for report in reports if report.status == "analysed")
+    severities = Counter(finding.severity for report in reports for finding in report.findings)
+    return Totals(
+        files=len(reports),
+        analysed=analysed,
+        reported=len(reports) - analysed,
+        bytes=sum(report.bytes for report in reports),
+        lines=sum((report.lines for report in reports), LineCounts()),
+        functions=sum(len(report.functions) for report in reports),
+        classes=sum(report.classes for report in reports),
+        imports=sum(len(report.imports) for report in reports),
+        complexity=sum(report.complexity for report in reports),
+        peak=max((report.peak for report in reports), default=0),
+        errors=severities["error"],
+        warnings=severities["warning"],
+    )
+
+
+def _summary(report: FileReport) -> FileSummary:
+    return FileSummary(
+        path=report.path,
+        language=report.language,
+        status=report.status,
+        bytes=report.bytes,
+        lines=report.lines.total,
+        code=report.lines.code,
+        functions=len(report.functions),
+        complexity=report.complexity,
+        peak=report.peak,
+        findings=len(report.findings),
+    )
+
+
+def _distribution(complexities: Iterable[int]) -> tuple[Bucket, ...]:
+    counts = Counter(bisect.bisect_right(BOUNDS, complexity) - 1 for complexity in complexities)
+    ends = [*(least - 1 for least in BOUNDS[1:]), None]
+    return tuple(
+        Bucket(least, most, counts[index]) for index, (least, most) in enumerate(zip(BOUNDS, ends, strict=True))
+    )
+
+
+def _troubles(reports: Sequence[FileReport]) -> Iterable[Trouble]:
+    for report in reports:
+        if report.problem is not None or report.findings:
+            yield Trouble(report.path, report.language, report.problem, report.detail, report.findings)

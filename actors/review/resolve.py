@@ -1,0 +1,221 @@
+"""From an import as written to the files of the tree that it means.
+
+Only what the text alone tells is resolved; a guess would make circles that do not exist. Not resolved: imports that
+a build tool, a search path or a package manifest decides (Go's module paths, Rust's crates, bare names in JavaScript),
+and wildcards in Java.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from actors.analysis.filereport import FileReport, ImportReport
+
+__all__ = ["RESOLVED", "Resolver"]
+
+RESOLVED = frozenset({"bash", "c", "cpp", "java", "javascript", "python", "ruby", "rust", "tsx", "typescript"})
+"""The languages whose imports can be told from the text."""
+
+_SCRIPT_SUFFIXES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+_INCLUDE_FOLDERS = ("include", "inc", "src")
+
+
+class Resolver:
+    """The files of a tree, indexed by what imports may call them.
+
+    Args:
+        reports: of all files.
+    """
+
+    def __init__(self, reports: Sequence[FileReport]) -> None:
+        self._files = {report.path for report in reports}
+        self._python_folders = {
+            folder for path in self._files if path.endswith((".py", ".pyi")) for folder in _parents(path)
+        }
+        # The folders that absolute imports may start from: where packages and single modules stand.
+        self._roots = {self._import_root(path) for path in self._files if path.endswith((".py", ".pyi"))}
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in sorted(self._files):
+            self._by_name[posixpath.basename(path)].append(path)
+
+    def targets(self, report: FileReport, one: ImportReport) -> tuple[set[str], str]:
+        """The files that an import means, and the name of what lies outside the tree (empty if it is inside)."""
+        language = report.language
+        if language == "python":
+            return self._python(report.path, one)
+        if language in {"c", "cpp"}:
+            return self._include(report.path, one.module)
+        if language in {"javascript", "typescript", "tsx"}:
+            return self._script(report.path, one.module)
+        if language == "java":
+            return self._java(one.module)
+        if language == "ruby":
+            return self._ruby(report.path, one)
+        if language == "rust":
+            return self._rust(report.path, one.module)
+        if language == "bash":
+            found = self._first([_join(posixpath.dirname(report.path), one.module), _join("", one.module)])
+            return found, "" if found else one.module
+        return set(), one.module
+
+    def _first(self, candidates: Sequence[str | None]) -> set[str]:
+        for candidate in candidates:
+            if candidate is not None and candidate in self._files:
+                return {candidate}
+        return set()
+
+    # Python
+
+    def _import_root(self, path: str) -> str:
+        """The folder above the outermost package that a file is in."""
+        folder = posixpath.dirname(path)
+        while folder and self._is_package(folder):
+            folder = posixpath.dirname(folder)
+        return folder
+
+    def _is_package(self, folder: str) -> bool:
+        return f"{folder}/__init__.py" in self._files or f"{folder}/__init__.pyi" in self._files
+
+    def _module(self, base: str, parts: Sequence[str]) -> str | None:
+        """The file of a module below a folder, if it is in the tree."""
+        stem = posixpath.join(base, *parts) if parts else base
+        for candidate in (f"{stem}/__init__.py", f"{stem}.py", f"{stem}.pyi", f"{stem}/__init__.pyi"):
+            if candidate.removeprefix("/") in self._files:
+                return candidate.removeprefix("/")
+        return None
+
+    def _python(self, path: str, one: ImportReport) -> tuple[set[str], str]:
+        parts = one.module.split(".") if one.module else []
+        if one.level:
+            base: str | None = posixpath.dirname(path)
+            for _ in range(one.level - 1):
+                base = posixpath.dirname(base) if base else None
+            found = self._from(base, parts, one.names) if base is not None else set()
+            return found, "" if found else "." * one.level + one.module
+        for base in self._bases(path, parts[0]):
+            found = self._from(base, parts, one.names)
+            if found:
+                return found, ""
+        return set(), parts[0]
+
+    def _bases(self, path: str, top: str) -> Iterator[str]:
+        """Where an absolute import may start: beside the importer's own package, at the top, or at a place that only
+        one folder of the tree offers."""
+        own = self._import_root(path)
+        likely = dict.fromkeys((own, "", "src"))
+        yield from likely
+        others = [root for root in sorted(self._roots) if root not in likely and self._module(root, [top]) is not None]
+        if len(others) == 1:
+            yield others[0]
+
+    def _from(self, base: str, parts: Sequence[str], names: Sequence[str]) -> set[str]:
+        """What `from parts import names` loads: each name that is a module, and the package for what is none."""
+        module = self._module(base, parts)
+        folder = posixpath.join(base, *parts) if parts else base
+        if module is None and folder not in self._python_folders:
+            # `import a.b.c` of which only a.b is a file of the tree: c is a name in it, or made at run time.
+            if len(parts) > 1:
+                return self._from(base, parts[:-1], ())
+            return set()
+        found = set()
+        missed = not names
+        for name in names:
+            inner = self._module(folder, [name]) if name != "*" else None
+            if inner is not None:
+                found.add(inner)
+            else:
+                missed = True
+        if missed and module is not None:
+            found.add(module)
+        return found
+
+    # The others
+
+    def _include(self, path: str, module: str) -> tuple[set[str], str]:
+        plain = module.strip("<>")
+        folder = posixpath.dirname(path)
+        near = [] if module.startswith("<") else [_join(folder, plain), _join("", plain)]
+        found = self._first([*near, *(_join(place, plain) for place in self._include_folders(folder))])
+        if not found and not module.startswith("<"):
+            suffix = "/" + plain.lstrip("./")
+            matching = [each for each in self._by_name[posixpath.basename(plain)] if each.endswith(suffix)]
+            found = set(matching) if len(matching) == 1 else set()
+        return found, "" if found else module
+
+    @staticmethod
+    def _include_folders(folder: str) -> Iterator[str]:
+        above = folder
+        while True:
+            for name in _INCLUDE_FOLDERS:
+                yield posixpath.join(above, name)
+            if not above:
+                return
+            above = posixpath.dirname(above)
+
+    def _script(self, path: str, module: str) -> tuple[set[str], str]:
+        if not module.startswith("."):
+            # The package's name without the path inside it: `@scope/name/deep` and `name/deep`.
+            deep = 2 if module.startswith("@") else 1
+            return set(), "/".join(module.split("/")[:deep])
+        stem = _join(posixpath.dirname(path), module)
+        if stem is None:
+            return set(), module
+        # TypeScript writes the name of the file that it is compiled to.
+        bare = re.sub(r"\.([mc]?)jsx?$", "", stem)
+        candidates = [stem, *(stem + suffix for suffix in _SCRIPT_SUFFIXES)]
+        candidates += [posixpath.join(stem, "index" + suffix) for suffix in _SCRIPT_SUFFIXES]
+        candidates += [bare + suffix for suffix in _SCRIPT_SUFFIXES] if bare != stem else []
+        found = self._first(candidates)
+        return found, "" if found else module
+
+    def _java(self, module: str) -> tuple[set[str], str]:
+        parts = module.split(".")
+        # A static import, or one of an inner class, goes on behind the class.
+        for end in range(len(parts), 0, -1):
+            suffix = "/".join(parts[:end]) + ".java"
+            matching = [
+                path
+                for path in self._by_name[parts[end - 1] + ".java"]
+                if path == suffix or path.endswith("/" + suffix)
+            ]
+            if len(matching) == 1 and end > 1:
+                return set(matching), ""
+        return set(), ".".join(parts[:2])
+
+    def _ruby(self, path: str, one: ImportReport) -> tuple[set[str], str]:
+        name = one.module if one.module.endswith(".rb") else one.module + ".rb"
+        if one.level:
+            candidates = [_join(posixpath.dirname(path), name)]
+        else:
+            candidates = [_join("lib", name), _join("", name)]
+        found = self._first(candidates)
+        return found, "" if found else one.module.split("/")[0]
+
+    def _rust(self, path: str, module: str) -> tuple[set[str], str]:
+        """`mod name;` names a file by rule; what `use` means depends on all that was declared."""
+        if not module.startswith("mod "):
+            first = module.split("::")[0]
+            return set(), "" if first in {"crate", "self", "super"} else first
+        name = module.removeprefix("mod ")
+        folder, file = posixpath.split(path)
+        stem = file.removesuffix(".rs")
+        base = folder if stem in {"mod", "lib", "main"} else posixpath.join(folder, stem)
+        found = self._first([posixpath.join(base, f"{name}.rs"), posixpath.join(base, name, "mod.rs")])
+        return found, "" if found else module
+
+
+def _parents(path: str) -> Iterator[str]:
+    folder = posixpath.dirname(path)
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+    yield ""
+
+
+def _join(folder: str, name: str) -> str | None:
+    """A path inside the tree, or None for one that leads out of it."""
+    joined = posixpath.normpath(posixpath.join(folder, name))
+    return None if joined.startswith(("..", "/")) else joined
