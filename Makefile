@@ -43,6 +43,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 venv: $(STAMP) ## set up the environment that all the others use
+	@echo "make: $(VENV) is ready, with $$($(BIN)/python -V)"
 
 demo: $(STAMP) ## review this project with `actors review` and say where the report is
 	@mkdir -p $(dir $(REPORT))
@@ -50,10 +51,10 @@ demo: $(STAMP) ## review this project with `actors review` and say where the rep
 	@echo "The report: $(abspath $(REPORT))"
 
 test: $(STAMP) ## the tests, without the slow ones
-	@$(BIN)/python -m pytest -q -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
 test-all: $(STAMP) ## all the tests, the slow ones too
-	@$(BIN)/python -m pytest -q $(TESTS)
+	@$(BIN)/python -m pytest $(TESTS)
 
 # Each interpreter gets an environment of its own beside .venv. One that fails does not keep the others from running.
 test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of this machine
@@ -69,7 +70,7 @@ test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of 
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q -m "not slow" $(TESTS)
+	@$(BIN)/coverage run -m pytest -m "not slow" $(TESTS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 
