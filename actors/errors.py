@@ -61,7 +61,7 @@ class ActorsError(Exception):
             if name not in cls.__dict__:
                 setattr(cls, name, None)
 
-    def __init__(self, message: str = "", **facts: Any) -> None:
+    def __init__(self, message: str = "", /, **facts: Any) -> None:
         super().__init__(message)
         unknown = facts.keys() - self._facts
         if unknown:
