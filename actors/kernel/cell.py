@@ -1,0 +1,309 @@
+"""The life of one actor through all its incarnations: what stays while instances come and go.
+
+    start ──▶ Run 1 ──failure──▶ (supervisor decides) ──▶ Run 2 ──stop──▶ ended
+                 └── one mailbox, one address, one ref ──┘
+
+A `Run` is one incarnation in one thread. The cell owns what must survive it, and answers everybody who still waits
+when there will be no further one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.errors import DeadLetter, MailboxClosed
+from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.handlers import HandlerTable
+from actors.kernel.mailbox import Mailbox, Overflow
+from actors.kernel.poll import PollMailbox
+from actors.kernel.reply import Ask, Reply
+
+if TYPE_CHECKING:
+    from actors.kernel.actor import Actor
+    from actors.kernel.dispatch import Dispatcher
+    from actors.kernel.run import Run
+
+__all__ = ["ActorOptions", "Address", "Cell", "Exit", "Stop"]
+
+_log = logging.getLogger("actors.kernel")
+
+
+class Address(NamedTuple):
+    """Where an actor can be reached. `process` names this process's life, `number` the actor in it."""
+
+    process: str
+    number: int
+    name: str
+
+
+class Exit(NamedTuple):
+    """How an incarnation of an actor ended. `reason` is "normal", "shutdown" or "failure"."""
+
+    name: str
+    incarnation: int
+    reason: str
+    error: BaseException | None
+
+
+class Stop(NamedTuple):
+    """Ends the actor that takes it. `reason` is "normal", or "shutdown" when its supervisor says so."""
+
+    reason: str = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorOptions:
+    """What surrounds an actor.
+
+    Attributes:
+        name: for logs and errors; by default the class's name and a number.
+        bound: how many messages may wait in its mailbox.
+        overflow: what happens to a message that finds it full.
+        clock: where the actor and its timers get the time from.
+        dispatcher: what runs it; by default a thread of its own.
+        on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
+            It must not block.
+    """
+
+    name: str | None = None
+    bound: int = 10_000
+    overflow: Overflow = Overflow.BLOCK
+    clock: Clock = field(default_factory=SystemClock)
+    dispatcher: Dispatcher | None = None
+    on_dead_letter: Callable[[Any, Any], None] | None = None
+
+
+_numbers = itertools.count(1)
+_LIFE = os.urandom(6).hex()
+_cells: weakref.WeakValueDictionary[int, Cell] = weakref.WeakValueDictionary()
+
+
+def process_name() -> str:
+    """Names this process's life: another one after a fork or in another process with the same pid."""
+    return f"{_LIFE}-{os.getpid()}"
+
+
+def find_cell(address: Address) -> Cell | None:
+    """The cell at an address of this process; None if it is of another process or forgotten."""
+    return _cells.get(address.number) if address.process == process_name() else None
+
+
+class Cell:
+    """One actor: its address, its mailbox, and its present incarnation.
+
+    Args:
+        actor_class: what it is made of.
+        args: of the constructor.
+        kwargs: of the constructor.
+        options: what surrounds it.
+        dispatcher: what runs it.
+        on_exit: called with (cell, Exit) at the end of each incarnation, in the thread that ran it. If it is given, the
+            mailbox stays open until `retire`, so that a replacement may go on; otherwise the first end is the last.
+        on_started: called with (cell, incarnation) when `on_start` of an incarnation has returned, in its thread.
+    """
+
+    def __init__(
+        self,
+        actor_class: type[Actor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: ActorOptions,
+        dispatcher: Dispatcher,
+        on_exit: Callable[[Cell, Exit], None] | None = None,
+        on_started: Callable[[Cell, int], None] | None = None,
+    ) -> None:
+        self.number = next(_numbers)
+        self.name = options.name or f"{actor_class.__name__}-{self.number}"
+        self.actor_class = actor_class
+        self.args = args
+        self.kwargs = kwargs
+        self.options = options
+        self.clock = options.clock
+        self.dispatcher = dispatcher
+        self.drive = dispatcher.drive
+        self.on_exit = on_exit
+        self.on_started = on_started
+        self.table = HandlerTable.of(actor_class)
+        self.is_urgent = self.table.is_urgent if self.table.any_urgent else None
+        make = PollMailbox if actor_class.polls else Mailbox
+        self.mailbox: Mailbox = make(options.bound, options.overflow, self.bury)
+        self.incarnation = 0
+        self.run: Run | None = None
+        # Messages that nobody will handle, that nobody takes, and that were refused in the state of the moment.
+        self.dead_letters = 0
+        self.unknown = 0
+        self.refused = 0
+        # Set once there will be no further incarnation.
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._retiring = False
+        self._last_exit: Exit | None = None
+        self._watchers: list[Callable[[Exit], object]] = []
+        _cells[self.number] = self
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.name}, incarnation {self.incarnation}{', ended' if self.stopped.is_set() else ''}>"
+
+    @property
+    def address(self) -> Address:
+        """Where it can be reached."""
+        return Address(process_name(), self.number, self.name)
+
+    # --- incarnations ---
+
+    def start(self, *, build_here: bool) -> None:
+        """Start an incarnation.
+
+        Args:
+            build_here: call the constructor now, in this thread, and raise what it raises. Otherwise it is called where
+                the actor runs, and what it raises is a failure of this incarnation.
+        """
+        from actors.kernel.run import Run
+
+        self.incarnation += 1
+        run = self.run = Run(self)
+        if build_here:
+            run.build()
+        self.dispatcher.start(run)
+
+    def stop(self, reason: str = "normal") -> bool:
+        """Ask the actor to end after what waits already. False if it has ended, or is past asking."""
+        try:
+            self.mailbox.force(Stop(reason))
+        except MailboxClosed:
+            return False
+        return True
+
+    def stop_now(self, reason: str = "shutdown") -> bool:
+        """Ask the actor to end before all that waits. False if it has ended, or is past asking."""
+        try:
+            self.mailbox.put(Stop(reason), urgent=True)
+        except MailboxClosed:
+            return False
+        return True
+
+    def abandon(self, error: BaseException) -> Exit:
+        """Give up an incarnation that does not end: whoever waits for it is told so, and it will not be heard again.
+
+        Nobody can end a thread from outside; it goes on until its code returns, and then ends without a word.
+        """
+        with self._lock:
+            run, self.run = self.run, None
+        if run is not None:
+            self.give_back(run.disown(error), error)
+        return Exit(self.name, self.incarnation, "failure", error)
+
+    def run_ended(self, run: Run, exit: Exit) -> None:
+        """Called by a run at its end, in its thread."""
+        with self._lock:
+            if self.run is not run:
+                return
+            self.run = None
+            self._last_exit = exit
+        if self.on_exit is None:
+            self.retire(exit)
+        else:
+            self.on_exit(self, exit)
+
+    def give_back(self, messages: list[Any], error: BaseException | None = None) -> None:
+        """Return messages to the mailbox for the replacement, or bury them if there will be none."""
+        if messages and not self.mailbox.restore(messages):
+            self._bury_all(messages, error)
+
+    # --- the end ---
+
+    def will_end(self) -> bool:
+        """Whether the present incarnation is the last, as far as anybody knows."""
+        return self.on_exit is None or self._retiring
+
+    def retiring(self) -> None:
+        """Note that no incarnation will follow, so that the mailbox closes with the present one."""
+        self._retiring = True
+
+    def close(self, error: BaseException | None) -> None:
+        """Close the mailbox and answer those who wait in it."""
+        self._bury_all(self.mailbox.close(), error)
+
+    def retire(self, exit: Exit) -> None:
+        """End for good: no message is taken any more, everybody who waits is told."""
+        with self._lock:
+            if self.stopped.is_set():
+                return
+            self.stopped.set()
+            self._last_exit = exit
+            watchers, self._watchers = self._watchers, []
+        self.close(exit.error)
+        self.mailbox.release()
+        for watcher in watchers:
+            self._tell(watcher, exit)
+
+    def watch(self, callback: Callable[[Exit], object]) -> None:
+        """Call `callback` with the Exit when the actor has ended for good; at once if it has."""
+        with self._lock:
+            if not self.stopped.is_set():
+                self._watchers.append(callback)
+                return
+            exit = self._last_exit
+        assert exit is not None
+        self._tell(callback, exit)
+
+    def _tell(self, watcher: Callable[[Exit], object], exit: Exit) -> None:
+        try:
+            watcher(exit)
+        except Exception:
+            _log.exception("Somebody who watched %s raised when told of its end", self.name)
+
+    # --- dead letters ---
+
+    def bury(self, item: Any, error: BaseException | None = None) -> None:
+        """Do what is due to a message that will not be handled: answer who waits, count it, tell the listener."""
+        message = item
+        if type(item) is Ask:
+            message = item.message
+            item.reply.fail(self.dead_letter(message, error))
+        if type(message) is Stop:
+            return
+        self.dead_letters += 1
+        _log.debug("Dead letter to %s: %r", self.name, message)
+        listener = self.options.on_dead_letter
+        if listener is not None:
+            from actors.kernel.ref import ActorRef
+
+            try:
+                listener(ActorRef(self), message)
+            except Exception:
+                _log.exception("The listener for dead letters of %s raised", self.name)
+
+    def dead_letter(self, message: Any, error: BaseException | None = None) -> DeadLetter:
+        """The error for somebody who waits for the answer to `message`; `error` is what ended the actor."""
+        kind = type(message).__qualname__
+        why = f": {type(error).__name__}: {error}" if error is not None else ""
+        letter = DeadLetter(
+            f"{self.name} ended before it answered {kind}{why}", recipient=self.name, message=kind
+        )
+        letter.__cause__ = error
+        return letter
+
+    def ask(self, message: Any, *, priority: int, block: bool | float = True) -> Reply[Any]:
+        """Put a question into the mailbox; the reply is failed at once if the actor has ended."""
+        reply: Reply[Any] = Reply()
+        if self.drive is not None:
+            reply._drive = self.drive
+        urgent = self.is_urgent is not None and self.is_urgent(type(message))
+        try:
+            self.mailbox.put(Ask(message, reply), priority=priority, urgent=urgent, block=block)
+        except MailboxClosed:
+            exit = self._last_exit
+            self.bury(Ask(message, reply), exit.error if exit is not None else None)
+        return reply
+
+    def _bury_all(self, items: list[Any], error: BaseException | None = None) -> None:
+        for item in items:
+            self.bury(item, error)

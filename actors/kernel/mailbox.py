@@ -1,0 +1,288 @@
+"""Where an actor's messages wait.
+
+    senders ── put ──▶ [system lane]                        ── take ──▶ the actor's thread, all that waits
+                       [critical] [high] [normal] [low]
+
+One lock guards everything. Invariants: `put` and `close` exclude each other, so a message is either handed over by
+`take` or `close`, or refused to its sender; a thread sleeps only while nothing waits (`_asleep` is set under the lock
+and cleared by whoever wakes it).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from _thread import LockType, allocate_lock
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from actors.errors import ConfigError, MailboxClosed, MailboxFull
+from actors.kernel.current import current
+from actors.protocol.messages import Priority
+
+__all__ = ["Mailbox", "Overflow"]
+
+_NORMAL = Priority.NORMAL
+
+
+class Overflow(Enum):
+    """What happens to a message that finds the mailbox full."""
+
+    BLOCK = "block"
+    """Its sender waits for room, unless it is an actor: that one never waits, and the bound gives way."""
+    FAIL = "fail"
+    """Its sender gets MailboxFull."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest message of the lowest priority is dropped for it."""
+
+
+class Mailbox:
+    """Messages of one actor, in the order in which it takes them. Any thread puts, one takes.
+
+    The system lane goes first and is never bounded; then priorities from high to low; first come, first served within
+    each. It outlives an incarnation of its actor: what was not handled waits for the replacement.
+
+    Args:
+        bound: how many messages may wait, 1 or more.
+        overflow: what happens to one that finds it full.
+        on_dropped: called with each message that DROP_OLDEST drops, in the thread of the sender.
+
+    Raises:
+        ConfigError: `bound` is less than 1.
+    """
+
+    def __init__(
+        self,
+        bound: int = 10_000,
+        overflow: Overflow = Overflow.BLOCK,
+        on_dropped: Callable[[Any], None] | None = None,
+    ) -> None:
+        if bound < 1:
+            raise ConfigError(
+                f"the bound of a mailbox must be 1 or more, not {bound}", key="bound", value=bound, allowed="1 or more"
+            )
+        self._bound = bound
+        self._overflow = overflow
+        self._on_dropped = on_dropped
+        self._lock = allocate_lock()
+        self._closed = False
+        self._asleep = False
+        # Held while nobody has called the sleeper; releasing it is the call.
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        # `system` is read without the lock by the owner, to see whether something urgent came in the middle of a batch.
+        self.system: list[Any] = []
+        self._returned: list[Any] = []
+        self._normal: list[Any] = []
+        # The other priorities, which are seldom used. Invariant: `_elsewhere` is how many wait in there.
+        self._others: dict[int, list[Any]] = {}
+        self._elsewhere = 0
+        self._blocked: list[LockType] = []
+
+    def __len__(self) -> int:
+        return len(self.system) + len(self._returned) + len(self._normal) + self._elsewhere
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self)} waiting of {self._bound}{', closed' if self._closed else ''}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more messages."""
+        return self._closed
+
+    @property
+    def bound(self) -> int:
+        """How many messages may wait."""
+        return self._bound
+
+    def put(
+        self, item: Any, *, priority: int = _NORMAL, urgent: bool = False, block: bool | float = True
+    ) -> None:
+        """Let `item` wait for the actor.
+
+        Args:
+            item: the message, or an `Ask` around it.
+            priority: a `Priority`; higher goes first.
+            urgent: into the system lane, before everything else and beyond the bound.
+            block: whether to wait for room under `Overflow.BLOCK`: True, False, or for how many seconds.
+
+        Raises:
+            MailboxClosed: its actor has ended.
+            MailboxFull: it is at its bound, and stayed so for as long as the sender was willing to wait.
+        """
+        with self._lock:
+            if not self._closed and (urgent or len(self._normal) + self._elsewhere < self._bound):
+                if urgent:
+                    self.system.append(item)
+                elif priority == _NORMAL:
+                    self._normal.append(item)
+                else:
+                    self._append(item, priority)
+                if self._asleep:
+                    self._asleep = False
+                    self._rouse()
+                return
+        self._put_slowly(item, priority, block)
+
+    def force(self, item: Any, *, priority: int = _NORMAL) -> None:
+        """Like `put`, beyond the bound if it must be.
+
+        Raises:
+            MailboxClosed: its actor has ended.
+        """
+        with self._lock:
+            if self._closed:
+                raise _closed_error()
+            self._append(item, priority)
+            if self._asleep:
+                self._asleep = False
+                self._rouse()
+
+    def take(self, timeout: float | None = None) -> list[Any]:
+        """Take all that waits, in order; called by the owner's thread alone.
+
+        Args:
+            timeout: for how many seconds to sleep while nothing waits; None sleeps until something comes.
+
+        Returns:
+            The messages; none if the time was up, the mailbox was closed, or somebody called for a look around.
+        """
+        with self._lock:
+            if self.system or self._normal or self._elsewhere or self._returned:
+                return self._drain()
+            if self._closed or (timeout is not None and timeout <= 0):
+                return []
+            self._asleep = True
+        called = self._sleep(timeout)
+        with self._lock:
+            if not called and not self._asleep:
+                # The call came when the time was just up: the bell has been rung for nobody.
+                self._bell.acquire(blocking=False)
+            self._asleep = False
+            return self._drain()
+
+    def take_urgent(self) -> list[Any]:
+        """Take what waits in the system lane."""
+        with self._lock:
+            taken, self.system = self.system, []
+            return taken
+
+    def restore(self, items: list[Any]) -> bool:
+        """Give back messages that were taken and not handled: they go before all others but the system lane.
+
+        Returns:
+            Whether they were taken back; False if the mailbox is closed.
+        """
+        with self._lock:
+            if self._closed:
+                return False
+            self._returned[:0] = items
+            self._asleep = False
+            self._rouse()
+            return True
+
+    def close(self) -> list[Any]:
+        """Take no more messages, from this moment on, and return those that still wait, in order."""
+        with self._lock:
+            self._closed = True
+            left = self._drain()
+            self._asleep = False
+            self._rouse()
+            return left
+
+    def release(self) -> None:
+        """Give back what the operating system lent; called once the mailbox is closed and its owner gone."""
+
+    # --- under the lock ---
+
+    def _append(self, item: Any, priority: int) -> None:
+        if priority == _NORMAL:
+            self._normal.append(item)
+        else:
+            self._others.setdefault(priority, []).append(item)
+            self._elsewhere += 1
+
+    def _drain(self) -> list[Any]:
+        if not (self._elsewhere or self.system or self._returned):
+            taken, self._normal = self._normal, []
+        else:
+            taken = [*self.system, *self._returned]
+            levels = self._others
+            levels[_NORMAL] = self._normal
+            for priority in sorted(levels, reverse=True):
+                taken += levels[priority]
+            self.system, self._returned, self._normal, self._others = [], [], [], {}
+            self._elsewhere = 0
+        if self._blocked:
+            for waiter in self._blocked:
+                waiter.release()
+            self._blocked.clear()
+        return taken
+
+    def _drop_oldest(self) -> Any:
+        levels = {**self._others, _NORMAL: self._normal}
+        lowest = min(priority for priority, waiting in levels.items() if waiting)
+        if lowest != _NORMAL:
+            self._elsewhere -= 1
+        return levels[lowest].pop(0)
+
+    def _rouse(self) -> None:
+        """Wake the owner if it sleeps; calling one that is awake costs it one look around."""
+        if self._bell.locked():
+            self._bell.release()
+
+    # --- outside of the lock ---
+
+    def _sleep(self, timeout: float | None) -> bool:
+        """Sleep until called (True) or until the time is up (False)."""
+        return self._bell.acquire(True, -1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+
+    def _put_slowly(self, item: Any, priority: int, block: bool | float) -> None:
+        """Put into a mailbox that is closed or was full a moment ago."""
+        if self._overflow is Overflow.BLOCK and block is True and current.cell is not None:
+            # Two actors that wait for room with each other would wait for ever.
+            self.force(item, priority=priority)
+            return
+        deadline = None if block is True else time.monotonic() + float(block)
+        while True:
+            dropped = waiter = None
+            with self._lock:
+                if self._closed:
+                    raise _closed_error()
+                full = len(self._normal) + self._elsewhere >= self._bound
+                if not full or self._overflow is Overflow.DROP_OLDEST:
+                    dropped = (self._drop_oldest(),) if full else None
+                    self._append(item, priority)
+                    if self._asleep:
+                        self._asleep = False
+                        self._rouse()
+                elif self._overflow is Overflow.BLOCK and block is not False:
+                    waiter = allocate_lock()
+                    waiter.acquire()
+                    self._blocked.append(waiter)
+                else:
+                    raise self._full_error(0.0)
+            if waiter is None:
+                if dropped is not None and self._on_dropped is not None:
+                    self._on_dropped(dropped[0])
+                return
+            self._wait_for_room(waiter, deadline, block)
+
+    def _wait_for_room(self, waiter: LockType, deadline: float | None, block: bool | float) -> None:
+        left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        if not waiter.acquire(True, min(left, threading.TIMEOUT_MAX)):
+            with self._lock:
+                if waiter in self._blocked:
+                    self._blocked.remove(waiter)
+                    raise self._full_error(float(block))
+
+    def _full_error(self, waited: float) -> MailboxFull:
+        return MailboxFull(
+            f"the mailbox is full: {self._bound} messages wait, and none was taken in {waited:g} s; "
+            "send slower, raise the bound, or choose another overflow"
+        )
+
+
+def _closed_error() -> MailboxClosed:
+    return MailboxClosed("the mailbox is closed: its actor has ended")

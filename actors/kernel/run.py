@@ -1,0 +1,295 @@
+"""One incarnation of an actor: the loop that takes messages in batches and hands them to its methods."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import ActorsError, DeadLetter, MessageRefused
+from actors.kernel.cell import Cell, Exit, Stop
+from actors.kernel.current import current
+from actors.kernel.reply import Ask, Reply
+from actors.kernel.timers import Timers
+
+if TYPE_CHECKING:
+    from actors.kernel.actor import Actor
+
+__all__ = ["Run"]
+
+_log = logging.getLogger("actors.kernel")
+
+
+class Run:
+    """Carries out one incarnation of an actor in whatever thread calls it, one at a time.
+
+    Invariant: once `over` is set no further message is handled. Messages that were taken and not handled go back to
+    the cell, and every question that was taken is answered at the latest when the run ends.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.incarnation = cell.incarnation
+        self.actor: Actor | None = None
+        self.timers = Timers(cell.clock)
+        self.over = False
+        self.reason = "normal"
+        self.error: BaseException | None = None
+        # What is left of the batches in hand. An iterator gives each message to one thread alone, so what a run that hangs
+        # has not handled can be taken from it.
+        self.rest: Iterator[Any] = iter(())
+        self.urgent_rest: Iterator[Any] = iter(())
+        # The question in hand, whether its handler took over the answering, and the answers that are still owed.
+        self.asked: Reply[Any] | None = None
+        self.took_over = False
+        self.owed: set[Reply[Any]] = set()
+        self.begun = False
+
+    # --- the steps; `loop` is all of them ---
+
+    def loop(self) -> None:
+        """Live until the end: what a thread of its own does."""
+        current.cell = self.cell
+        try:
+            if self.begin():
+                while self.turn(None):
+                    pass
+            self.end()
+        finally:
+            current.cell = None
+
+    def build(self) -> None:
+        """Make the actor. Raises what its constructor raises."""
+        actor_class = self.cell.actor_class
+        actor = actor_class.__new__(actor_class)
+        actor._run = self
+        actor.__init__(*self.cell.args, **self.cell.kwargs)  # type: ignore[misc]
+        if not hasattr(actor, "actor_urn"):
+            raise ActorsError(
+                f"{actor_class.__qualname__}.__init__ must call super().__init__() so that the actor gets its mailbox"
+            )
+        self.actor = actor
+
+    def begin(self) -> bool:
+        """Make the actor if that is still to be done, and let it start. False if it failed."""
+        self.begun = True
+        try:
+            if self.actor is None:
+                self.build()
+            assert self.actor is not None
+            self.actor.on_start()
+        except BaseException as error:
+            self._fail(error, "its start")
+        else:
+            if self.cell.on_started is not None and not self.over:
+                self.cell.on_started(self.cell, self.incarnation)
+        return not self.over
+
+    def turn(self, timeout: float | None, limit: int | None = None) -> bool:
+        """Take what waits, wait for it if there is nothing, and handle it.
+
+        Args:
+            timeout: for how many seconds to wait; None until a message or a timer.
+            limit: how many messages to handle at most; None for all.
+
+        Returns:
+            Whether the actor goes on.
+        """
+        batch = self._collect(timeout)
+        if limit is not None and len(batch) > limit:
+            self.cell.give_back(batch[limit:])
+            del batch[limit:]
+        self.rest = iter(batch)
+        # Given up while it waited: the batch is for its successor.
+        if not self.over:
+            self._work()
+        return not self.over
+
+    def finish(self, reason: str) -> None:
+        """End after the message in hand."""
+        if not self.over:
+            self.over = True
+            self.reason = reason
+
+    def end(self) -> None:
+        """Let the actor clean up, answer who still waits for it, and report the end."""
+        cell = self.cell
+        self.timers.clear()
+        if cell.run is self and cell.will_end():
+            # Before the hook: that may take long, and nobody is to wait for an answer meanwhile.
+            cell.close(self.error)
+        cell.give_back([*self.urgent_rest, *self.rest], self.error)
+        if self.actor is not None:
+            self._call_last_hook(self.actor)
+            if self.actor.poller is not None and cell.run is self:
+                # The callbacks belong to the instance that is gone; the replacement registers its own.
+                self.actor.poller.clear()
+        self._answer_owed()
+        self.actor = None
+        cell.run_ended(self, Exit(cell.name, self.incarnation, self.reason, self.error))
+
+    def disown(self, error: BaseException) -> list[Any]:
+        """Called from another thread when the run is given up: answer its questions, return what it has not handled."""
+        self.finish("failure")
+        left = [*self.urgent_rest, *self.rest]
+        asked = self.asked
+        if asked is not None:
+            asked.fail(self._unanswered(error))
+        self.error = self.error or error
+        self._answer_owed()
+        return left
+
+    # --- messages ---
+
+    def _collect(self, timeout: float | None) -> list[Any]:
+        timers = self.timers
+        mailbox = self.cell.mailbox
+        try:
+            due = timers.next_due() if timers else None
+            if due is None:
+                return mailbox.take(timeout)
+            clock = self.cell.clock
+            left = max(0.0, due - clock.monotonic())
+            batch = mailbox.take(left if timeout is None else min(left, timeout))
+            return timers.due(clock.monotonic()) + batch
+        except BaseException as error:
+            self._fail(error, "its wait for messages")
+            return []
+
+    def _work(self) -> None:
+        """Handle the batch in hand, and what is urgent as soon as it comes in."""
+        actor = self.actor
+        assert actor is not None
+        mailbox = self.cell.mailbox
+        plain = self.cell.table.plain
+        for item in self.rest:
+            if mailbox.system and not self._work_urgently():
+                self.rest = chain((item,), self.rest)
+                return
+            kind = type(item)
+            if kind is Ask:
+                self._answer(item)
+            else:
+                handler = plain.get(kind)
+                try:
+                    if handler is not None:
+                        handler(actor, item)
+                    else:
+                        self._dispatch(item)
+                except BaseException as error:
+                    self._fail(error, _handling(item))
+            if self.over:
+                return
+        try:
+            actor.on_turn_end()
+        except BaseException as error:
+            self._fail(error, "the end of its turn")
+
+    def _work_urgently(self) -> bool:
+        self.urgent_rest = iter(self.cell.mailbox.take_urgent())
+        for item in self.urgent_rest:
+            if type(item) is Ask:
+                self._answer(item)
+            else:
+                try:
+                    self._dispatch(item)
+                except BaseException as error:
+                    self._fail(error, _handling(item))
+            if self.over:
+                return False
+        return True
+
+    def _answer(self, ask: Ask) -> None:
+        reply, message = ask.reply, ask.message
+        self.asked = reply
+        self.took_over = False
+        try:
+            value = self._dispatch(message)
+        except Exception as error:
+            # The asker is told, and judges; the actor goes on. Without this frame, or the reply would hold itself.
+            if error.__traceback__ is not None:
+                error.__traceback__ = error.__traceback__.tb_next
+            _log.debug("%s answers %s with %r", self.cell.name, type(message).__qualname__, error)
+            reply.fail(error)
+        except BaseException as error:
+            self._fail(error, _handling(message))
+            reply.fail(self.cell.dead_letter(message, error))
+        else:
+            if not self.took_over:
+                reply.set(value)
+        self.asked = None
+
+    def _dispatch(self, message: Any) -> Any:
+        """Hand a message to the method that takes it in the actor's state."""
+        actor = self.actor
+        assert actor is not None
+        kind = type(message)
+        handler = self.cell.table.plain.get(kind)
+        if handler is not None:
+            return handler(actor, message)
+        if kind is Stop:
+            actor.on_stop_request(message.reason)
+            return None
+        entry = self.cell.table.find(kind)
+        if entry is None:
+            return actor.on_receive(message)
+        machine = getattr(actor, "machine", None)
+        state = None if machine is None else machine.state
+        handler = entry.pick(state)
+        if handler is None:
+            return self._refuse(entry.refusal(self.cell.name, message, state))
+        return handler(actor, message)
+
+    def refuse_unknown(self, message: Any) -> None:
+        """Turn down a message that no method takes: it is counted, told in the log, and told to who asked."""
+        self.cell.unknown += 1
+        kind = type(message).__qualname__
+        taken = tuple(sorted(known.__qualname__ for known in self.cell.table if not known.__module__.startswith("pykka")))
+        text = f"{self.cell.name} does not know {kind} messages; it takes {', '.join(taken) or 'none'}"
+        _log.warning("%s", text)
+        if self.asked is not None:
+            raise MessageRefused(text, recipient=self.cell.name, message=kind, allowed=())
+
+    def _refuse(self, refusal: MessageRefused) -> None:
+        self.cell.refused += 1
+        if self.asked is not None:
+            raise refusal
+        _log.warning("%s", refusal)
+
+    # --- the end ---
+
+    def _fail(self, error: BaseException, doing: str) -> None:
+        """Note the failure that ends this incarnation. Only the first one counts."""
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            # The user's, not the actor's: an actor is in the main thread only if a test or a simulation steps it.
+            raise error
+        _log.error("%s failed in %s", self.cell.name, doing, exc_info=error)
+        if self.error is None:
+            self.error = error
+            self.reason = "failure"
+        self.over = True
+
+    def _call_last_hook(self, actor: Actor) -> None:
+        try:
+            if self.error is None:
+                actor.on_stop()
+            else:
+                actor.on_failure(self.error)
+        except BaseException as error:
+            self._fail(error, "its clean-up")
+
+    def _answer_owed(self) -> None:
+        for reply in list(self.owed):
+            reply.fail(self._unanswered(self.error))
+
+    def _unanswered(self, error: BaseException | None) -> DeadLetter:
+        why = f": {type(error).__name__}: {error}" if error is not None else ""
+        letter = DeadLetter(f"{self.cell.name} ended before it answered{why}", recipient=self.cell.name)
+        letter.__cause__ = error
+        return letter
+
+
+def _handling(message: Any) -> str:
+    return f"the handling of {type(message).__qualname__}"
