@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from actors.config import AgentConfig, Limits
 from actors.errors import ConfigError
@@ -61,7 +62,7 @@ class Worker:
     agent_type: ClassVar[str] = "worker"
     role: ClassVar[str] = "worker"
     specialization: ClassVar[str] = ""
-    capabilities: ClassVar[Set[str]] = frozenset()
+    capabilities: ClassVar[AbstractSet[str]] = frozenset()
     cpu: ClassVar[Level] = "moderate"
     memory: ClassVar[Level] = "moderate"
     io: ClassVar[Level] = "moderate"
@@ -79,7 +80,7 @@ class Worker:
         cls.__actors_tasks__ = _tasks_of(cls)
 
     @classmethod
-    def configured(cls: type[W], *args: Any, **kwargs: Any) -> ConfiguredWorker[W]:
+    def configured(cls, *args: Any, **kwargs: Any) -> ConfiguredWorker[Self]:
         """This worker with arguments for its constructor, to be used wherever a worker class is taken.
 
         Raises:
@@ -99,9 +100,7 @@ class Worker:
     @classmethod
     def agent_config(cls) -> AgentConfig:
         """What the class says about its agents, as a configuration that names that and nothing else."""
-        named: dict[str, Any] = {
-            name: getattr(cls, name) for name in ("timeout", "concurrency") if hasattr(cls, name)
-        }
+        named: dict[str, Any] = {name: getattr(cls, name) for name in ("timeout", "concurrency") if hasattr(cls, name)}
         if cls.limits is not None:
             named["limits"] = cls.limits
         return AgentConfig(**named)
@@ -140,7 +139,7 @@ class ConfiguredWorker(Generic[W]):
 
 
 def _check_class(cls: type[Worker]) -> None:
-    if not isinstance(cls.agent_type, str) or not _TYPE_NAME.fullmatch(cls.agent_type):
+    if not _TYPE_NAME.fullmatch(str(cls.agent_type)):
         _refuse(cls, "agent_type", cls.agent_type, "a name of ASCII letters, digits and underscores")
     cls.capabilities = capability_set("capabilities", cls.capabilities)
     for name in ("cpu", "memory", "io"):

@@ -5,23 +5,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Coroutine, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
-from actors.core.retry import Backoff
+from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
 from actors.protocol.messages import Priority
 
-__all__ = ["AsyncTaskMethod", "TaskDecorator", "TaskMethod", "TaskOptions", "bound_check", "task", "type_name"]
+__all__ = ["AsyncTaskMethod", "TaskDecorator", "TaskMethod", "TaskOptions", "bound_check", "capability_set", "task"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def type_name(kind: type[Any]) -> str:
-    """The qualified name of a type, by which exceptions are told apart across processes."""
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +81,16 @@ def _retries(name: str, value: Any) -> int | None:
 
 
 def _retry_on(name: str, value: Any) -> tuple[str, ...]:
-    given: Iterable[Any] = (value,) if isinstance(value, type | str) else value
-    names = []
     try:
-        for one in given:
-            if isinstance(one, type) and issubclass(one, BaseException):
-                names.append(type_name(one))
-            elif isinstance(one, str) and one:
-                names.append(one if "." in one else f"builtins.{one}")
-            else:
-                raise TypeError(one)
+        return exception_names(value, name)
     except TypeError:
         _refuse(name, value, "exception types or their qualified names")
-    return tuple(names)
 
 
 def _backoff(name: str, value: Any) -> Backoff | None:
     if value is not None and not isinstance(value, Backoff):
         _refuse(name, value, "a Backoff")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _priority(name: str, value: Any) -> Priority | None:
@@ -152,7 +138,6 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "duration": _duration,
     "type": _type,
 }
-assert _CHECKS.keys() == {one.name for one in fields(TaskOptions)}
 
 
 class _Shape:
@@ -285,7 +270,7 @@ class AsyncTaskMethod(TaskMethod[P, R]):
     @overload
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Any:
-        return super().__get__(instance, owner)  # type: ignore[arg-type]
+        return super().__get__(instance, owner)
 
     def __call__(  # type: ignore[override]
         self, worker: Any, /, *args: P.args, **kwargs: P.kwargs

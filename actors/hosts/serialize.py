@@ -1,0 +1,366 @@
+"""Values on their way between processes: arguments, results and exceptions, each guarded.
+
+A value is pickled by the standard library where that is enough, and by cloudpickle where it is not: lambdas, local
+functions, and all that the program's main module defines, which no other process can import. Reading or writing a value
+runs code of its class, and that code may raise anything, `SystemExit` too: whatever it is, it becomes an error about this
+one value.
+
+A payload is one pickle, or, if the value holds large buffers (arrays), a table of parts, the pickle and the buffers:
+
+    0x01, number of buffers (u32), length of the pickle (u64), for each buffer its length (u64) and whether it was
+    read-only (u8); the pickle; the buffers, each starting at a multiple of 64
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import traceback
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from actors.core.retry import type_names
+from actors.errors import NotSerializable, RemoteError
+from actors.hosts.payload import pack, view_of
+from actors.protocol.messages import Failure, Payload
+
+__all__ = [
+    "Call",
+    "RemoteTraceback",
+    "ResultOf",
+    "dumps",
+    "error_of",
+    "failure_of",
+    "fill",
+    "loads",
+    "pack_call",
+    "pack_value",
+    "unpack_call",
+    "unpack_value",
+]
+
+_PROTOCOL = 5
+_SIMPLE = frozenset({type(None), bool, int, float, complex, str})
+_NONE = pickle.dumps(None, _PROTOCOL)
+# A buffer that is smaller than this is cheaper to copy into the pickle than to carry beside it.
+_LARGE = 64 * 1024
+_WITH_BUFFERS = 1
+_HEAD = struct.Struct("<BIQ")
+_BUFFER = struct.Struct("<QB")
+_ALIGNMENT = 64
+# How much of an exception's text and traceback travels.
+_TEXT_LIMIT = 64 * 1024
+
+
+class ResultOf(NamedTuple):
+    """Stands in the arguments of a task for the result of another task, by its number."""
+
+    number: int
+
+
+class Call(NamedTuple):
+    """What a task is to run. `function` is None for a worker's method; `items`: one call for each, for its arguments."""
+
+    function: Any
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = MappingProxyType({})
+    items: list[tuple[Any, ...]] | None = None
+
+
+class RemoteTraceback(Exception):
+    """The cause that is chained to an exception from another process: its text is the traceback there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+def dumps(value: Any, what: str = "the value") -> bytes:
+    """Pickle a value.
+
+    Args:
+        value: anything that pickle or cloudpickle can write.
+        what: what the value is, for the error.
+
+    Raises:
+        NotSerializable: it cannot be pickled; says which part of it is to blame where that can be found out.
+    """
+    return _pickled(value, what, None)
+
+
+def loads(data: bytes | memoryview, what: str = "the value") -> Any:
+    """Read what `dumps` wrote.
+
+    Raises:
+        NotSerializable: it cannot be read here, whatever its classes raise; the cause is chained.
+    """
+    return _unpickled(data, what, None)
+
+
+def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payload:
+    """Pickle a value into a payload: large ones go through shared memory, large buffers without a copy on the way.
+
+    Args:
+        value: anything that pickle or cloudpickle can write.
+        what: what the value is, for the error.
+        blame: what to search for the part to blame, if not the value itself.
+
+    Raises:
+        NotSerializable: see `dumps`.
+    """
+    if value is None:
+        return _NONE
+    if type(value) in _SIMPLE:
+        return pack(pickle.dumps(value, _PROTOCOL))
+    buffers: list[memoryview] = []
+
+    def take(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # not contiguous: let pickle copy it
+            return True
+        if raw.nbytes < _LARGE:
+            return True
+        buffers.append(raw)
+        return False
+
+    data = _pickled(value, what, take, buffers, blame)
+    if not buffers:
+        return pack(data)
+    parts: list[bytes | memoryview] = [_HEAD.pack(_WITH_BUFFERS, len(buffers), len(data))]
+    parts += [_BUFFER.pack(buffer.nbytes, buffer.readonly) for buffer in buffers]
+    parts.append(data)
+    place = sum(map(len, parts))
+    for buffer in buffers:
+        gap = -place % _ALIGNMENT
+        parts += [bytes(gap), buffer]
+        place += gap + buffer.nbytes
+    return pack(*parts)
+
+
+def unpack_value(payload: Payload, what: str = "the value") -> Any:
+    """Read what `pack_value` wrote.
+
+    Raises:
+        NotSerializable: see `loads`.
+    """
+    view = payload if isinstance(payload, bytes) else view_of(payload)
+    if not view or view[0] != _WITH_BUFFERS:
+        return _unpickled(view, what, None)
+    try:
+        inband, buffers = _split(memoryview(view))
+    except struct.error as error:
+        raise NotSerializable(f"{what} cannot be read: it is cut short", what=what, reason=str(error)) from error
+    return _unpickled(inband, what, buffers)
+
+
+def _split(view: memoryview) -> tuple[memoryview, list[Any]]:
+    _, count, length = _HEAD.unpack_from(view)
+    sizes = [_BUFFER.unpack_from(view, _HEAD.size + index * _BUFFER.size) for index in range(count)]
+    place = _HEAD.size + count * _BUFFER.size
+    inband = view[place : place + length]
+    place += length
+    buffers: list[Any] = []
+    for size, readonly in sizes:
+        place += -place % _ALIGNMENT
+        part = view[place : place + size]
+        # What could be written to where it came from can be written to here; the shared memory itself cannot.
+        buffers.append(part.toreadonly() if readonly else bytearray(part))
+        place += size
+    return inband, buffers
+
+
+def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None = None, blame: Any = None) -> bytes:
+    first: BaseException | None = None
+    try:
+        data = pickle.dumps(value, _PROTOCOL, buffer_callback=take)
+        if b"__main__" not in data:
+            return data
+    except BaseException as error:  # noqa: BLE001 - what a value's own code raises concerns this value only
+        first = error
+    if buffers is not None:
+        buffers.clear()
+    try:
+        import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415 - 10 ms, and most values never need it
+
+        return cloudpickle.dumps(value, _PROTOCOL, buffer_callback=take)  # type: ignore[no-any-return]
+    except BaseException as second:  # noqa: BLE001 - as above
+        reason = _told(second)
+        part = _culprit(value if blame is None else blame)
+        where = f" ({part} of it is to blame)" if part else ""
+        message = (
+            f"{what} cannot be sent to another process{where}: {reason}. "
+            "Send plain data, or give its class __reduce__ or __getstate__"
+        )
+        raise NotSerializable(message, what=what, reason=reason) from first or second
+
+
+def _unpickled(data: bytes | memoryview, what: str, buffers: list[Any] | None) -> Any:
+    try:
+        return pickle.loads(data, buffers=buffers)  # noqa: S301 - program and agents trust each other, unless marked
+    except BaseException as error:
+        reason = _told(error)
+        raise NotSerializable(f"{what} cannot be read here: {reason}", what=what, reason=reason) from error
+
+
+def _told(error: BaseException) -> str:
+    text = _text(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _culprit(value: Any, depth: int = 3) -> str:
+    """Which part of a value cannot be pickled, as text to put behind the value's name: `[2]`, `.lock`."""
+    inside: list[tuple[str, Any]] = []
+    if isinstance(value, Call):
+        named = [(f"argument {index + 1}", one) for index, one in enumerate(value.args)]
+        inside = [("the callable", value.function), *named, *((f"argument {k}", v) for k, v in value.kwargs.items())]
+    elif isinstance(value, list | tuple):
+        inside = [(f"[{index}]", one) for index, one in enumerate(value[:1000])]
+    elif isinstance(value, dict):
+        inside = [(f"[{key!r:.50}]", one) for key, one in list(value.items())[:1000]]
+    elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, type):
+        inside = [(f".{key}", one) for key, one in list(vars(value).items())[:1000]]
+    for name, one in inside:
+        try:
+            import cloudpickle  # noqa: PLC0415 - as above
+
+            cloudpickle.dumps(one, _PROTOCOL)
+        except BaseException:  # noqa: BLE001 - as above
+            return name + (_culprit(one, depth - 1) if depth else "")
+    return ""
+
+
+# --- calls ---------------------------------------------------------------------------------------------------------
+
+
+def pack_call(call: Call, what: str = "the arguments") -> Payload:
+    """Pickle what a task is to run.
+
+    Raises:
+        NotSerializable: see `dumps`.
+    """
+    # Plain tuples, as short as they can be: a named one would name its class in each payload.
+    if call.items is not None:
+        return pack_value((call.function, call.args, dict(call.kwargs), call.items), what, call)
+    short = (call.function, call.args)
+    return pack_value((*short, dict(call.kwargs)) if call.kwargs else short, what, call)
+
+
+def unpack_call(payload: Payload, results: Mapping[int, Payload] | None = None, what: str = "the arguments") -> Call:
+    """Read what `pack_call` wrote.
+
+    Args:
+        payload: the call.
+        results: the results that its arguments name by `ResultOf`.
+        what: what it is, for the error.
+
+    Raises:
+        NotSerializable: see `loads`; also a result that cannot be read.
+    """
+    call = Call(*unpack_value(payload, what))
+    return fill(call, results) if results else call
+
+
+def fill(call: Call, results: Mapping[int, Payload]) -> Call:
+    """The call with results in place of each `ResultOf`, at the top level of its arguments and one container deep.
+
+    Raises:
+        NotSerializable: a result cannot be read.
+    """
+    read: dict[int, Any] = {}
+
+    def get(slot: ResultOf) -> Any:
+        if slot.number not in read:
+            read[slot.number] = unpack_value(results[slot.number], f"the result of task {slot.number}")
+        return read[slot.number]
+
+    def one(value: Any) -> Any:
+        kind = type(value)
+        if kind is ResultOf:
+            return get(value)
+        if kind in (list, tuple) and ResultOf in map(type, value):
+            return kind(get(inner) if type(inner) is ResultOf else inner for inner in value)
+        if kind is dict and ResultOf in map(type, value.values()):
+            return {key: get(inner) if type(inner) is ResultOf else inner for key, inner in value.items()}
+        return value
+
+    items = None if call.items is None else [tuple(map(one, item)) for item in call.items]
+    return Call(call.function, tuple(map(one, call.args)), {k: one(v) for k, v in call.kwargs.items()}, items)
+
+
+# --- exceptions ----------------------------------------------------------------------------------------------------
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception in the form in which it travels. Never raises."""
+    names = type_names(type(error))
+    try:
+        written = "".join(traceback.format_exception(type(error), error, _users_part(error)))
+    except BaseException as fault:  # noqa: BLE001 - an exception is a value with code of its own, too
+        written = f"{names[0]}: its traceback cannot be written ({type(fault).__name__})\n"
+    if len(written) > _TEXT_LIMIT:
+        written = f"{written[: _TEXT_LIMIT // 2]}\n  ... cut ...\n{written[-_TEXT_LIMIT // 2 :]}"
+    return Failure(names, _text(error)[:_TEXT_LIMIT], written, _rebuildable(error))
+
+
+def error_of(failure: Sequence[Any]) -> BaseException:
+    """The exception that `failure_of` was given, with the traceback from over there as its cause.
+
+    Args:
+        failure: a `Failure` or its fields.
+
+    Returns:
+        The exception itself, or a `RemoteError` in its place if it cannot be rebuilt here. Never raises.
+    """
+    type_names, text, written, pickled = failure
+    error: object = None
+    if pickled is not None:
+        try:
+            error = pickle.loads(pickled)  # noqa: S301 - as above
+        except BaseException:  # noqa: BLE001 - as above
+            error = None
+    if not isinstance(error, BaseException):
+        name = type_names[0] if type_names else "an exception"
+        error = RemoteError(
+            f"{name}: {text} (raised in an agent; it cannot be rebuilt here)",
+            type_name=name,
+            text=text,
+            traceback=written,
+        )
+    try:
+        error.__cause__ = RemoteTraceback(written)
+    except BaseException:  # noqa: BLE001, S110 - a class that forbids it goes without
+        pass
+    return error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # noqa: BLE001 - as above
+        return "(its text cannot be written)"
+
+
+def _users_part(error: BaseException) -> Any:
+    """The traceback without the agent's own frames, which come first and tell nothing."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_globals.get("__name__", "").startswith("actors.hosts."):
+        place = place.tb_next
+    return place if place is not None else error.__traceback__
+
+
+def _rebuildable(error: BaseException) -> bytes | None:
+    """The pickled exception if it can be rebuilt from that, as what it was; else None."""
+    try:
+        data = dumps(error)
+        copy = pickle.loads(data)  # noqa: S301 - what was just written
+        return data if type(copy) is type(error) else None
+    except BaseException:  # noqa: BLE001 - as above
+        return None
