@@ -65,11 +65,13 @@ class HotFunction:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many functions have a complexity from `least` to `most` (None: no upper end), both inclusive."""
+    """How many functions have a complexity from `least` to `most` (None: no upper end), both inclusive, and what their
+    complexities sum up to."""
 
     least: int
     most: int | None
     functions: int
+    complexity: int
 
 
 @dataclass(frozen=True, slots=True)

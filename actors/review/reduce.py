@@ -100,11 +100,14 @@ def _summary(report: FileReport) -> FileSummary:
 
 
 def _distribution(complexities: Iterable[int]) -> tuple[Bucket, ...]:
-    counts = Counter(bisect.bisect_right(BOUNDS, complexity) - 1 for complexity in complexities)
+    functions = [0] * len(BOUNDS)
+    sums = [0] * len(BOUNDS)
+    for complexity in complexities:
+        index = bisect.bisect_right(BOUNDS, complexity) - 1
+        functions[index] += 1
+        sums[index] += complexity
     ends = [*(least - 1 for least in BOUNDS[1:]), None]
-    return tuple(
-        Bucket(least, most, counts[index]) for index, (least, most) in enumerate(zip(BOUNDS, ends, strict=True))
-    )
+    return tuple(map(Bucket, BOUNDS, ends, functions, sums))
 
 
 def _troubles(reports: Sequence[FileReport]) -> Iterable[Trouble]:
