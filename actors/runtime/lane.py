@@ -1,0 +1,118 @@
+"""What waits for the dispatcher, in the order in which it is to be done."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from actors.protocol.events import Event
+from actors.runtime.event_buffer import EventBuffer
+
+__all__ = ["Call", "CallbackLane", "EventLane", "Lane"]
+
+Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
+"""A function, and what it is called with."""
+
+
+class Keeper(Protocol):
+    """The dispatcher, as its lanes see it."""
+
+    def offer(self, lane: Lane, item: Any) -> bool:
+        """Add an item to a lane and see to it that it is done; False if the lane has ended."""
+        ...
+
+    def end(self, lane: Lane) -> bool:
+        """Drop what waits in a lane and take no more; False if it has ended before."""
+        ...
+
+
+class Lane:
+    """What waits to be done one after the other; its fields belong to the dispatcher's lock.
+
+    Attributes:
+        active: whether it takes items.
+        queued: it stands in line for the runner.
+        slow: it has a thread of its own, which waits for `changed`.
+        told: a warning has named its handler as slow.
+    """
+
+    def __init__(self, keeper: Keeper, lock: threading.RLock) -> None:
+        self._keeper = keeper
+        self.active = True
+        self.queued = False
+        self.slow = False
+        self.told = False
+        self.changed = threading.Condition(lock)
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def put(self, item: Any) -> None:
+        """Add an item."""
+        raise NotImplementedError
+
+    def take(self) -> Call:
+        """Remove the oldest and return what to call."""
+        raise NotImplementedError
+
+    def drop(self) -> int:
+        """Drop all and return how many there were."""
+        raise NotImplementedError
+
+    def offer(self, item: Any) -> bool:
+        """Add an item and see to it that it is done; False if the lane has ended."""
+        return self._keeper.offer(self, item)
+
+    def end(self) -> bool:
+        """Drop what waits and take no more; False if it has ended before."""
+        return self._keeper.end(self)
+
+
+class EventLane(Lane):
+    """One subscription's events."""
+
+    def __init__(self, keeper: Keeper, lock: threading.RLock, handler: Callable[[Any], object], bound: int) -> None:
+        super().__init__(keeper, lock)
+        self._handler = handler
+        self._buffer: EventBuffer[Event] = EventBuffer(bound)
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def missed(self) -> int:
+        """See `Subscription.missed`."""
+        return self._buffer.missed
+
+    def put(self, item: Event) -> None:
+        self._buffer.put(item)
+
+    def take(self) -> Call:
+        return self._handler, (self._buffer.take(),)
+
+    def drop(self) -> int:
+        return self._buffer.drop()
+
+
+class CallbackLane(Lane):
+    """The callbacks, of which none may be dropped for want of room."""
+
+    def __init__(self, keeper: Keeper, lock: threading.RLock) -> None:
+        super().__init__(keeper, lock)
+        self._callbacks: deque[Callable[[], object]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
+    def put(self, item: Callable[[], object]) -> None:
+        self._callbacks.append(item)
+
+    def take(self) -> Call:
+        return self._callbacks.popleft(), ()
+
+    def drop(self) -> int:
+        dropped = len(self._callbacks)
+        self._callbacks.clear()
+        return dropped
