@@ -30,6 +30,7 @@ __all__ = [
     "TaskCancelled",
     "TaskExited",
     "TaskTimeout",
+    "WireError",
 ]
 
 
@@ -96,6 +97,10 @@ class NotSerializable(ActorsError, TypeError):
 
 class ChannelClosed(ActorsError):
     """The other end of a channel is gone."""
+
+
+class WireError(ActorsError):
+    """A message that no frame can carry, or bytes from the other end that are no sound frame."""
 
 
 class MailboxClosed(ActorsError):
