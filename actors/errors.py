@@ -26,6 +26,7 @@ __all__ = [
     "NoSuitableAgent",
     "NotSerializable",
     "RemoteError",
+    "ResultTaken",
     "SystemClosed",
     "TaskCancelled",
     "TaskExited",
@@ -220,6 +221,12 @@ class LimitExceeded(ActorsError):
     limit: str | None
     figure: float | None
     allowed: float | None
+
+
+class ResultTaken(ActorsError, concurrent.futures.InvalidStateError):
+    """The result of a task was taken by somebody before, and is not kept."""
+
+    task_id: str | None
 
 
 class RemoteError(ActorsError):
