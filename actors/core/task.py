@@ -59,6 +59,7 @@ class TaskKind:
         idempotent: whether it may run again after its agent died while it ran.
         duration: how long it may take, in seconds, until that has been measured; None if nobody knows.
         family: the durations of tasks of one family are averaged together; the name, if left out.
+        prefers: an agent type that is rather taken than others that could do it too.
     """
 
     name: str
@@ -74,6 +75,7 @@ class TaskKind:
     idempotent: bool = True
     duration: float | None = None
     family: str = ""
+    prefers: str | None = None
 
     def __post_init__(self) -> None:
         if not self.family:
@@ -127,6 +129,7 @@ class Task:
         "result",
         "results",
         "retried",
+        "spared",
         "started",
         "status",
         "taken",
@@ -177,7 +180,8 @@ class Task:
         self._progress: deque[tuple[float, str, float]] | None = None
         # The engine's own notes. `order` counts acceptances; `missing` is how many dependencies are not completed;
         # `queued` is true exactly while it stands in the waiting line; `due` is when a retry may start;
-        # `estimate` is what it was counted with at its agent (negative: unknown); `cancelling` is the reason.
+        # `estimate` is what it was counted with at its agent (negative: unknown); `cancelling` is the reason; `spared`
+        # is how often its agent died although not it was running, but it may have been the cause.
         self.order = 0
         self.missing = 0
         self.dependents: list[Task] | None = None
@@ -185,6 +189,7 @@ class Task:
         self.due: float | None = None
         self.estimate = 0.0
         self.cancelling: str | None = None
+        self.spared = 0
 
     if TYPE_CHECKING:
         name: str

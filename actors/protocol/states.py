@@ -48,6 +48,9 @@ class TaskStatus(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    # The members are singletons. Enum's own hash is a Python function, and each task looks a move up several times.
+    __hash__ = object.__hash__
+
     def __str__(self) -> str:
         return self.value
 

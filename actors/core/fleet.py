@@ -1,0 +1,348 @@
+"""The agents as the scheduler sees them: what they can do, what they hold, who is free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from actors.core.queue import View
+from actors.errors import ConfigError
+
+if TYPE_CHECKING:
+    from actors.core.queue import Bucket
+    from actors.core.task import Needs, Task
+    from actors.errors import AgentDied
+    from actors.protocol.messages import CancellationCause
+
+__all__ = ["READY", "STARTING", "Agent", "AgentExit", "AgentType", "Fleet", "Profile", "Skill"]
+
+STARTING: Final = 0
+READY: Final = 1
+
+_LEVELS = ("low", "moderate", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What agents of one type can do and how many of them there should be.
+
+    Args:
+        agent_type: the type's name.
+        capabilities: what they offer.
+        cpu, memory, io: their resource class, each "low", "moderate" or "high".
+        slots: how many tasks one of them runs at once, 1 or more.
+        least, most: how many there are at least, and at most (None: as many as the system allows).
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+
+    agent_type: str
+    capabilities: frozenset[str] = frozenset()
+    cpu: str = "moderate"
+    memory: str = "moderate"
+    io: str = "moderate"
+    slots: int = 1
+    least: int = 0
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("cpu", "memory", "io"):
+            value = getattr(self, name)
+            if value not in _LEVELS:
+                message = f"{self.agent_type}'s {name} must be low, moderate or high, not {value!r}"
+                raise ConfigError(message, key=name, value=value, allowed=", ".join(_LEVELS))
+        if self.slots < 1 or self.least < 0 or (self.most is not None and self.most < self.least):
+            message = (
+                f"{self.agent_type} must have 1 slot or more and 0 <= least <= most, not slots {self.slots}, "
+                f"least {self.least}, most {self.most}"
+            )
+            raise ConfigError(message, key="least", value=self.least, allowed="0 <= least <= most")
+
+    @property
+    def highs(self) -> tuple[str, ...]:
+        """The resources of which it takes much."""
+        return tuple(name for name in ("cpu", "memory", "io") if getattr(self, name) == "high")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentExit:
+    """What is known about an agent that has ended.
+
+    Args:
+        running: number and attempt of the task that ran at its end, by its status block.
+        error: what that task fails with, unless it is tried again.
+        replaced: whether an agent of the same id is being started; its place stays taken.
+        begun: how many of the tasks whose results have not arrived had begun, in the order of their assignment.
+    """
+
+    running: tuple[int, int] | None
+    error: AgentDied
+    replaced: bool = False
+    begun: int = 0
+
+
+class AgentType:
+    """All agents of one type, whatever they can do besides.
+
+    Invariant: `agents` counts its members in the fleet, `spawning` those that were asked for and are not yet in it.
+    """
+
+    __slots__ = ("agents", "failed", "name", "profile", "spawning")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.profile: Profile | None = None
+        self.failed: BaseException | None = None
+        self.agents = 0
+        self.spawning = 0
+
+    @property
+    def least(self) -> int:
+        """How many there should be at least."""
+        return self.profile.least if self.profile is not None else 0
+
+
+class Skill(View):
+    """Agents that are alike in type and capabilities.
+
+    `idle` are those that could begin a task now, the one that has been idle longest first; `hungry` those that may
+    take more ahead; `laden` those that hold work ahead. `starting` counts those that are not ready yet.
+    """
+
+    __slots__ = ("agents", "capabilities", "highs", "hungry", "idle", "laden", "profile", "starting", "type")
+
+    def __init__(self, profile: Profile, kind: AgentType) -> None:
+        super().__init__()
+        self.profile = profile
+        self.type = kind
+        self.capabilities = profile.capabilities
+        self.highs = profile.highs
+        self.agents: dict[Agent, None] = {}
+        self.idle: dict[Agent, None] = {}
+        self.hungry: dict[Agent, None] = {}
+        self.laden: dict[Agent, None] = {}
+        self.starting = 0
+
+    def __repr__(self) -> str:
+        return f"<Skill {self.type.name} {sorted(self.capabilities)}>"
+
+    def serves(self, needs: Needs) -> bool:
+        """Whether its agents have the type and the capabilities."""
+        return (needs.agent_type is None or needs.agent_type == self.type.name) and needs.requires <= self.capabilities
+
+    @property
+    def spawnable(self) -> bool:
+        """Whether more of its agents can be started, apart from limits."""
+        own = self.type
+        return own.profile is not None and own.failed is None and own.profile.capabilities == self.capabilities
+
+    @property
+    def viable(self) -> bool:
+        """Whether its tasks may ever run."""
+        return bool(self.agents) or self.spawnable
+
+
+class Agent:
+    """One agent. Its id is taken over by its replacement, with the next incarnation."""
+
+    __slots__ = (
+        "ahead_of",
+        "cooling",
+        "done",
+        "draining",
+        "free_cpu",
+        "free_memory",
+        "group",
+        "group_run",
+        "held",
+        "id",
+        "idle_since",
+        "idle_timer",
+        "incarnation",
+        "inside",
+        "interrupts",
+        "job",
+        "killed",
+        "last",
+        "longs",
+        "look_due",
+        "phase",
+        "recalls",
+        "refusals",
+        "retiring",
+        "skill",
+        "slots",
+        "unknowns",
+        "verdict",
+        "waiting",
+        "warm",
+        "work",
+    )
+
+    def __init__(self, id: str, incarnation: int, skill: Skill, slots: int, job: str | None) -> None:  # noqa: A002
+        self.id = id
+        self.skill = skill
+        self.slots = slots
+        self.job = job
+        self.free_cpu = 100.0
+        self.free_memory = 100.0
+        self.last = 0
+        self.begin(incarnation)
+
+    def begin(self, incarnation: int) -> None:
+        """Be a new incarnation that knows nothing of the last one."""
+        self.incarnation = incarnation
+        self.phase = STARTING
+        # Takes no new work; is to end because its place is needed; waits a moment after a refusal; is over a soft limit.
+        self.draining = False
+        self.retiring = False
+        self.cooling = False
+        self.inside = True
+        # Why it is being killed, if it is.
+        self.killed: str | None = None
+        # What it holds, by number, in the order of assignment; ended ones stay until the agent has let go of them.
+        self.held: dict[int, Task] = {}
+        # The numbers of those that wait for their sub-tasks, the innermost last. Part of `held`.
+        self.waiting: list[int] = []
+        # What was asked back and not yet answered, one item for each request.
+        self.recalls: list[tuple[tuple[int, int], ...]] = []
+        # Interrupted tasks by number, with the cause.
+        self.interrupts: dict[int, CancellationCause] = {}
+        # What a hard limit ended it for: (limit, figure, allowed).
+        self.verdict: tuple[str, float, float] | None = None
+        # Credit: how many of `held` are long, of unknown length, and the seconds of the rest.
+        self.longs = 0
+        self.unknowns = 0
+        self.work = 0.0
+        self.refusals = 0
+        self.done = 0
+        self.idle_since = 0.0
+        self.idle_timer = False
+        self.look_due: float | None = None
+        # The inputs it has warm, the latest last; the type and inputs of its last task, how many of them in a row.
+        self.warm: dict[str, None] = {}
+        self.group: tuple[str, frozenset[str]] | None = None
+        self.group_run = 0
+
+    def __repr__(self) -> str:
+        return f"<Agent {self.id}.{self.incarnation} holds {list(self.held)} waits {self.waiting}>"
+
+    @property
+    def open(self) -> bool:
+        """Whether it takes ordinary work: a single lane that waits takes only what its own task waits for."""
+        return (
+            self.phase == READY
+            and not self.draining
+            and not self.cooling
+            and self.inside
+            and self.killed is None
+            and not (self.waiting and self.slots == 1)
+        )
+
+    @property
+    def free_slots(self) -> int:
+        """How many tasks it could begin at once."""
+        return max(0, self.slots - len(self.held) + len(self.waiting))
+
+
+class Fleet:
+    """All agents, and the kinds of agents that could be started."""
+
+    __slots__ = ("agents", "max_agents", "skills", "types")
+
+    def __init__(self, max_agents: int) -> None:
+        self.max_agents = max_agents
+        self.agents: dict[str, Agent] = {}
+        self.skills: dict[tuple[str, frozenset[str], tuple[str, ...]], Skill] = {}
+        self.types: dict[str, AgentType] = {}
+
+    @property
+    def count(self) -> int:
+        """All agents, with those that are starting or were asked for."""
+        return len(self.agents) + sum(kind.spawning for kind in self.types.values())
+
+    def type(self, name: str) -> AgentType:
+        """The type of the name."""
+        kind = self.types.get(name)
+        if kind is None:
+            kind = self.types[name] = AgentType(name)
+        return kind
+
+    def add(self, agent: Agent) -> None:
+        """One more agent, not yet ready."""
+        self.agents[agent.id] = agent
+        agent.skill.agents[agent] = None
+        agent.skill.starting += 1
+        agent.skill.type.agents += 1
+
+    def remove(self, agent: Agent) -> None:
+        """The agent is gone and its place is free."""
+        skill = agent.skill
+        del self.agents[agent.id]
+        del skill.agents[agent]
+        if agent.phase == STARTING:
+            skill.starting -= 1
+        skill.type.agents -= 1
+        self.leave(agent)
+
+    def leave(self, agent: Agent) -> None:
+        """It is in no list of those that can take or give work."""
+        skill = agent.skill
+        skill.idle.pop(agent, None)
+        skill.hungry.pop(agent, None)
+        skill.laden.pop(agent, None)
+
+    def refit(self, agent: Agent) -> bool:
+        """Put the agent into the lists that fit what it holds; true if it has become idle."""
+        skill = agent.skill
+        held = len(agent.held)
+        became_idle = False
+        if agent.open:
+            skill.hungry[agent] = None
+            if held - len(agent.waiting) < agent.slots:
+                if agent not in skill.idle:
+                    skill.idle[agent] = None
+                    became_idle = True
+            else:
+                skill.idle.pop(agent, None)
+        else:
+            skill.idle.pop(agent, None)
+            skill.hungry.pop(agent, None)
+        if held - len(agent.waiting) > agent.slots:
+            skill.laden[agent] = None
+        else:
+            skill.laden.pop(agent, None)
+        return became_idle
+
+    def room_for(self, kind: AgentType) -> str:
+        """Why no agent of the type may be started, or "" if one may."""
+        if kind.failed is not None:
+            return f"agents of type {kind.name} cannot be started: {kind.failed}"
+        most = kind.profile.most if kind.profile is not None else None
+        if most is not None and kind.agents + kind.spawning >= most:
+            return f"there are {most} agents of type {kind.name}, which is the most allowed"
+        if self.count >= self.max_agents:
+            return f"the limit of {self.max_agents} agents is reached"
+        return ""
+
+    def dispensable(self, agent: Agent) -> bool:
+        """Whether the agent's type has more than its least without it."""
+        kind = agent.skill.type
+        leaving = sum(1 for skill in self.skills.values() if skill.type is kind for a in skill.agents if a.draining)
+        return kind.agents - leaving > kind.least
+
+    def spawner(self, bucket: Bucket) -> Skill | None:
+        """The kind of agent to start for these needs: of those that can be, the one with the fewest capabilities."""
+        found: Skill | None = None
+        for skill in self.serving(bucket):
+            if skill.spawnable and (found is None or len(skill.capabilities) < len(found.capabilities)):
+                found = skill
+        return found
+
+    def serving(self, bucket: Bucket) -> Iterator[Skill]:
+        """The skills that can serve a bucket."""
+        for view in bucket.views:
+            assert isinstance(view, Skill)  # noqa: S101 - all views of a scheduler's line are skills
+            yield view

@@ -1,0 +1,350 @@
+"""The waiting line: ready tasks, indexed by what they need, never searched.
+
+    Needs ── Bucket ── four lanes, one per priority ── tasks in the order of their acceptance
+                          ▲
+    View (one per set of abilities) ── four heaps of the lanes that it can serve, by the age of their first task
+
+A task costs O(1) to put in and take out of its lane, and O(log n) in the number of different needs to find. What
+nobody asks for costs nothing. Heaps are repaired when looked at: an entry may promise an older task than its lane
+still has, never a younger one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from actors.core.task import Needs, Task
+
+__all__ = ["Bucket", "Lane", "View", "WaitingLine"]
+
+_SLACK = 64
+_EMPTY_KEPT = 1024
+
+
+class Lane:
+    """The waiting tasks of one need and one priority, the one accepted first in front.
+
+    Invariants: `fifo` and `late` together hold `live` tasks that wait and `dead` entries of ones that were taken out
+    of turn; `head` is the order of the first that waits, 0 if none does.
+    """
+
+    __slots__ = ("bucket", "dead", "fifo", "groups", "head", "late", "live", "posted", "rank")
+
+    def __init__(self, bucket: Bucket, rank: int) -> None:
+        self.bucket = bucket
+        self.rank = rank
+        self.fifo: deque[Task] = deque()
+        # Those that came back, or whose dependencies took long: older than the last of `fifo`.
+        self.late: list[tuple[int, Task]] = []
+        self.live = 0
+        self.dead = 0
+        self.head = 0
+        # The best promise that each view's heap holds for this lane.
+        self.posted: dict[View, int] = {}
+        # Tasks with inputs, by type and inputs, so that similar ones can go together. Entries may be of tasks gone.
+        self.groups: dict[tuple[str, frozenset[str]], deque[Task]] = {}
+
+    def first(self) -> Task:
+        """The task in front; there must be one."""
+        if self.late and self.late[0][0] == self.head:
+            return self.late[0][1]
+        return self.fifo[0]
+
+    def put(self, task: Task) -> None:
+        """Let a task wait."""
+        order = task.order
+        fifo = self.fifo
+        if not fifo or fifo[-1].order < order:
+            fifo.append(task)
+        else:
+            heappush(self.late, (order, task))
+        task.queued = True
+        self.live += 1
+        if task.inputs:
+            self.groups.setdefault((task.kind.name, task.inputs), deque()).append(task)
+        if self.live == 1 or order < self.head:
+            self.head = order
+            for view in self.bucket.views:
+                view.post(self)
+
+    def take(self) -> Task:
+        """Take the task in front; there must be one."""
+        late = self.late
+        task = heappop(late)[1] if late and late[0][0] == self.head else self.fifo.popleft()
+        task.queued = False
+        self.live -= 1
+        if task.inputs:
+            self._clean_group(task)
+        self._settle_head()
+        return task
+
+    def remove(self, task: Task) -> None:
+        """Take out a task that stands anywhere."""
+        task.queued = False
+        self.live -= 1
+        self.dead += 1
+        if task.inputs:
+            self._clean_group(task)
+        if task.order == self.head or not self.live:
+            self._settle_head()
+        if self.dead > self.live + _SLACK:
+            self.fifo = deque(item for item in self.fifo if item.queued)
+            self.late = [item for item in self.late if item[1].queued]
+            heapify(self.late)
+            self.dead = len(self.fifo) + len(self.late) - self.live
+
+    def similar(self, group: tuple[str, frozenset[str]]) -> Task | None:
+        """The first waiting task of the same type and inputs."""
+        waiting = self.groups.get(group)
+        while waiting:
+            if waiting[0].queued:
+                return waiting[0]
+            waiting.popleft()
+        return None
+
+    def tasks(self) -> Iterator[Task]:
+        """All that wait, in their order."""
+        found = {item.number: item for item in self.fifo if item.queued}
+        found.update((item[1].number, item[1]) for item in self.late if item[1].queued)
+        return iter(sorted(found.values(), key=lambda item: item.order))
+
+    def _settle_head(self) -> None:
+        fifo, late = self.fifo, self.late
+        if not self.live:
+            self.head = 0
+            self.dead = 0
+            fifo.clear()
+            late.clear()
+            return
+        while late and not late[0][1].queued:
+            heappop(late)
+            self.dead -= 1
+        while fifo and not fifo[0].queued:
+            fifo.popleft()
+            self.dead -= 1
+        head = fifo[0].order if fifo else 0
+        self.head = late[0][0] if late and (not head or late[0][0] < head) else head
+
+    def _clean_group(self, task: Task) -> None:
+        group = (task.kind.name, task.inputs)
+        waiting = self.groups.get(group)
+        while waiting and not waiting[0].queued:
+            waiting.popleft()
+        if waiting is not None and not waiting:
+            del self.groups[group]
+
+
+class Bucket:
+    """All waiting tasks with the same needs, and the views that can serve them.
+
+    `children` are those of its tasks that running tasks have submitted, by the number of the submitter.
+    """
+
+    __slots__ = ("lanes", "live", "needs", "views")
+
+    def __init__(self, needs: Needs) -> None:
+        self.needs = needs
+        self.views: list[View] = []
+        # Critical first.
+        self.lanes: list[Lane | None] = [None, None, None, None]
+        self.live = 0
+
+    def lane(self, priority: int) -> Lane:
+        """The lane of a priority."""
+        lane = self.lanes[4 - priority]
+        if lane is None:
+            lane = self.lanes[4 - priority] = Lane(self, 4 - priority)
+        return lane
+
+    def first(self) -> Task:
+        """The best of all; there must be one."""
+        return next(lane for lane in self.lanes if lane is not None and lane.live).first()
+
+
+class View:
+    """What one set of abilities can serve, best first."""
+
+    __slots__ = ("heaps", "known", "picks")
+
+    def __init__(self) -> None:
+        self.heaps: tuple[list[tuple[int, Lane]], ...] = ([], [], [], [])
+        # How many lanes have a promise in each heap.
+        self.known = [0, 0, 0, 0]
+        self.picks = 0
+
+    def serves(self, needs: Needs) -> bool:
+        """Whether these abilities are enough for the needs."""
+        raise NotImplementedError
+
+    def post(self, lane: Lane) -> None:
+        """The lane has a new first task, older than before."""
+        promised = lane.posted.get(self)
+        if promised is not None and promised <= lane.head:
+            return
+        rank = lane.rank
+        heap = self.heaps[rank]
+        if promised is None:
+            self.known[rank] += 1
+        elif len(heap) > 2 * self.known[rank] + _SLACK:
+            self.rebuild(rank)
+        lane.posted[self] = lane.head
+        heappush(heap, (lane.head, lane))
+
+    def best(self) -> Lane | None:
+        """The lane whose first task is next: higher priority first, then earlier."""
+        for heap in self.heaps:
+            if heap and (lane := self._front(heap)) is not None:
+                return lane
+        return None
+
+    def oldest(self) -> Lane | None:
+        """The lane of the oldest waiting task of all, but a critical one if there is any."""
+        heaps = self.heaps
+        if heaps[0] and (lane := self._front(heaps[0])) is not None:
+            return lane
+        found: Lane | None = None
+        for heap in heaps[1:]:
+            if heap and (lane := self._front(heap)) is not None and (found is None or lane.head < found.head):
+                found = lane
+        return found
+
+    def pick(self, ageing: int) -> Lane | None:
+        """The lane to take from now: the best, but each `ageing`-th time the oldest. Counts when `picked` is called."""
+        if ageing and self.picks % ageing == ageing - 1:
+            return self.oldest()
+        return self.best()
+
+    def holds(self, count: int) -> bool:
+        """Whether at least `count` tasks wait that it can serve; looks at no more than that many lanes."""
+        seen = set()
+        for heap in self.heaps:
+            for _, lane in heap:
+                if lane.live and lane not in seen:
+                    seen.add(lane)
+                    count -= lane.live
+                if count <= 0:
+                    return True
+        return count <= 0
+
+    def rebuild(self, rank: int) -> None:
+        """Throw out promises of empty lanes and double ones."""
+        heap = self.heaps[rank]
+        lanes = {lane for _, lane in heap}
+        heap.clear()
+        for lane in lanes:
+            if lane.live:
+                lane.posted[self] = lane.head
+                heap.append((lane.head, lane))
+            else:
+                lane.posted.pop(self, None)
+        heapify(heap)
+        self.known[rank] = len(heap)
+
+    def _front(self, heap: list[tuple[int, Lane]]) -> Lane | None:
+        while heap:
+            order, lane = heap[0]
+            if lane.head == order or (len(heap) == 1 and lane.live):
+                return lane
+            if lane.posted.get(self) != order:
+                heappop(heap)
+            elif lane.live:
+                lane.posted[self] = lane.head
+                heapreplace(heap, (lane.head, lane))
+            else:
+                heappop(heap)
+                del lane.posted[self]
+                self.known[lane.rank] -= 1
+        return None
+
+
+V = TypeVar("V", bound=View)
+
+
+class WaitingLine(Generic[V]):
+    """All ready tasks that wait for an agent.
+
+    Invariants: each task in it has `queued` set and stands in the lane of its needs and priority; `live` counts them;
+    `children` has exactly those that have a parent.
+    """
+
+    __slots__ = ("buckets", "children", "filled", "live", "views")
+
+    def __init__(self) -> None:
+        self.buckets: dict[Needs, Bucket] = {}
+        self.views: list[V] = []
+        self.live = 0
+        self.filled = 0
+        self.children: dict[int, dict[Needs, dict[int, Task]]] = {}
+
+    def add_view(self, view: V) -> None:
+        """From now on also serve these abilities."""
+        self.views.append(view)
+        for bucket in self.buckets.values():
+            if view.serves(bucket.needs):
+                bucket.views.append(view)
+                for lane in bucket.lanes:
+                    if lane is not None and lane.live:
+                        view.post(lane)
+
+    def bucket(self, needs: Needs) -> Bucket:
+        """The bucket of the needs; made if there is none."""
+        bucket = self.buckets.get(needs)
+        if bucket is None:
+            if len(self.buckets) > 2 * self.filled + _EMPTY_KEPT:
+                self._sweep()
+            bucket = self.buckets[needs] = Bucket(needs)
+            bucket.views.extend(view for view in self.views if view.serves(needs))
+        return bucket
+
+    def put(self, task: Task) -> Bucket:
+        """Let a ready task wait; gives the bucket that it stands in."""
+        kind = task.kind
+        bucket = self.buckets.get(kind.needs)
+        if bucket is None:
+            bucket = self.bucket(kind.needs)
+        lane = bucket.lanes[4 - kind.priority] or bucket.lane(kind.priority)
+        if not bucket.live:
+            self.filled += 1
+        bucket.live += 1
+        self.live += 1
+        lane.put(task)
+        if task.parent is not None:
+            self.children.setdefault(task.parent, {}).setdefault(kind.needs, {})[task.number] = task
+        return bucket
+
+    def take(self, lane: Lane) -> Task:
+        """Take the first task of a lane that has one."""
+        task = lane.take()
+        self._gone(task, lane.bucket)
+        return task
+
+    def remove(self, task: Task) -> None:
+        """Take out a waiting task that stands anywhere."""
+        bucket = self.buckets[task.kind.needs]
+        bucket.lane(task.kind.priority).remove(task)
+        self._gone(task, bucket)
+
+    def _gone(self, task: Task, bucket: Bucket) -> None:
+        self.live -= 1
+        bucket.live -= 1
+        if not bucket.live:
+            self.filled -= 1
+        if task.parent is not None:
+            family = self.children[task.parent]
+            siblings = family[task.kind.needs]
+            del siblings[task.number]
+            if not siblings:
+                del family[task.kind.needs]
+                if not family:
+                    del self.children[task.parent]
+
+    def _sweep(self) -> None:
+        """Forget empty buckets; paid for by the many that were made since the last time."""
+        self.buckets = {needs: bucket for needs, bucket in self.buckets.items() if bucket.live}
+        for view in self.views:
+            for rank in range(4):
+                view.rebuild(rank)
