@@ -19,6 +19,7 @@ _BOX_GAP = 14.0
 _CHARACTER = 6.6
 _SWEEPS = 6
 _REDUCE_ABOVE = 60
+_NAMELESS = ("__", "index.", "mod.")
 
 _Arrow = tuple[str, str]
 
@@ -217,6 +218,7 @@ def _boxes(
             lines[unit] += one.lines
             peaks[unit] = max(peaks[unit], one.peak)
     wide = _box_width(width)
+    names = _short_names([unit for row in rows for unit in row])
     in_circle = {unit for arrow in circular for unit in arrow}
     boxes: dict[str, Box] = {}
     for number, row in enumerate(rows):
@@ -228,7 +230,7 @@ def _boxes(
                 y=round(8 + number * (_BOX_HEIGHT + _ROW_GAP), 1),
                 width=round(wide, 1),
                 height=_BOX_HEIGHT,
-                label=shorten(_short_name(printable(unit)), int((wide - 12) / _CHARACTER)),
+                label=shorten(printable(names[unit]), int((wide - 12) / _CHARACTER)),
                 band=band_of(peaks[unit]),
                 title=printable(f"{what}{count(lines[unit], 'line')}, the most complex function at {peaks[unit]}"),
                 index=len(boxes),
@@ -237,11 +239,24 @@ def _boxes(
     return boxes
 
 
-def _short_name(unit: str) -> str:
-    """The last parts of a path that say which it is; `__init__.py` is named with its folder."""
-    parts = unit.rstrip("/").split("/")
-    keep = parts[-2:] if parts[-1].startswith(("__", "index.", "mod.")) else parts[-1:]
-    return "/".join(keep) + ("/" if unit.endswith("/") else "")
+def _short_names(units: Sequence[str]) -> dict[str, str]:
+    """For each unit as few of the last parts of its path as tell it from the others."""
+    names: dict[str, str] = {}
+    depth = 1
+    left = list(units)
+    while left:
+        tails = {
+            unit: "/".join(unit.rstrip("/").split("/")[-depth:]) + ("/" if unit.endswith("/") else "") for unit in left
+        }
+        times = Counter(tails.values())
+        settled = {unit: tail for unit, tail in tails.items() if times[tail] == 1 or len(tail) >= len(unit)}
+        # A package's own file says nothing without its folder.
+        if depth == 1:
+            settled = {unit: tail for unit, tail in settled.items() if not tail.startswith(_NAMELESS) or tail == unit}
+        names.update(settled)
+        left = [unit for unit in left if unit not in settled]
+        depth += 1
+    return names
 
 
 def _curve(source: Box, target: Box, in_cycle: bool, weight: int, names: str, named: str) -> Curve:  # noqa: FBT001, PLR0913, PLR0917

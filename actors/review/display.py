@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
-__all__ = ["count", "duration", "printable", "shorten", "size"]
+__all__ = ["columns", "count", "duration", "printable", "shorten", "size"]
 
 # Characters that reorder or hide what stands around them.
 _DECEIVING = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
@@ -21,17 +22,23 @@ def printable(text: str) -> str:
     )
 
 
-def shorten(text: str, width: int) -> str:
-    """A text in at most `width` columns, with an ellipsis in its middle if it had to be cut; wide characters take two.
+def columns(text: str) -> int:
+    """How many columns a text takes; wide characters take two."""
+    return len(text) + sum(1 for char in text if unicodedata.east_asian_width(char) in "WF")
+
+
+def shorten(text: str, width: int, at: float = 0.5) -> str:
+    """A text in at most `width` columns, with an ellipsis where it had to be cut; wide characters take two.
 
     Args:
         text: any.
         width: 1 or more.
+        at: where the ellipsis stands, from 0 at the beginning to 1 at the end.
     """
-    widths = [2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text]
-    if sum(widths) <= width:
+    if columns(text) <= width:
         return text
-    left = (width - 1) // 2 + (width - 1) % 2
+    widths = [2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text]
+    left = math.ceil((width - 1) * at)
     head, used = "", 0
     for char, wide in zip(text, widths, strict=True):
         if used + wide > left:

@@ -139,11 +139,17 @@ def _environment() -> Environment:
         "count": display.count,
         "duration": display.duration,
         "language": label_of,
+        "percent": _percent,
         "show": display.printable,
         "size": display.size,
     }
     environment.filters.update(filters)
     return environment
+
+
+def _percent(value: float) -> str:
+    """A share that is not nothing is never shown as 0."""
+    return f"{value:.1f} %" if value == 0 or value >= 0.05 else "< 0.1 %"  # noqa: PLR2004 - what rounds to 0.1
 
 
 def _utc(moment: datetime | None) -> datetime:
@@ -155,12 +161,11 @@ def _utc(moment: datetime | None) -> datetime:
 def _distribution(code: CodeReport) -> list[_DistributionRow]:
     """The buckets up to the last that has a function."""
     last = max((index for index, bucket in enumerate(code.distribution) if bucket.functions), default=-1)
-    total = code.totals.functions
     rows = []
     for bucket in code.distribution[: last + 1]:
         most = bucket.most
         label = str(bucket.least) if most == bucket.least else f"{bucket.least}–{most}" if most else f"{bucket.least}+"
-        share = 100 * bucket.functions / max(1, total)
+        share = 100 * bucket.functions / max(1, code.totals.functions)
         weight = 100 * bucket.complexity / max(1, code.totals.complexity)
         rows.append(_DistributionRow(label, band_of(bucket.least), bucket.functions, share, weight))
     return rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from actors.review.bands import band_of
 from actors.review.codereport import FileSummary
-from actors.review.display import count, printable, shorten
+from actors.review.display import columns, count, printable, shorten
 
 __all__ = ["Cell", "Treemap", "lay_out_treemap", "squarify"]
 
@@ -17,6 +18,7 @@ _LEAST_FOLDER = (64.0, 46.0)
 _LEAST_AREA = 130.0
 _CHARACTER = 6.4
 _LABEL_HEIGHT = 15.0
+_LEAST_LABEL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +132,14 @@ def _fill(root: _Node, rectangle: _Rectangle, cells: list[Cell]) -> None:
         if rest:
             weights.append(float(sum(child.lines for child in rest)))
         inner = []
+        prefix = _common_prefix([child.name for child in children])
         for index, place in enumerate(squarify(weights, x, y, width, height)):
             if index == len(shown):
                 cells.append(_rest_cell(rest, place))
             elif shown[index].file is not None:
-                cells.append(_file_cell(shown[index], place))
+                cells.append(_file_cell(shown[index], place, prefix))
             elif place[2] < _LEAST_FOLDER[0] or place[3] < _LEAST_FOLDER[1]:
-                cells.append(_closed_cell(shown[index], place))
+                cells.append(_closed_cell(shown[index], place, prefix))
             else:
                 cells.append(_folder_cell(shown[index], place))
                 inner.append((shown[index], _inside(place)))
@@ -148,24 +151,43 @@ def _inside(place: _Rectangle) -> _Rectangle:
     return x + _PADDING, y + _HEADER, width - 2 * _PADDING, height - _HEADER - _PADDING
 
 
-def _label(text: str, place: _Rectangle) -> str:
+def _label(text: str, place: _Rectangle, prefix: str = "") -> str:
+    """As much of a name as fits; what is cut first is what the name has in common with its neighbours."""
     room = int((place[2] - 8) / _CHARACTER)
-    return shorten(printable(text), room) if room >= 4 and place[3] >= _LABEL_HEIGHT else ""  # noqa: PLR2004
+    if room < _LEAST_LABEL or place[3] < _LABEL_HEIGHT:
+        return ""
+    text = printable(text)
+    if columns(text) <= room:
+        return text
+    folder = text.endswith("/")
+    stem = text if folder else text.rsplit(".", 1)[0] or text
+    if prefix and stem.startswith(prefix) and columns(stem) > room:
+        stem = "…" + stem.removeprefix(prefix)
+    return shorten(stem, room, 1.0)
 
 
-def _cell(place: _Rectangle, kind: str, node_peak: int, label: str, note: str, title: str) -> Cell:
+def _common_prefix(names: Sequence[str]) -> str:
+    """The first word of most of the names, with the mark behind it: `test_` of the files of a test folder."""
+    words = Counter(name[: name.index("_") + 1] for name in names if "_" in name[1:-1] and not name.startswith("_"))
+    word, times = max(words.items(), key=lambda each: (each[1], each[0]), default=("", 0))
+    return word if 2 * times > len(names) > 2 else ""  # noqa: PLR2004
+
+
+def _cell(  # noqa: PLR0913, PLR0917
+    place: _Rectangle, kind: str, node_peak: int, label: str, note: str, title: str, prefix: str = ""
+) -> Cell:
     x, y, width, height = (round(value, 1) for value in place)
-    shown = _label(label, place)
-    fits = shown and place[3] >= 2 * _LABEL_HEIGHT and len(note) * _CHARACTER <= place[2] - 8
+    shown = _label(label, place, prefix)
+    fits = bool(shown) and place[3] >= 2 * _LABEL_HEIGHT and len(note) * _CHARACTER <= place[2] - 8
     return Cell(x, y, width, height, kind, band_of(node_peak), shown, note if fits else "", printable(title))
 
 
-def _file_cell(node: _Node, place: _Rectangle) -> Cell:
+def _file_cell(node: _Node, place: _Rectangle, prefix: str) -> Cell:
     one = node.file
     functions = count(one.functions if one else 0, "function")
     title = f"{node.path}: {count(node.lines, 'line')}, {functions}"
     title += f", the most complex at {node.peak}" if node.peak else ""
-    return _cell(place, "file", node.peak, node.name, count(node.lines, "line"), title)
+    return _cell(place, "file", node.peak, node.name, count(node.lines, "line"), title, prefix)
 
 
 def _folder_title(node: _Node) -> str:
@@ -185,8 +207,8 @@ def _folder_cell(node: _Node, place: _Rectangle) -> Cell:
     return Cell(x, y, width, height, "folder", 0, shorten(name, room), note, printable(_folder_title(node)))
 
 
-def _closed_cell(node: _Node, place: _Rectangle) -> Cell:
-    return _cell(place, "rest", node.peak, f"{node.name}/", count(node.files, "file"), _folder_title(node))
+def _closed_cell(node: _Node, place: _Rectangle, prefix: str) -> Cell:
+    return _cell(place, "rest", node.peak, f"{node.name}/", count(node.files, "file"), _folder_title(node), prefix)
 
 
 def _rest_cell(nodes: Sequence[_Node], place: _Rectangle) -> Cell:
