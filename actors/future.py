@@ -55,11 +55,15 @@ class FutureOwner(Protocol):
         """A thread is about to wait for a future that is not done. It may do something useful first."""
 
 
-class _Encoded(NamedTuple):
-    """A value as it came: `decode(payload)` makes it."""
+class _Audience:
+    """Those who wait for one future: under the names that `concurrent.futures` looks for."""
 
-    payload: Any
-    decode: Callable[[Any], Any]
+    __slots__ = ("callbacks", "condition", "waiters")
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.waiters: list[Any] = []
+        self.callbacks: list[Any] = []
 
 
 class TaskFuture(concurrent.futures.Future[T]):
@@ -74,15 +78,18 @@ class TaskFuture(concurrent.futures.Future[T]):
         task_id: of the task.
         owner: whoever runs it; None for one that is set by hand.
 
-    Invariants: `_state` changes under the shared lock of the future, from pending or running to a final state once;
-    the condition, the list of waiters and that of callbacks come into being under it too, so whoever changes the state
-    sees all who wait.
+    Invariants: `_state` changes under the shared lock of the future, from pending or running to a final state once; the
+    audience comes into being under it too, so whoever changes the state sees all who wait. A condition is never taken
+    under a shared lock, only before it.
     """
 
     _owner: FutureOwner | None
     _result: Any = None
     _exception: BaseException | None = None
-    _encoded: _Encoded | None = None
+    # (payload, decode) of an outcome that nobody has asked for.
+    _encoded: tuple[Any, Callable[[Any], Any]] | None = None
+    _decoding: threading.Lock | None = None
+    _audience: _Audience | None = None
     _is_accepted = False
     _failed = False
     _taken = False
@@ -90,22 +97,32 @@ class TaskFuture(concurrent.futures.Future[T]):
     _progress = TaskProgress()
 
     def __init__(self, number: int, task_id: str, owner: FutureOwner | None = None) -> None:
-        # Not the base's: see `_LOCKS`. Its condition and lists come by `__getattr__`.
+        # Not the base's, which makes a condition: see `_LOCKS`. Attributes that most futures never change are the class's.
         self._state = _PENDING
         self.number = number
         self.task_id = task_id
         self._owner = owner
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in {"_condition", "_waiters", "_done_callbacks"}:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name}", name=name, obj=self)
-        with self._lock:
-            own = self.__dict__
-            if "_condition" not in own:
-                own["_waiters"] = []
-                own["_done_callbacks"] = []
-                own["_condition"] = threading.Condition()
-            return own[name]
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        return self._join().condition
+
+    @property
+    def _waiters(self) -> list[Any]:
+        return self._join().waiters
+
+    @property
+    def _done_callbacks(self) -> list[Callable[[TaskFuture[T]], object]]:
+        return self._join().callbacks
+
+    def _join(self) -> _Audience:
+        audience = self._audience
+        if audience is None:
+            with self._lock:
+                audience = self._audience
+                if audience is None:
+                    audience = self._audience = _Audience()
+        return audience
 
     def __repr__(self) -> str:
         state = {_CANCELLED: "cancelled"}.get(self._state, self._state.lower())
@@ -120,7 +137,7 @@ class TaskFuture(concurrent.futures.Future[T]):
         )
 
     @property
-    def _lock(self) -> threading._RLock:
+    def _lock(self) -> contextlib.AbstractContextManager[Any]:
         return _LOCKS[self.number & 63]
 
     # --- how it stands ---
@@ -264,10 +281,10 @@ class TaskFuture(concurrent.futures.Future[T]):
         """The task is accepted."""
         with self._lock:
             self._is_accepted = True
-            condition = self.__dict__.get("_condition")
-        if condition is not None:
-            with condition:
-                condition.notify_all()
+            audience = self._audience
+        if audience is not None:
+            with audience.condition:
+                audience.condition.notify_all()
         return self._state not in _DONE
 
     def set_running(self) -> bool:
@@ -285,11 +302,17 @@ class TaskFuture(concurrent.futures.Future[T]):
 
     def set_payload(self, payload: Any, decode: Callable[[Any], Any]) -> bool:
         """The task has a value: what `decode(payload)` returns when somebody asks for it."""
-        return self._end(_FINISHED, encoded=_Encoded(payload, decode))
+        with self._lock:
+            if self._audience is None and self._state not in _DONE:
+                # Nobody waits: the usual way of a future among many.
+                self._encoded = (payload, decode)
+                self._state = _FINISHED
+                return True
+        return self._end(_FINISHED, encoded=(payload, decode))
 
     def set_failure(self, payload: Any, decode: Callable[[Any], BaseException]) -> bool:
         """The task has failed with the exception that `decode(payload)` returns when somebody asks for it."""
-        return self._end(_FINISHED, encoded=_Encoded(payload, decode), failed=True)
+        return self._end(_FINISHED, encoded=(payload, decode), failed=True)
 
     def set_error(self, error: BaseException) -> bool:
         """The task has failed with `error`."""
@@ -335,18 +358,16 @@ class TaskFuture(concurrent.futures.Future[T]):
         *,
         result: Any = None,
         error: BaseException | None = None,
-        encoded: _Encoded | None = None,
+        encoded: tuple[Any, Callable[[Any], Any]] | None = None,
         failed: bool = False,
         reason: str = "",
     ) -> bool:
         """Give it its outcome and wake who waits. The order of the locks is condition, then shared lock."""
         while True:
-            condition = self.__dict__.get("_condition")
-            if condition is not None:
-                condition.acquire()
-            try:
+            audience = self._audience
+            with contextlib.nullcontext() if audience is None else audience.condition:
                 with self._lock:
-                    if condition is None and "_condition" in self.__dict__:
+                    if audience is not self._audience:
                         # Somebody has begun to wait just now, and is to be woken.
                         continue
                     if self._state in _DONE:
@@ -363,25 +384,22 @@ class TaskFuture(concurrent.futures.Future[T]):
                         self._reason = reason
                     # Last: whoever reads a final state without a lock finds the outcome in its place.
                     self._state = state
-                if condition is not None:
-                    self._notify(condition)
+                if audience is not None:
+                    self._notify(audience)
                 return True
-            finally:
-                if condition is not None:
-                    condition.release()
 
-    def _notify(self, condition: threading.Condition) -> None:
-        for waiter in self._waiters:
+    def _notify(self, audience: _Audience) -> None:
+        for waiter in audience.waiters:
             if self._state == _CANCELLED:
                 waiter.add_cancelled(self)
             elif self._failed:
                 waiter.add_exception(self)
             else:
                 waiter.add_result(self)
-        condition.notify_all()
+        audience.condition.notify_all()
 
     def _run_callbacks(self) -> None:
-        if not self.__dict__.get("_done_callbacks"):
+        if self._audience is None or not self._audience.callbacks:
             return
         call_soon = getattr(self._owner, "call_soon", None)
         if call_soon is not None:
@@ -428,26 +446,29 @@ class TaskFuture(concurrent.futures.Future[T]):
         """Make the value, or the error, of what the agent sent. One thread does it, for all who wait."""
         if self._encoded is None:
             return
-        with self.__dict__.setdefault("_decoding", threading.RLock()):
+        with self._lock:
+            if self._decoding is None:
+                self._decoding = threading.Lock()
+            decoding = self._decoding
+        with decoding:
             encoded = self._encoded
             if encoded is None:
                 return
             try:
-                value = encoded.decode(encoded.payload)
-                if not self._failed:
-                    self._result = value
-                elif isinstance(value, BaseException):
-                    self._exception = value
-                else:
+                value = encoded[1](encoded[0])
+                if self._failed and not isinstance(value, BaseException):
                     raise TypeError(f"an error was expected, and {type(value).__qualname__} came")
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                     # The user's own. The value can be asked for again.
                     raise
                 self._exception = self._unreadable(error)
-                self._failed = True
+            else:
+                if self._failed:
+                    self._exception = value
+                else:
+                    self._result = value
             self._encoded = None
-        self.__dict__.pop("_decoding", None)
 
     def _unreadable(self, error: BaseException) -> NotSerializable:
         what = f"the {'error' if self._failed else 'result'} of {self.task_id}"
