@@ -8,10 +8,11 @@ from typing import Protocol
 __all__ = ["MemoryReader", "MemoryWatch"]
 
 _WALK_SHARE = 50
-"""A tree's processes are looked up again after this many times what the last look-up took: 2 % of the time at most."""
+"""A tree's processes are looked up again after this many times what the last look-up took, times the number of trees:
+together the look-ups take 2 % of the time at most."""
 
 _EXACT_SHARE = 20
-"""The same for the exact figure, which costs more and is needed only beyond the soft limit: 5 % at most."""
+"""The same for the exact figures, which cost more and are needed only beyond the soft limit: 5 % at most."""
 
 _SHORTEST = 0.005
 """Seconds between two looks at a tree that is about to reach its limit."""
@@ -86,7 +87,7 @@ class MemoryWatch:
         if began >= tree.walk_due:
             tree.members = self._reader.members(tree.pid)
             now = self._clock()
-            tree.walk_due = now + _WALK_SHARE * (now - began)
+            tree.walk_due = now + _WALK_SHARE * (now - began) * len(self._trees)
         bound = sum(self._reader.memory_of(tree.members).values())
         figure = bound if bound < tree.soft else self._corrected(tree, bound)
         tree.pause = min(self._period, _time_left(tree, figure, began) / 2)
@@ -104,7 +105,7 @@ class MemoryWatch:
         tree.exact = self._reader.tree_memory(tree.pid)
         tree.exact_bound = bound
         now = self._clock()
-        tree.exact_due = now + _EXACT_SHARE * (now - began)
+        tree.exact_due = now + _EXACT_SHARE * (now - began) * len(self._trees)
         return tree.exact
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
@@ -12,8 +13,10 @@ __all__ = ["Process", "ProcessReading", "Procfs", "read_file"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = 1.0 / os.sysconf("SC_CLK_TCK")
-_MOST_KEPT = 128
-"""Descriptors that the fast path keeps open: small beside the usual limit of 1,024."""
+_KEPT_SHARE = 8
+"""The fast path keeps at most one in so many of the descriptors that this process may have."""
+
+_MANY = 4096
 
 
 class Process(NamedTuple):
@@ -47,6 +50,8 @@ class Procfs:
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
         self._statm: dict[int, int] = {}
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most_kept = _MANY if soft == resource.RLIM_INFINITY else soft // _KEPT_SHARE
 
     def close(self) -> None:
         """Close the descriptors that the fast path keeps."""
@@ -158,7 +163,7 @@ class Procfs:
         kept = False
         try:
             data = os.pread(descriptor, 256, 0)
-            kept = len(self._statm) < _MOST_KEPT or self._make_room()
+            kept = len(self._statm) < self._most_kept or self._make_room()
         except OSError:
             return b""
         finally:
@@ -175,7 +180,7 @@ class Procfs:
                 os.pread(descriptor, 1, 0)
             except OSError:
                 os.close(self._statm.pop(pid))
-        return len(self._statm) < _MOST_KEPT
+        return len(self._statm) < self._most_kept
 
     def _stat(self, name: str) -> list[bytes] | None:
         """The fields of stat from the state on: the command before it may hold blanks and parentheses."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -307,7 +308,8 @@ def _fork_as(pid: int, last: Path) -> int:
 
 def test_the_fast_path_keeps_a_bounded_number_of_files_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """E2: more processes than files may be kept open for are measured all the same."""
-    monkeypatch.setattr("actors.runtime.procfs._MOST_KEPT", 3)
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr("actors.runtime.procfs._KEPT_SHARE", allowed // 3)
     source = Procfs()
     body = """
     pids = []
