@@ -27,6 +27,7 @@ __all__ = [
     "NotSerializable",
     "RemoteError",
     "ResultTaken",
+    "SupervisorGaveUp",
     "SystemClosed",
     "TaskCancelled",
     "TaskExited",
@@ -165,6 +166,13 @@ class AgentDied(ActorsError):
     stderr: tuple[str, ...] | None
     uptime: float | None
     reason: str | None
+
+
+class SupervisorGaveUp(ActorsError):
+    """A supervisor could not keep its children running. The cause is what the last of them failed with."""
+
+    supervisor: str | None
+    child: str | None
 
 
 class AgentLimitReached(ActorsError):

@@ -103,8 +103,8 @@ class TaskFuture(concurrent.futures.Future[T]):
         self.task_id = task_id
         self._owner = owner
 
-    @property
-    def _condition(self) -> threading.Condition:  # type: ignore[override]
+    @property  # type: ignore[override]
+    def _condition(self) -> threading.Condition:
         return self._join().condition
 
     @property

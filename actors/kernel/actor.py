@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pykka
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
@@ -19,12 +19,21 @@ from actors.kernel.reply import Reply
 from actors.kernel.run import Run
 from actors.kernel.timers import Timers
 
-__all__ = ["Actor", "ActorOptions", "make_cell"]
+__all__ = ["Actor", "ActorOptions", "handles", "make_cell"]
 
 _THREADS = ThreadDispatcher()
 
 
-class Actor(pykka.ThreadingActor):
+if TYPE_CHECKING:
+
+    class _Base:
+        """What type checkers see of pykka's actor: nothing, because its hooks have other signatures."""
+
+else:
+    _Base = pykka.ThreadingActor
+
+
+class Actor(_Base):
     """Base of all actors that live in this process.
 
     Subclass it, mark methods with `@handles`, and start it with `start`. All hooks and handlers run in the actor's own
@@ -37,10 +46,13 @@ class Actor(pykka.ThreadingActor):
     An attribute `machine` with an attribute `state` makes `@handles(..., when=...)` work.
     """
 
-    use_daemon_thread = True
+    use_daemon_thread: ClassVar[bool] = True
 
     polls: ClassVar[bool] = False
     """Whether the actor watches descriptors: then `poller` is there, and its mailbox is a `PollMailbox`."""
+
+    reports_start: ClassVar[bool] = True
+    """Whether the return of `on_start` is the start; False if the actor says by itself when it has started."""
 
     machine: Any = None
 
@@ -52,7 +64,7 @@ class Actor(pykka.ThreadingActor):
         HandlerTable.of(cls)
 
     @classmethod
-    def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:  # type: ignore[override]
+    def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
         """Start an actor in a thread of its own; the arguments are the constructor's, which is called here.
 
         Returns:
@@ -93,7 +105,7 @@ class Actor(pykka.ThreadingActor):
     # --- what an actor has ---
 
     @property
-    def actor_ref(self) -> ActorRef[Self]:  # type: ignore[override]
+    def actor_ref(self) -> ActorRef[Self]:
         """The reference to this actor."""
         return self._actor_ref  # type: ignore[no-any-return]
 
@@ -156,7 +168,7 @@ class Actor(pykka.ThreadingActor):
     def on_stop(self) -> None:
         """Called after the last message of an actor that was asked to end."""
 
-    def on_failure(self, exception: BaseException) -> None:  # type: ignore[override]
+    def on_failure(self, exception: BaseException) -> None:
         """Called after the failure that ends the actor; also after one of `on_start`."""
 
     def on_turn_end(self) -> None:

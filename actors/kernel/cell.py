@@ -144,6 +144,8 @@ class Cell:
         self.stopped = threading.Event()
         self._lock = threading.Lock()
         self._retiring = False
+        # Cells that end for good when this one does: a supervisor's children.
+        self.dependents: list[Cell] = []
         self._last_exit: Exit | None = None
         self._watchers: list[Callable[[Exit], object]] = []
         _cells[self.number] = self
@@ -169,9 +171,13 @@ class Cell:
 
         self.incarnation += 1
         run = self.run = Run(self)
-        if build_here:
-            run.build()
-        self.dispatcher.start(run)
+        try:
+            if build_here:
+                run.build()
+            self.dispatcher.start(run)
+        except BaseException:
+            self.run = None
+            raise
 
     def stop(self, reason: str = "normal") -> bool:
         """Ask the actor to end after what waits already. False if it has ended, or is past asking."""
@@ -189,16 +195,22 @@ class Cell:
             return False
         return True
 
-    def abandon(self, error: BaseException) -> Exit:
+    def abandon(self, error: BaseException) -> Exit | None:
         """Give up an incarnation that does not end: whoever waits for it is told so, and it will not be heard again.
 
         Nobody can end a thread from outside; it goes on until its code returns, and then ends without a word.
+
+        Returns:
+            How it ended, or None if it had ended by itself.
         """
         with self._lock:
             run, self.run = self.run, None
-        if run is not None:
-            self.give_back(run.disown(error), error)
-        return Exit(self.name, self.incarnation, "failure", error)
+        if run is None:
+            return None
+        self.give_back(run.disown(error), error)
+        # For the case that it sleeps: it has to see that it is over.
+        self.mailbox.rouse()
+        return Exit(self.name, run.incarnation, "failure", error)
 
     def run_ended(self, run: Run, exit: Exit) -> None:
         """Called by a run at its end, in its thread."""
@@ -236,11 +248,14 @@ class Cell:
         with self._lock:
             if self.stopped.is_set():
                 return
+            self._retiring = True
             self.stopped.set()
             self._last_exit = exit
             watchers, self._watchers = self._watchers, []
         self.close(exit.error)
         self.mailbox.release()
+        for dependent in self.dependents:
+            dependent.retire(Exit(dependent.name, dependent.incarnation, "shutdown", exit.error))
         for watcher in watchers:
             self._tell(watcher, exit)
 
@@ -285,9 +300,7 @@ class Cell:
         """The error for somebody who waits for the answer to `message`; `error` is what ended the actor."""
         kind = type(message).__qualname__
         why = f": {type(error).__name__}: {error}" if error is not None else ""
-        letter = DeadLetter(
-            f"{self.name} ended before it answered {kind}{why}", recipient=self.name, message=kind
-        )
+        letter = DeadLetter(f"{self.name} ended before it answered {kind}{why}", recipient=self.name, message=kind)
         letter.__cause__ = error
         return letter
 

@@ -96,9 +96,7 @@ class Mailbox:
         """How many messages may wait."""
         return self._bound
 
-    def put(
-        self, item: Any, *, priority: int = _NORMAL, urgent: bool = False, block: bool | float = True
-    ) -> None:
+    def put(self, item: Any, *, priority: int = _NORMAL, urgent: bool = False, block: bool | float = True) -> None:
         """Let `item` wait for the actor.
 
         Args:
@@ -181,6 +179,12 @@ class Mailbox:
             self._asleep = False
             self._rouse()
             return True
+
+    def rouse(self) -> None:
+        """Wake the owner if it sleeps, or let its next `take` return at once, for a look around."""
+        with self._lock:
+            self._asleep = False
+            self._rouse()
 
     def close(self) -> list[Any]:
         """Take no more messages, from this moment on, and return those that still wait, in order."""

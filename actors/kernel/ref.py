@@ -122,9 +122,7 @@ class ActorRef(Generic[A]):
         except MailboxClosed:
             cell.bury(message)
 
-    def ask(
-        self, message: Any, *, timeout: float | None = 30.0, block: bool = True, priority: int = _NORMAL
-    ) -> Any:
+    def ask(self, message: Any, *, timeout: float | None = 30.0, block: bool = True, priority: int = _NORMAL) -> Any:
         """Send a message and wait for the answer, which is what its handler returns.
 
         Args:

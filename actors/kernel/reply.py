@@ -55,7 +55,7 @@ class Reply(pykka.Future[T]):
 
     # --- answering ---
 
-    def set(self, value: T | None = None) -> bool:
+    def set(self, value: T | None = None) -> bool:  # type: ignore[override]  # pykka's raises queue.Full instead
         """Answer with `value`. False if it was answered before."""
         return self._end(_VALUE, value)
 
@@ -95,7 +95,7 @@ class Reply(pykka.Future[T]):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the answer for at most `timeout` seconds (None: without end). Whether it is there."""
-        if self._state:
+        if self.done():
             return True
         if self._drive is not None:
             return self._drive(self.done, timeout)

@@ -46,6 +46,7 @@ class Run:
         self.took_over = False
         self.owed: set[Reply[Any]] = set()
         self.begun = False
+        self.ended = threading.Event()
 
     # --- the steps; `loop` is all of them ---
 
@@ -83,9 +84,21 @@ class Run:
         except BaseException as error:
             self._fail(error, "its start")
         else:
-            if self.cell.on_started is not None and not self.over:
-                self.cell.on_started(self.cell, self.incarnation)
+            if self.actor.reports_start:
+                self.report_start()
         return not self.over
+
+    def report_start(self) -> None:
+        """Tell the supervisor, if there is one, that the actor has started."""
+        if self.cell.on_started is not None and not self.over:
+            self.cell.on_started(self.cell, self.incarnation)
+
+    def fail(self, error: BaseException) -> None:
+        """End after the message in hand, with a failure that was told in the log already."""
+        if self.error is None:
+            self.error = error
+            self.reason = "failure"
+        self.over = True
 
     def turn(self, timeout: float | None, limit: int | None = None) -> bool:
         """Take what waits, wait for it if there is nothing, and handle it.
@@ -128,6 +141,7 @@ class Run:
                 self.actor.poller.clear()
         self._answer_owed()
         self.actor = None
+        self.ended.set()
         cell.run_ended(self, Exit(cell.name, self.incarnation, self.reason, self.error))
 
     def disown(self, error: BaseException) -> list[Any]:
@@ -246,7 +260,9 @@ class Run:
         """Turn down a message that no method takes: it is counted, told in the log, and told to who asked."""
         self.cell.unknown += 1
         kind = type(message).__qualname__
-        taken = tuple(sorted(known.__qualname__ for known in self.cell.table if not known.__module__.startswith("pykka")))
+        taken = tuple(
+            sorted(known.__qualname__ for known in self.cell.table if not known.__module__.startswith("pykka"))
+        )
         text = f"{self.cell.name} does not know {kind} messages; it takes {', '.join(taken) or 'none'}"
         _log.warning("%s", text)
         if self.asked is not None:
@@ -266,10 +282,7 @@ class Run:
             # The user's, not the actor's: an actor is in the main thread only if a test or a simulation steps it.
             raise error
         _log.error("%s failed in %s", self.cell.name, doing, exc_info=error)
-        if self.error is None:
-            self.error = error
-            self.reason = "failure"
-        self.over = True
+        self.fail(error)
 
     def _call_last_hook(self, actor: Actor) -> None:
         try:
