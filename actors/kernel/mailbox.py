@@ -17,6 +17,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from actors.core.order import MailboxOrder
 from actors.errors import ConfigError, MailboxClosed, MailboxFull
 from actors.kernel.current import current
 from actors.protocol.messages import Priority
@@ -71,17 +72,14 @@ class Mailbox:
         # Held while nobody has called the sleeper; releasing it is the call.
         self._bell = allocate_lock()
         self._bell.acquire()
-        # `system` is read without the lock by the owner, to see whether something urgent came in the middle of a batch.
-        self.system: list[Any] = []
+        self._order: MailboxOrder[Any] = MailboxOrder()
         self._returned: list[Any] = []
-        self._normal: list[Any] = []
-        # The other priorities, which are seldom used. Invariant: `_elsewhere` is how many wait in there.
-        self._others: dict[int, list[Any]] = {}
-        self._elsewhere = 0
+        # Whether something waits in the system lane. The owner reads it without the lock, in the middle of a batch.
+        self.pressing = False
         self._blocked: list[LockType] = []
 
     def __len__(self) -> int:
-        return len(self.system) + len(self._returned) + len(self._normal) + self._elsewhere
+        return len(self._order) + len(self._returned)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self)} waiting of {self._bound}{', closed' if self._closed else ''}>"
@@ -110,13 +108,12 @@ class Mailbox:
             MailboxFull: it is at its bound, and stayed so for as long as the sender was willing to wait.
         """
         with self._lock:
-            if not self._closed and (urgent or len(self._normal) + self._elsewhere < self._bound):
+            if not self._closed and (urgent or self._order.waiting < self._bound):
                 if urgent:
-                    self.system.append(item)
-                elif priority == _NORMAL:
-                    self._normal.append(item)
+                    self._order.put_system(item)
+                    self.pressing = True
                 else:
-                    self._append(item, priority)
+                    self._order.put(item, priority)
                 if self._asleep:
                     self._asleep = False
                     self._rouse()
@@ -132,7 +129,7 @@ class Mailbox:
         with self._lock:
             if self._closed:
                 raise _closed_error()
-            self._append(item, priority)
+            self._order.put(item, priority)
             if self._asleep:
                 self._asleep = False
                 self._rouse()
@@ -147,7 +144,7 @@ class Mailbox:
             The messages; none if the time was up, the mailbox was closed, or somebody called for a look around.
         """
         with self._lock:
-            if self.system or self._normal or self._elsewhere or self._returned:
+            if self._order or self._returned:
                 return self._drain()
             if self._closed or (timeout is not None and timeout <= 0):
                 return []
@@ -163,8 +160,8 @@ class Mailbox:
     def take_urgent(self) -> list[Any]:
         """Take what waits in the system lane."""
         with self._lock:
-            taken, self.system = self.system, []
-            return taken
+            self.pressing = False
+            return self._order.take(system_only=True)
 
     def restore(self, items: list[Any]) -> bool:
         """Give back messages that were taken and not handled: they go before all others but the system lane.
@@ -200,36 +197,19 @@ class Mailbox:
 
     # --- under the lock ---
 
-    def _append(self, item: Any, priority: int) -> None:
-        if priority == _NORMAL:
-            self._normal.append(item)
-        else:
-            self._others.setdefault(priority, []).append(item)
-            self._elsewhere += 1
-
     def _drain(self) -> list[Any]:
-        if not (self._elsewhere or self.system or self._returned):
-            taken, self._normal = self._normal, []
+        if self._returned:
+            # After the system lane, before the rest.
+            taken = self._order.take(system_only=True) + self._returned + self._order.take()
+            self._returned = []
         else:
-            taken = [*self.system, *self._returned]
-            levels = self._others
-            levels[_NORMAL] = self._normal
-            for priority in sorted(levels, reverse=True):
-                taken += levels[priority]
-            self.system, self._returned, self._normal, self._others = [], [], [], {}
-            self._elsewhere = 0
+            taken = self._order.take()
+        self.pressing = False
         if self._blocked:
             for waiter in self._blocked:
                 waiter.release()
             self._blocked.clear()
         return taken
-
-    def _drop_oldest(self) -> Any:
-        levels = {**self._others, _NORMAL: self._normal}
-        lowest = min(priority for priority, waiting in levels.items() if waiting)
-        if lowest != _NORMAL:
-            self._elsewhere -= 1
-        return levels[lowest].pop(0)
 
     def _rouse(self) -> None:
         """Wake the owner if it sleeps; calling one that is awake costs it one look around."""
@@ -254,10 +234,10 @@ class Mailbox:
             with self._lock:
                 if self._closed:
                     raise _closed_error()
-                full = len(self._normal) + self._elsewhere >= self._bound
+                full = self._order.waiting >= self._bound
                 if not full or self._overflow is Overflow.DROP_OLDEST:
-                    dropped = (self._drop_oldest(),) if full else None
-                    self._append(item, priority)
+                    dropped = (self._order.drop_oldest(),) if full else None
+                    self._order.put(item, priority)
                     if self._asleep:
                         self._asleep = False
                         self._rouse()

@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeAlias
 
 from actors.errors import ConfigError
 from actors.kernel.mailbox import Mailbox, Overflow
-from actors.protocol.messages import Priority
 
 __all__ = ["OnReady", "PollMailbox", "Poller"]
 
@@ -242,7 +241,7 @@ class PollMailbox(Mailbox):
             with self._lock:
                 self._asleep = False
                 for message in failed.messages:
-                    self._append(message, Priority.NORMAL)
+                    self._order.put(message)
             assert failed.__cause__ is not None
             raise failed.__cause__ from failed.__cause__.__cause__
         with self._lock:

@@ -179,7 +179,7 @@ class Run:
         mailbox = self.cell.mailbox
         plain = self.cell.table.plain
         for item in self.rest:
-            if mailbox.system and not self._work_urgently():
+            if mailbox.pressing and not self._work_urgently():
                 self.rest = chain((item,), self.rest)
                 return
             kind = type(item)
