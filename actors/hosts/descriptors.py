@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "FDS_AT_ONCE",
+    "above_standard",
     "close_all",
     "close_others",
     "fill_standard_descriptors",

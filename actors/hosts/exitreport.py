@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from actors.protocol.states import AgentState, Move
 
-__all__ = ["Ending", "ExitReport", "explain", "native_stack"]
+__all__ = ["Ending", "ExitReport", "explain", "native_stack", "signal_name"]
 
 _SHOWN_STACK_LINES = 12
 _CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
@@ -99,7 +99,7 @@ def explain(ending: Ending, reason: str | None) -> tuple[int | None, str | None,
     if name in _CRASHES:
         return None, name, _of_crash(name, ending)
     if name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        return None, name, f"ended by {name} before it could end in order; somebody else sent it"
+        return None, name, f"ended by {name}, and not in order"
     if name == "SIGXCPU":
         return None, name, "ended by SIGXCPU: it used up its limit of processor time (RLIMIT_CPU)"
     return None, name, f"ended by {name}"

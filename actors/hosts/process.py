@@ -1,0 +1,484 @@
+"""The process host: every agent is a process of its own, started and watched by a launcher.
+
+    any thread ── launch, signal, kill ──▶ LaunchLink ──▶ launcher ──▶ agents
+    who polls  ── on_readable ◀──────────── LaunchLink ◀── exits
+
+The host has no thread. What a dead launcher leaves behind is found by a mark in its processes' environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import secrets
+import selectors
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+
+from actors.errors import ConfigError, SystemClosed
+from actors.hosts.channel import SocketChannel
+from actors.hosts.descriptors import close_all, memory_file, socket_pair
+from actors.hosts.exitreport import Ending, ExitReport, explain, signal_name
+from actors.hosts.host import HostPromises, LaunchSpec, OnExit
+from actors.hosts.launchlink import (
+    Close,
+    Exited,
+    Kill,
+    Launch,
+    LaunchLink,
+    LinkMessage,
+    SendSignal,
+    Setup,
+    Started,
+)
+from actors.hosts.linux import process_descriptor
+from actors.hosts.payload import Segment
+from actors.hosts.proctree import LAUNCHER_MARK, end_marked
+from actors.hosts.statusblock import StatusReader, new_block
+
+__all__ = ["ENTRY", "ProcessHandle", "ProcessHost"]
+
+ENTRY = "actors.hosts.child:run_agent"
+"""What runs an agent unless the host is told otherwise."""
+
+_LOG = logging.getLogger("actors.hosts")
+# Beyond the time that `close` was given: for the launcher to report and to remove the workspaces.
+_CLOSE_MARGIN = 3.0
+_LEFTOVERS_WITHIN = 1.0
+
+
+class ProcessHandle:
+    """The program's hold on one agent's process; see `AgentHandle`."""
+
+    def __init__(
+        self,
+        host: ProcessHost,
+        number: int,
+        spec: LaunchSpec,
+        task: SocketChannel,
+        control: SocketChannel,
+        status: StatusReader,
+    ) -> None:
+        self.agent = spec.agent
+        self.incarnation = spec.incarnation
+        self.task = task
+        self.control = control
+        self.status = status
+        self.number = number
+        self.known_pid: int | None = None
+        self.reason: str | None = None
+        self.ended = False
+        self.started = time.monotonic()
+        self._host = host
+
+    def __repr__(self) -> str:
+        return f"<ProcessHandle {self.agent} #{self.incarnation}: {'ended' if self.ended else self.known_pid}>"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, once it is known."""
+        return self.known_pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether its end has not been reported yet."""
+        return not self.ended
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the agent's process alone; nothing happens if it is gone."""
+        self._host.tell(self, SendSignal(self.number, signum))
+
+    def kill(self, reason: str) -> None:
+        """End the agent and all its descendants at once; the exit report repeats the first reason given."""
+        if self.reason is None:
+            self.reason = reason
+        self._host.tell(self, Kill(self.number))
+
+    def close(self) -> None:
+        """Close both channels. The agent, if it still runs, is not ended by this."""
+        self.task.close()
+        self.control.close()
+
+
+class _Launcher:
+    """A launcher's process and what the host keeps of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], link: LaunchLink, mark: str) -> None:
+        self.process = process
+        self.link = link
+        self.mark = mark
+        self.handles: dict[int, tuple[ProcessHandle, OnExit]] = {}
+
+
+class ProcessHost:
+    """Runs agents as processes.
+
+    Args:
+        system_id: names the system in the environment of its processes; None makes one up.
+        root: the directory of all workspaces. It is removed when the host closes and when the program dies.
+        entry: "module:function" that runs an agent: called with (spec as bytes, task, control and status descriptor),
+            it returns the exit code or None.
+        preload: modules that the launcher imports once, for all agents.
+        executable: the Python to run; None takes `sys.executable`.
+
+    Raises:
+        ConfigError: there is no interpreter to run, or `root` is no directory that may be removed.
+    """
+
+    promises = HostPromises(
+        kills=True,
+        memory_limits=sys.platform == "linux",
+        isolation=True,
+        interrupts=True,
+        environment=True,
+    )
+
+    def __init__(
+        self,
+        *,
+        system_id: str | None = None,
+        root: str = "",
+        entry: str = ENTRY,
+        preload: Sequence[str] = (),
+        executable: str | None = None,
+    ) -> None:
+        self.system_id = system_id or secrets.token_hex(8)
+        self._root = _checked_root(root)
+        self._entry = entry
+        self._preload = tuple(preload)
+        self._executable = _checked_executable(executable)
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._generations = itertools.count(1)
+        self._launcher: _Launcher | None = None
+        self._environment: dict[str, str] = {}
+        self._closed = False
+        self._pid = os.getpid()
+        self._selector = selectors.DefaultSelector()
+        # Of agents that have ended too: their owner reads what is left in the channels before it closes them.
+        self._handles: weakref.WeakSet[ProcessHandle] = weakref.WeakSet()
+
+    def start(self) -> None:
+        """Start the launcher, without waiting for it.
+
+        Raises:
+            SystemClosed: the host is closed, or belongs to another process.
+            ConfigError: the interpreter cannot be run.
+        """
+        with self._lock:
+            self._check_open()
+            if self._launcher is None:
+                self._launcher = self._start_launcher()
+
+    def launch(self, spec: LaunchSpec, on_exit: OnExit) -> ProcessHandle:
+        """Start an agent and return at once. What keeps it from starting later is told by `on_exit`.
+
+        Raises:
+            ConfigError: its working directory does not exist, or descriptors are short.
+            SystemClosed: the host is closed, or belongs to another process.
+        """
+        if spec.cwd is not None and not os.path.isdir(spec.cwd):
+            raise ConfigError(
+                f"{spec.agent}: the working directory must be a directory that exists, not {spec.cwd!r}",
+                key="working_directory",
+                value=spec.cwd,
+                allowed="an existing directory",
+            )
+        with self._lock:
+            self.start()
+            launcher = self._launcher
+            assert launcher is not None
+            number = next(self._numbers)
+            try:
+                handle, fds, size = self._make(number, spec)
+            except OSError as error:
+                raise ConfigError(
+                    f"{spec.agent} cannot be started: {error}. An agent takes four descriptors of the program; raise the "
+                    "limit of open files (ulimit -n) or run fewer agents",
+                    key="open_files",
+                    value=None,
+                ) from error
+            launcher.handles[number] = (handle, on_exit)
+            self._handles.add(handle)
+            request = self._request(number, spec, size)
+            self._post(launcher, request, fds)
+        return handle
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `on_readable` has something to do."""
+        return self._selector.fileno()  # type: ignore[attr-defined, no-any-return] - epoll and kqueue have it
+
+    def on_readable(self) -> None:
+        """Deal with what the launcher reports. `on_exit` is called from here; it must not wait."""
+        calls: list[tuple[OnExit, ExitReport]] = []
+        with self._lock:
+            if self._launcher is not None and self._pid == os.getpid():
+                self._listen(self._launcher, calls)
+        _call(calls)
+
+    def tell(self, handle: ProcessHandle, message: LinkMessage) -> None:
+        """Pass a message about an agent to its launcher; for handles."""
+        with self._lock:
+            launcher = self._launcher
+            if not handle.ended and launcher is not None and handle.number in launcher.handles:
+                self._post(launcher, message)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """SIGTERM to all agents that are left, SIGKILL to what is left after `timeout` seconds, and free everything.
+
+        Returns when the launcher has ended, and in any case some three seconds after `timeout`. Each agent's end is
+        reported, in the calling thread, before this returns, and all channels are closed. Calling it again does nothing. In a fork of the program it
+        only lets go of the descriptors.
+        """
+        calls: list[tuple[OnExit, ExitReport]] = []
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            launcher = self._launcher
+            if launcher is not None and self._pid == os.getpid():
+                self._post(launcher, Close(timeout))
+                deadline = time.monotonic() + max(timeout, 0.0) + _CLOSE_MARGIN
+                for handle, _ in launcher.handles.values():
+                    handle.reason = handle.reason or "the system is closing"
+                self._wait_for_end(deadline, calls)
+                if self._launcher is not None:
+                    launcher.process.kill()
+                    self._bury(launcher, calls)
+            elif launcher is not None:
+                launcher.link.close()
+                launcher.process.returncode = 0
+            if self._pid == os.getpid():
+                for handle in list(self._handles):
+                    handle.close()
+            self._selector.close()
+            Segment.pool.trim()
+        _call(calls)
+
+    def _wait_for_end(self, deadline: float, calls: list[tuple[OnExit, ExitReport]]) -> None:
+        while self._launcher is not None and (left := deadline - time.monotonic()) > 0:
+            self._selector.select(left)
+            self._listen(self._launcher, calls)
+
+    def _check_open(self) -> None:
+        if self._pid != os.getpid():
+            raise SystemClosed("this process is a fork of the one that owns the system; make a system of its own here")
+        if self._closed:
+            raise SystemClosed("the host is closed")
+
+    def _start_launcher(self) -> _Launcher:
+        ours, theirs = socket_pair()
+        link = LaunchLink(ours)
+        mark = f"{self.system_id}.{next(self._generations)}"
+        # Of the program itself, made by itself: no moment in which the launcher could watch the wrong process.
+        program = process_descriptor(os.getpid())
+        path = tuple(os.path.abspath(entry) if entry else _here() for entry in sys.path if isinstance(entry, str))
+        self._environment = dict(os.environ)
+        interpreter = (self._executable, *subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined] # noqa: SLF001 - what multiprocessing uses too
+        setup = Setup(os.getpid(), self._entry, self._preload, self._root, interpreter, path, tuple(sys.argv))
+        code = f"import sys; sys.path[:] = {list(path)!r}; from actors.hosts.launcher import main; main({theirs.fileno()})"
+        environment = {**self._environment, "ACTORS_SYSTEM_ID": self.system_id, LAUNCHER_MARK: mark}
+        try:
+            # Written before the launcher exists, so that it is there even if the program dies now.
+            link.post(setup, [] if program is None else [program])
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [*interpreter, "-c", code],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=environment,
+                # A session of its own: what is typed at the terminal is for the program alone.
+                start_new_session=True,
+            )
+        except OSError as error:
+            link.close()
+            raise ConfigError(
+                f"the interpreter {self._executable!r} cannot be run: {error}",
+                key="executable",
+                value=self._executable,
+                allowed="the path of a Python interpreter",
+            ) from error
+        finally:
+            theirs.close()
+        self._selector.register(link, selectors.EVENT_READ)
+        return _Launcher(process, link, mark)
+
+    def _make(self, number: int, spec: LaunchSpec) -> tuple[ProcessHandle, list[int], int]:
+        """The handle of a new agent, the descriptors that go to it, and the size of its spec."""
+        data = spec.to_bytes()
+        fds: list[int] = []
+        channels: list[SocketChannel] = []
+        try:
+            for plane in ("task", "control"):
+                ours, theirs = socket_pair()
+                fds.append(theirs.detach())
+                channels.append(SocketChannel(ours, name=f"{spec.agent} ({plane})", recycle=not spec.untrusted))
+            fds.append(new_block())
+            status = StatusReader.of_fd(fds[-1])
+            fds.append(memory_file("actors-spec", len(data)))
+            at = 0
+            while at < len(data):
+                at += os.pwrite(fds[-1], memoryview(data)[at:], at)
+        except BaseException:
+            close_all(fds)
+            for channel in channels:
+                channel.close()
+            raise
+        return ProcessHandle(self, number, spec, channels[0], channels[1], status), fds, len(data)
+
+    def _request(self, number: int, spec: LaunchSpec, size: int) -> Launch:
+        now = dict(os.environ)
+        then = self._environment
+        changed = {} if now == then else {name: value for name, value in now.items() if then.get(name) != value}
+        assert self._launcher is not None
+        return Launch(
+            number=number,
+            fresh=spec.fresh,
+            environment=spec.environment,
+            changed=changed,
+            removed=tuple(then.keys() - now.keys()),
+            marks={
+                "ACTORS_SYSTEM_ID": self.system_id,
+                LAUNCHER_MARK: self._launcher.mark,
+                "ACTORS_AGENT_ID": spec.agent,
+                "ACTORS_AGENT_TYPE": spec.type,
+                "ACTORS_AGENT_WORKSPACE": spec.workspace,
+            },
+            cwd=spec.cwd or _here_or_none(),
+            spec_size=size,
+        )
+
+    def _post(self, launcher: _Launcher, message: LinkMessage, fds: Sequence[int] = ()) -> None:
+        try:
+            launcher.link.post(message, fds)
+        except OSError:
+            # It is dead; its socket is readable, and the one who polls will report all of its agents.
+            close_all(fds)
+        self._want(launcher)
+
+    def _want(self, launcher: _Launcher) -> None:
+        """Poll for room in the socket while something waits for it."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if launcher.link.waiting else 0)
+        if self._selector.get_key(launcher.link).events != events:
+            self._selector.modify(launcher.link, events)
+
+    def _listen(self, launcher: _Launcher, calls: list[tuple[OnExit, ExitReport]]) -> None:
+        with contextlib.suppress(OSError):
+            launcher.link.flush()
+        try:
+            messages = launcher.link.take()
+        except EOFError:
+            self._bury(launcher, calls)
+            return
+        for message, fds in messages:
+            close_all(fds)
+            match message:
+                case Started(number, pid):
+                    if number in launcher.handles:
+                        launcher.handles[number][0].known_pid = pid
+                case Exited(number, ending, failure):
+                    if number in launcher.handles:
+                        self._report(launcher, number, ending, failure, calls)
+        self._want(launcher)
+
+    def _report(
+        self, launcher: _Launcher, number: int, ending: Ending, failure: str, calls: list[tuple[OnExit, ExitReport]]
+    ) -> None:
+        handle, on_exit = launcher.handles.pop(number)
+        handle.ended = True
+        code, name, cause = explain(ending, handle.reason)
+        status = handle.status.read()
+        calls.append(
+            (
+                on_exit,
+                ExitReport(
+                    agent=handle.agent,
+                    incarnation=handle.incarnation,
+                    pid=handle.known_pid,
+                    exit_code=code,
+                    signal=name,
+                    cause=failure or cause,
+                    reason=handle.reason,
+                    stderr=ending.stderr,
+                    moves=status.moves,
+                    running=status.running,
+                    started_seq=status.started_seq,
+                    flushed_seq=status.flushed_seq,
+                    uptime=ending.uptime or time.monotonic() - handle.started,
+                    peak_kb=ending.peak_kb,
+                    cpu=ending.cpu,
+                ),
+            )
+        )
+
+    def _bury(self, launcher: _Launcher, calls: list[tuple[OnExit, ExitReport]]) -> None:
+        """The launcher is gone: end what it left, report its agents, and be ready to start another."""
+        self._launcher = None
+        self._selector.unregister(launcher.link)
+        launcher.link.close()
+        try:
+            code = launcher.process.wait(_LEFTOVERS_WITHIN)
+        except subprocess.TimeoutExpired:
+            launcher.process.kill()
+            code = launcher.process.wait()
+        if code == 0 and not launcher.handles:
+            return
+        # Its agents die with it (PDEATHSIG); their descendants do not, and where that signal is unknown nobody does.
+        end_marked(LAUNCHER_MARK, launcher.mark, _LEFTOVERS_WITHIN)
+        how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code} (see stderr)"
+        failure = f"the launcher, parent of all agents, {how}, and its agents with it"
+        for number in list(launcher.handles):
+            self._report(launcher, number, Ending(None), failure, calls)
+
+
+def _call(calls: list[tuple[OnExit, ExitReport]]) -> None:
+    """Report exits, without the host's lock; one that fails keeps no other from being told."""
+    for on_exit, report in calls:
+        try:
+            on_exit(report)
+        except Exception:
+            _LOG.exception("the exit of %s could not be dealt with", report.agent)
+
+
+def _here() -> str:
+    return _here_or_none() or ""
+
+
+def _here_or_none() -> str | None:
+    """The working directory; None if it was removed: agents then start where the launcher is, which is there too."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def _checked_root(root: str) -> str:
+    if not root:
+        return ""
+    path = os.path.abspath(root)
+    if path == os.path.sep or path == os.path.expanduser("~") or os.path.ismount(path) or os.path.islink(path):
+        raise ConfigError(
+            f"the workspace root is removed at the end, so it must be a directory of its own, not {root!r}",
+            key="workspace_root",
+            value=root,
+            allowed="a directory that holds nothing else",
+        )
+    return path
+
+
+def _checked_executable(executable: str | None) -> str:
+    found = executable or sys.executable
+    if not found:
+        raise ConfigError(
+            "agents need a Python interpreter, and sys.executable is empty, as in a program that embeds Python; "
+            "set sys.executable to a Python that has the same modules, or use host='thread'",
+            key="sys.executable",
+            value=sys.executable,
+            allowed="the path of a Python interpreter",
+        )
+    return found

@@ -1,0 +1,89 @@
+"""Finding processes: the children of one, and those that carry a mark in their environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+__all__ = ["LAUNCHER_MARK", "children_of", "end_marked", "marked"]
+
+LAUNCHER_MARK = "ACTORS_LAUNCHER_ID"
+"""Names the launcher that a process descends from, in the environment that its exec gave it."""
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of a process that has one thread, zombies too; empty where there is no /proc.
+
+    The kernel may omit one while another of them ends; the end of that one is reported, and then is the time to ask
+    again.
+    """
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(number) for number in file.read().split()]
+    except FileNotFoundError:
+        return _children_by_search(pid)
+    except OSError:
+        return []
+
+
+def _children_by_search(parent: int) -> list[int]:
+    """For kernels without the file `children` (CONFIG_PROC_CHILDREN)."""
+    found = []
+    for pid in _all():
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                # The name, in parentheses, may hold anything, spaces and parentheses too.
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found.append(pid)
+    return found
+
+
+def _all() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return []
+
+
+def marked(name: str, value: str) -> list[int]:
+    """The processes of this user whose environment at their exec had `name` set to `value`."""
+    entry = f"{name}={value}".encode()
+    own = os.getpid()
+    found = []
+    for pid in _all():
+        if pid == own:
+            continue
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environment = file.read()
+        except OSError:
+            continue
+        if entry in environment.split(b"\0"):
+            found.append(pid)
+    return found
+
+
+def end_marked(name: str, value: str, timeout: float) -> list[int]:
+    """Kill all processes that `marked` finds, until it finds none. Returns those that were killed.
+
+    Args:
+        timeout: seconds after which what could not be ended is left.
+    """
+    killed: set[int] = set()
+    deadline = time.monotonic() + timeout
+    while found := marked(name, value):
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                continue
+            killed.add(pid)
+        if time.monotonic() > deadline:
+            break
+        # A killed process needs the processor to end; nothing tells a stranger of that moment.
+        time.sleep(0.001)
+    return sorted(killed)
