@@ -18,7 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 
 from actors.errors import ConfigError, SystemClosed
@@ -104,6 +103,7 @@ class ProcessHandle:
         """Close both channels. The agent, if it still runs, is not ended by this."""
         self.task.close()
         self.control.close()
+        self._host.forget(self)
 
 
 class _Launcher:
@@ -162,7 +162,7 @@ class ProcessHost:
         self._pid = os.getpid()
         self._selector = selectors.DefaultSelector()
         # Of agents that have ended too: their owner reads what is left in the channels before it closes them.
-        self._handles: weakref.WeakSet[ProcessHandle] = weakref.WeakSet()
+        self._handles: set[ProcessHandle] = set()
 
     def start(self) -> None:
         """Start the launcher, without waiting for it.
@@ -228,6 +228,11 @@ class ProcessHost:
             launcher = self._launcher
             if not handle.ended and launcher is not None and handle.number in launcher.handles:
                 self._post(launcher, message)
+
+    def forget(self, handle: ProcessHandle) -> None:
+        """Keep a handle no longer, because its channels are closed; for handles."""
+        with self._lock:
+            self._handles.discard(handle)
 
     def close(self, timeout: float = 5.0) -> None:
         """SIGTERM to all agents that are left, SIGKILL to what is left after `timeout` seconds, and free everything.
