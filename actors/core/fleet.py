@@ -108,10 +108,11 @@ class Skill(View):
     """Agents that are alike in type and capabilities.
 
     `idle` are those that could begin a task now, the one that has been idle longest first; `hungry` those that may
-    take more ahead; `laden` those that hold work ahead. `starting` counts those that are not ready yet.
+    take more ahead; `laden` those that hold work ahead. `starting` counts those that are not ready yet, `leaving` those that
+    take no more work because they are to end.
     """
 
-    __slots__ = ("agents", "capabilities", "highs", "hungry", "idle", "laden", "profile", "starting", "type")
+    __slots__ = ("agents", "capabilities", "highs", "hungry", "idle", "laden", "leaving", "profile", "starting", "type")
 
     def __init__(self, profile: Profile, kind: AgentType) -> None:
         super().__init__()
@@ -124,6 +125,7 @@ class Skill(View):
         self.hungry: dict[Agent, None] = {}
         self.laden: dict[Agent, None] = {}
         self.starting = 0
+        self.leaving = 0
 
     def __repr__(self) -> str:
         return f"<Skill {self.type.name} {sorted(self.capabilities)}>"
@@ -148,7 +150,7 @@ class Agent:
     """One agent. Its id is taken over by its replacement, with the next incarnation."""
 
     __slots__ = (
-        "ahead_of",
+        "awaited",
         "cooling",
         "done",
         "draining",
@@ -195,6 +197,8 @@ class Agent:
         """Be a new incarnation that knows nothing of the last one."""
         self.incarnation = incarnation
         self.phase = STARTING
+        # Whether it stands for a replacement that has not been started yet.
+        self.awaited = False
         # Takes no new work; is to end because its place is needed; waits a moment after a refusal; is over a soft limit.
         self.draining = False
         self.retiring = False
@@ -279,17 +283,40 @@ class Fleet:
 
     def remove(self, agent: Agent) -> None:
         """The agent is gone and its place is free."""
+        self.halt(agent)
         skill = agent.skill
         del self.agents[agent.id]
         del skill.agents[agent]
-        if agent.phase == STARTING:
-            skill.starting -= 1
+        skill.starting -= 1
         skill.type.agents -= 1
-        self.leave(agent)
 
-    def leave(self, agent: Agent) -> None:
-        """It is in no list of those that can take or give work."""
+    def restart(self, agent: Agent) -> None:
+        """The agent is gone and one of the same id is to come."""
+        self.halt(agent)
+        agent.begin(agent.incarnation if agent.awaited else agent.incarnation + 1)
+        agent.awaited = True
+
+    def ready(self, agent: Agent) -> None:
+        """The agent takes work from now on."""
+        if agent.phase == STARTING:
+            agent.phase = READY
+            agent.skill.starting -= 1
+
+    def drain(self, agent: Agent) -> None:
+        """The agent takes no more work."""
+        if not agent.draining:
+            agent.draining = True
+            agent.skill.leaving += 1
+
+    def halt(self, agent: Agent) -> None:
+        """The agent no longer runs: it counts as starting, and is in no list of those that can take or give work."""
         skill = agent.skill
+        if agent.draining:
+            agent.draining = False
+            skill.leaving -= 1
+        if agent.phase == READY:
+            agent.phase = STARTING
+            skill.starting += 1
         skill.idle.pop(agent, None)
         skill.hungry.pop(agent, None)
         skill.laden.pop(agent, None)
@@ -330,7 +357,7 @@ class Fleet:
     def dispensable(self, agent: Agent) -> bool:
         """Whether the agent's type has more than its least without it."""
         kind = agent.skill.type
-        leaving = sum(1 for skill in self.skills.values() if skill.type is kind for a in skill.agents if a.draining)
+        leaving = sum(skill.leaving for skill in self.skills.values() if skill.type is kind)
         return kind.agents - leaving > kind.least
 
     def spawner(self, bucket: Bucket) -> Skill | None:

@@ -1,0 +1,197 @@
+"""What all parts of the scheduler's mind write in: the state, the decisions of this turn, the timers."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+from actors.core.credit import Estimates, release
+from actors.core.decisions import Decision, Kill, Publish
+from actors.core.fleet import Agent, Fleet, Skill
+from actors.core.history import History
+from actors.core.placement import Placement
+from actors.core.queue import Bucket, WaitingLine
+from actors.protocol.events import KNOWN_EVENTS
+
+if TYPE_CHECKING:
+    import random
+
+    from actors.core.settings import EngineSettings
+    from actors.core.task import Task
+
+__all__ = ["COOLED", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "Book"]
+
+RETRY: Final = 0
+GRACE: Final = 1
+LOOK: Final = 2
+IDLE: Final = 3
+COOLED: Final = 4
+STEAL: Final = 5
+FORGET: Final = 6
+
+
+class Book:
+    """The shared state of one engine. `now` is the time of the last call, monotonic seconds."""
+
+    __slots__ = (
+        "accepted",
+        "admitting",
+        "closed",
+        "estimates",
+        "fleet",
+        "forget_timer",
+        "fresh",
+        "highs",
+        "history",
+        "idled",
+        "line",
+        "now",
+        "out",
+        "paused",
+        "placement",
+        "reconsider",
+        "rng",
+        "settings",
+        "short",
+        "stale",
+        "starved",
+        "steal_timer",
+        "stirred",
+        "tasks",
+        "timer_count",
+        "timers",
+        "utc_offset",
+        "waiting_agents",
+        "wanted",
+    )
+
+    def __init__(self, settings: EngineSettings, rng: random.Random) -> None:
+        self.settings = settings
+        self.rng = rng
+        self.now = 0.0
+        self.utc_offset = settings.utc_offset
+        self.out: list[Decision] = []
+        self.wanted: frozenset[str] = frozenset()
+        # Every task that is not forgotten, by number.
+        self.tasks: dict[int, Task] = {}
+        self.accepted = 0
+        self.line: WaitingLine[Skill] = WaitingLine()
+        self.fleet = Fleet(settings.max_agents)
+        self.estimates = Estimates()
+        self.placement = Placement(settings, self.fleet)
+        self.history = History(self.tasks, settings.kept_tasks, settings.kept_seconds)
+        # (due, count, what, subject, detail); one whose subject has changed meanwhile is ignored when it fires.
+        self.timers: list[tuple[float, int, int, Any, Any]] = []
+        self.timer_count = 0
+        self.forget_timer = False
+        self.steal_timer = False
+        # What holds work back.
+        self.paused = False
+        self.closed = False
+        self.admitting = True
+        self.short: frozenset[str] = frozenset()
+        # How many tasks are held by agents that take much of a resource, by resource.
+        self.highs = {"cpu": 0, "memory": 0, "io": 0}
+        # What has changed in this turn: buckets with new tasks, skills with new room, agents fallen idle, and whether
+        # all waiting work is to be looked at again for agents to start.
+        self.fresh: dict[Bucket, None] = {}
+        self.stirred: dict[Skill, None] = {}
+        self.idled: dict[Agent, None] = {}
+        self.reconsider = False
+        # Kinds of agents that are needed and find no place.
+        self.starved: dict[Skill, None] = {}
+        # Agents with a task that waits for its sub-tasks.
+        self.waiting_agents: dict[Agent, None] = {}
+        # Reports of agents that were out of date.
+        self.stale = 0
+
+    def timer(self, due: float, what: int, subject: Any = None, detail: Any = None) -> None:
+        """Be woken at a time."""
+        self.timer_count += 1
+        heappush(self.timers, (due, self.timer_count, what, subject, detail))
+
+    def due_timer(self, now: float) -> tuple[float, int, int, Any, Any] | None:
+        """The next timer that is due, taken out."""
+        if self.timers and self.timers[0][0] <= now:
+            return heappop(self.timers)
+        return None
+
+    def agent(self, agent: str, incarnation: int) -> Agent | None:
+        """The agent that a report is from; None if it is not the present incarnation."""
+        found = self.fleet.agents.get(agent)
+        if found is None or found.incarnation != incarnation:
+            self.stale += 1
+            return None
+        return found
+
+    def hold(self, agent: Agent, number: int, attempt: int) -> Task | None:
+        """The task that a report is about; None if the agent does not have this attempt."""
+        task = agent.held.get(number)
+        if task is None or task.attempt != attempt:
+            self.stale += 1
+            return None
+        return task
+
+    def let_go(self, agent: Agent, task: Task) -> None:
+        """The agent no longer has the task."""
+        number = task.number
+        del agent.held[number]
+        release(agent, task.estimate)
+        for name in agent.skill.highs:
+            self.highs[name] -= 1
+        if agent.interrupts:
+            agent.interrupts.pop(number, None)
+        if agent.waiting and number in agent.waiting:
+            agent.waiting.remove(number)
+            if not agent.waiting:
+                self.waiting_agents.pop(agent, None)
+
+    def refit(self, agent: Agent) -> None:
+        """After what the agent holds or takes has changed."""
+        if self.fleet.refit(agent):
+            self.idled[agent] = None
+            agent.idle_since = self.now
+            if not agent.idle_timer:
+                agent.idle_timer = True
+                self.timer(self.now + self.settings.idle_timeout, IDLE, agent, agent.incarnation)
+        skill = agent.skill
+        self.stirred[skill] = None
+        for name in skill.highs:
+            if name in self.short:
+                self.stir_high(name)
+
+    def stir_high(self, name: str) -> None:
+        """Look again at all agents that take much of a resource."""
+        for skill in self.fleet.skills.values():
+            if name in skill.highs:
+                self.stirred[skill] = None
+
+    def stir_all(self) -> None:
+        """Look again at everything."""
+        self.stirred.update(dict.fromkeys(self.fleet.skills.values()))
+        self.reconsider = True
+
+    def blocked(self, skill: Skill) -> bool:
+        """Whether the machine is short of what these agents take much of, and one of them is at work already."""
+        return any(name in self.short and self.highs[name] > 0 for name in skill.highs)
+
+    def kill(self, agent: Agent, reason: str) -> None:
+        """Have the agent killed, once."""
+        if agent.killed is None:
+            agent.killed = reason
+            self.out.append(Kill(agent.id, agent.incarnation, reason))
+            self.refit(agent)
+
+    def publish(self, kind: str, task: Task, **data: Any) -> None:
+        """Tell an event about a task; call it only if the kind is in `wanted`."""
+        event = KNOWN_EVENTS[kind](
+            source="scheduler",
+            time=self.now + self.utc_offset,
+            task_id=task.id,  # type: ignore[call-arg]
+            name=task.kind.name,
+            job=task.kind.job,
+            attempt=task.attempt,
+            agent=task.agent,
+            **data,
+        )
+        self.out.append(Publish(event))

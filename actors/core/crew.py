@@ -1,0 +1,277 @@
+"""What the scheduler's mind is told about agents, and what they report."""
+
+# A report is a flat list of facts, in the order of the message that brings it.
+# ruff: noqa: PLR0917, FBT001
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from actors.core.book import Book
+from actors.core.dispatch import Dispatcher
+from actors.core.fleet import Agent, AgentExit, Profile, Skill
+from actors.core.limits import Limits
+from actors.core.outcomes import Outcomes
+from actors.core.reports import Reports
+from actors.core.scaling import Scaling
+from actors.core.sharing import Sharing
+from actors.errors import ConfigError
+
+if TYPE_CHECKING:
+    import random
+
+    from actors.core.settings import EngineSettings
+
+__all__ = ["Crew"]
+
+
+class Crew:
+    """The half of the engine that agents speak to; `Engine` is the whole."""
+
+    def __init__(self, settings: EngineSettings, rng: random.Random) -> None:
+        self._book = book = Book(settings, rng)
+        self._outcomes = Outcomes(book)
+        self._limits = Limits(book)
+        self._dispatcher = Dispatcher(book, self._outcomes)
+        self._scaling = Scaling(book, self._dispatcher, self._outcomes)
+        self._sharing = Sharing(book, self._dispatcher)
+        self._reports = Reports(book, self._outcomes, self._limits, self._sharing)
+
+    # Agents
+
+    def profile_known(self, profile: Profile, now: float) -> None:
+        """Agents of this profile may be started for work; replaces what was known of its type."""
+        self._book.now = now
+        kind = self._book.fleet.type(profile.agent_type)
+        kind.profile = profile
+        self._skill(profile)
+        self._book.stir_all()
+
+    def profile_forgotten(self, agent_type: str, now: float) -> None:
+        """No more agents of the type may be started."""
+        self._book.now = now
+        self._book.fleet.type(agent_type).profile = None
+        self._abandon(agent_type)
+
+    def agent_starting(
+        self, agent: str, incarnation: int, profile: Profile, slots: int, now: float, job: str | None = None
+    ) -> None:
+        """An agent is being started; it counts against the limit from now on.
+
+        Args:
+            agent: its id; one that ended with `replaced` is the same agent with the next incarnation.
+            incarnation: counts up with each replacement, from 1.
+            profile: what it can do.
+            slots: how many tasks it runs at once, 1 or more.
+            now: monotonic seconds.
+            job: the job that it was started for.
+        """
+        book = self._book
+        book.now = now
+        skill = self._skill(profile)
+        known = book.fleet.agents.get(agent)
+        if known is not None:
+            if known.held:
+                message = f"agent {agent} is started again before it was said to be gone"
+                raise ConfigError(message, key="agent", value=agent, allowed="agent_gone first")
+            book.fleet.remove(known)
+        elif skill.type.spawning:
+            skill.type.spawning -= 1
+        book.fleet.add(Agent(agent, incarnation, skill, slots, job))
+        book.reconsider = True
+
+    def spawn_failed(self, agent_type: str, now: float) -> None:
+        """An agent that `Spawn` asked for will not come."""
+        self._book.now = now
+        kind = self._book.fleet.type(agent_type)
+        kind.spawning = max(0, kind.spawning - 1)
+        self._book.stir_all()
+
+    def agent_ready(self, agent: str, incarnation: int, now: float) -> None:
+        """The agent takes work from now on."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        if found is not None:
+            book.fleet.ready(found)
+            book.refit(found)
+            book.reconsider = True
+
+    def agent_gone(self, agent: str, incarnation: int, end: AgentExit, now: float) -> None:
+        """The agent is dead, and all that it has sent was reported."""
+        book = self._book
+        book.now = now
+        found = book.fleet.agents.get(agent)
+        if found is None or found.incarnation != incarnation + found.awaited:
+            book.stale += 1
+            return
+        skill = found.skill
+        self._reports.gone(found, end)
+        book.waiting_agents.pop(found, None)
+        book.idled.pop(found, None)
+        if end.replaced:
+            book.fleet.restart(found)
+        else:
+            book.fleet.remove(found)
+            if not skill.viable:
+                self._abandon(skill.type.name, skill)
+        book.stir_all()
+
+    def agent_drain(self, agent: str, now: float) -> None:
+        """The agent takes no new work; what it has not begun is asked back."""
+        book = self._book
+        book.now = now
+        found = book.fleet.agents.get(agent)
+        if found is not None and not found.draining:
+            book.fleet.drain(found)
+            self._sharing.take_back_all(found)
+            book.refit(found)
+            book.reconsider = True
+
+    def agent_waiting(self, agent: str, incarnation: int, number: int, on: Sequence[int], now: float) -> None:
+        """A task of the agent waits for sub-tasks: its slot is given away until `agent_resumed`."""
+        self._book.now = now
+        found = self._book.agent(agent, incarnation)
+        if found is not None and on:
+            self._reports.waiting(found, number)
+
+    def agent_resumed(self, agent: str, incarnation: int, number: int, now: float) -> None:
+        """The task of the agent goes on."""
+        self._book.now = now
+        found = self._book.agent(agent, incarnation)
+        if found is not None:
+            self._reports.resumed(found, number)
+
+    def agent_measured(
+        self,
+        agent: str,
+        incarnation: int,
+        free: tuple[float, float],
+        inside: bool,
+        now: float,
+    ) -> None:
+        """What share of its cpu and memory limits is free, in percent, and whether it is inside its soft limits."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        if found is not None:
+            found.free_cpu, found.free_memory = free
+            if found.inside is not inside:
+                found.inside = inside
+                book.refit(found)
+
+    def type_failed(self, agent_type: str, error: BaseException, now: float) -> None:
+        """Agents of the type cannot be started: tasks that no other agent can take fail with the error as cause."""
+        book = self._book
+        book.now = now
+        kind = book.fleet.type(agent_type)
+        kind.failed = error
+        kind.spawning = 0
+        self._abandon(agent_type)
+        book.stir_all()
+
+    def type_mended(self, agent_type: str, now: float) -> None:
+        """Agents of the type can be started again."""
+        self._book.now = now
+        self._book.fleet.type(agent_type).failed = None
+        self._book.stir_all()
+
+    def room_for(self, agent_type: str) -> str:
+        """Why no further agent of the type may be started, in words; "" if one may."""
+        return self._book.fleet.room_for(self._book.fleet.type(agent_type))
+
+    def set_max_agents(self, limit: int, now: float) -> None:
+        """How many agents there may be, 1 or more. Idle ones above it end; busy ones when they fall idle."""
+        book = self._book
+        book.now = now
+        book.fleet.max_agents = limit
+        for skill in book.fleet.skills.values():
+            book.idled.update(skill.idle)
+        book.stir_all()
+
+    # Reports of agents
+
+    def started(self, agent: str, incarnation: int, number: int, attempt: int, at: float, now: float) -> None:
+        """The task's body began to run at a time."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        task = book.hold(found, number, attempt) if found is not None else None
+        if task is not None and not task.final:
+            self._limits.begun(task, at)
+
+    def finished(self, agent: str, incarnation: int, result: Sequence[Any], now: float) -> None:
+        """One attempt has ended: the fields of a `TaskResult`."""
+        self.finished_many(agent, incarnation, (result,), now)
+
+    def finished_many(self, agent: str, incarnation: int, results: Sequence[Sequence[Any]], now: float) -> None:
+        """Attempts have ended: the fields of a `TaskResult` each. An agent that sends anything else is killed."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        if found is not None:
+            self._reports.finished(found, results)
+
+    def refused(self, agent: str, incarnation: int, number: int, attempt: int, reason: str, now: float) -> None:
+        """The agent will not run the task; it moves on without losing an attempt."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        task = book.hold(found, number, attempt) if found is not None else None
+        if found is not None and task is not None:
+            self._reports.refused(found, task, reason)
+
+    def recalled(self, agent: str, incarnation: int, given_back: Iterable[tuple[int, int]], now: float) -> None:
+        """The answer to the oldest open `Recall` of the agent: the (number, attempt) of those that it gave back."""
+        self._book.now = now
+        found = self._book.agent(agent, incarnation)
+        if found is not None:
+            self._reports.recalled(found, given_back)
+
+    def progressed(
+        self, agent: str, incarnation: int, number: int, attempt: int, fraction: float, note: str, at: float, now: float
+    ) -> None:
+        """A task told how far it has come; `at` is UTC seconds."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        task = book.hold(found, number, attempt) if found is not None else None
+        if task is None or task.final:
+            return
+        self._limits.begun(task, now)
+        task.note_progress(fraction, note, at)
+        if "TaskProgressed" in book.wanted:
+            book.publish("TaskProgressed", task, fraction=fraction, note=note)
+
+    def observed(self, agent: str, incarnation: int, running: tuple[int, int, float] | None, now: float) -> None:
+        """The answer to a `Look`: number, attempt and start of what runs there, by its status block."""
+        self._book.now = now
+        found = self._book.agent(agent, incarnation)
+        if found is not None:
+            self._limits.observed(found, running)
+
+    def breached(self, agent: str, incarnation: int, limit: str, figure: float, allowed: float, now: float) -> None:
+        """The agent went over a hard limit: it is killed, and what it runs fails with `LimitExceeded`."""
+        self._book.now = now
+        found = self._book.agent(agent, incarnation)
+        if found is not None and found.verdict is None:
+            found.verdict = (limit, figure, allowed)
+            self._book.kill(found, f"over its limit of {limit}: {figure:g} of {allowed:g} allowed")
+
+    def _skill(self, profile: Profile) -> Skill:
+        fleet = self._book.fleet
+        key = (profile.agent_type, profile.capabilities, profile.highs)
+        skill = fleet.skills.get(key)
+        if skill is None:
+            skill = fleet.skills[key] = Skill(profile, fleet.type(profile.agent_type))
+            self._book.line.add_view(skill)
+        return skill
+
+    def _abandon(self, agent_type: str, only: Skill | None = None) -> None:
+        """Fail what nobody can take now that agents of a type are no longer to come."""
+        book = self._book
+        for skill in [only] if only is not None else list(book.fleet.skills.values()):
+            if skill.type.name == agent_type and not skill.viable:
+                for bucket in {lane.bucket: None for heap in skill.heaps for _, lane in heap if lane.live}:
+                    self._dispatcher.abandon(bucket)

@@ -1,0 +1,225 @@
+"""Giving waiting tasks to agents, at the end of each turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.book import LOOK, Book
+from actors.core.credit import LONG, room
+from actors.core.decisions import Assign, Retire
+from actors.errors import NoSuitableAgent
+from actors.protocol.states import TaskStatus
+
+if TYPE_CHECKING:
+    from actors.core.fleet import Agent, Skill
+    from actors.core.outcomes import Outcomes
+    from actors.core.queue import Bucket, Lane
+    from actors.core.task import Task
+
+__all__ = ["Dispatcher"]
+
+_PENDING = TaskStatus.PENDING
+_ASSIGNED = TaskStatus.ASSIGNED
+_WARM_RUN = 16
+_new = tuple.__new__
+
+
+class Dispatcher:
+    """Brings ready tasks and agents with room together."""
+
+    __slots__ = ("_book", "_outcomes")
+
+    def __init__(self, book: Book, outcomes: Outcomes) -> None:
+        self._book = book
+        self._outcomes = outcomes
+
+    def run(self) -> None:
+        """Give out all that can be given out. Afterwards no idle agent stands beside a task that it could begin."""
+        book = self._book
+        stirred = book.stirred
+        for bucket in book.fresh:
+            if not bucket.live:
+                continue
+            viable = False
+            for view in book.fleet.serving(bucket):
+                viable = viable or view.viable
+                if view.idle or view.hungry:
+                    stirred[view] = None
+            if not viable:
+                self.abandon(bucket)
+        if book.admitting and not book.paused:
+            for skill in stirred:
+                if skill.idle:
+                    self._begin(skill)
+                if skill.hungry:
+                    self._send_ahead(skill)
+        stirred.clear()
+
+    def abandon(self, bucket: Bucket) -> None:
+        """Fail all tasks that wait for what no agent offers, if that is so."""
+        if any(skill.viable for skill in self._book.fleet.serving(bucket)):
+            return
+        needs = bucket.needs
+        causes = [s.type.failed for s in self._book.fleet.serving(bucket) if s.type.failed is not None]
+        if needs.agent_type is not None and not causes:
+            own = self._book.fleet.types.get(needs.agent_type)
+            causes = [own.failed] if own is not None and own.failed is not None else []
+        for lane in bucket.lanes:
+            if lane is None or not lane.live:
+                continue
+            for task in list(lane.tasks()):
+                error = NoSuitableAgent(
+                    f"task {task.id} needs {needs}, "
+                    + (
+                        f"whose agents cannot be started: {causes[0]}"
+                        if causes
+                        else "which no worker offers; add a worker that does"
+                    ),
+                    task_id=task.id,
+                    requires=tuple(sorted(needs.requires)),
+                )
+                error.__cause__ = causes[0] if causes else None
+                self._outcomes.unservable(task, error)
+
+    def assign(self, agent: Agent, task: Task, *, nested: bool = False) -> None:
+        """Give a task, already taken out of the line, to an agent."""
+        book = self._book
+        now = book.now
+        kind = task.kind
+        if task.status is not _PENDING:
+            task.move(_ASSIGNED)
+        task.status = _ASSIGNED
+        attempt = task.attempt = task.attempt + 1
+        task.assigned = now
+        task.agent = agent.id
+        task.incarnation = agent.incarnation
+        # Counted with what is known now, and released with the same.
+        estimate = task.estimate = book.estimates.of(kind)
+        if estimate < 0:
+            agent.unknowns += 1
+        elif estimate >= LONG:
+            agent.longs += 1
+        else:
+            agent.work += estimate
+        held = agent.held
+        held[task.number] = task
+        skill = agent.skill
+        if len(held) - len(agent.waiting) >= agent.slots:
+            skill.idle.pop(agent, None)
+            if len(held) - len(agent.waiting) > agent.slots:
+                skill.laden[agent] = None
+        for name in skill.highs:
+            book.highs[name] += 1
+        if kind.timeout is not None and agent.look_due is None:
+            agent.look_due = now + kind.timeout
+            book.timer(agent.look_due, LOOK, agent, agent.incarnation)
+        if task.inputs or task.key is not None or agent.group is not None:
+            book.placement.given(task, agent)
+        book.out.append(_new(Assign, (agent.id, agent.incarnation, task, attempt, nested)))
+        if "TaskAssigned" in book.wanted:
+            book.publish("TaskAssigned", task)
+
+    def _begin(self, skill: Skill) -> None:
+        """Give tasks to agents that can begin them at once."""
+        book = self._book
+        ageing = book.settings.ageing
+        line = book.line
+        placement = book.placement
+        while skill.idle:
+            if book.short and book.blocked(skill):
+                return
+            lane = skill.pick(ageing)
+            if lane is None:
+                return
+            if book.starved and self._make_way(skill, lane):
+                continue
+            skills = [other for other in book.fleet.serving(lane.bucket) if other.idle]
+            if book.short and len(skills) > 1:
+                skills = [other for other in skills if not book.blocked(other)]
+            agent = placement.choose(lane.first(), lane.bucket, skills)
+            agent.last = placement.turn()
+            skill.picks += 1
+            self.assign(agent, line.take(lane))
+
+    def _send_ahead(self, skill: Skill) -> None:
+        """Send tasks to agents that are busy, as far as their credit reaches; each gets its share."""
+        book = self._book
+        if book.short and any(name in book.short for name in skill.highs):
+            return
+        ageing = book.settings.ageing
+        agents = list(skill.hungry)
+        for index, agent in enumerate(agents):
+            lane = skill.pick(ageing)
+            if lane is None:
+                return
+            self._fill(agent, skill, 1 + lane.live // (len(agents) - index))
+
+    def _fill(self, agent: Agent, skill: Skill, share: int) -> None:
+        book = self._book
+        settings = book.settings
+        ageing, at_once, very_short = settings.ageing, settings.assigned_at_once, settings.very_short_at_once
+        line, estimates = book.line, book.estimates
+        last = None
+        estimate = 0.0
+        while share > 0:
+            lane = skill.pick(ageing)
+            if lane is None:
+                return
+            task = lane.first()
+            if (
+                agent.group is not None
+                and lane.groups
+                and task.inputs
+                and skill.picks % (ageing or 1 << 30) != ageing - 1
+            ):
+                task = self._similar(agent, lane) or task
+            if task.kind is not last:
+                last = task.kind
+                estimate = estimates.of(last)
+            if not room(agent, estimate, at_once, very_short) or (
+                estimate < 0 and agent.free_slots == 0 and self.more_to_come(lane.bucket)
+            ):
+                del skill.hungry[agent]
+                return
+            skill.picks += 1
+            if task.order == lane.head:
+                line.take(lane)
+            else:
+                line.remove(task)
+            self.assign(agent, task)
+            share -= 1
+
+    def _similar(self, agent: Agent, lane: Lane) -> Task | None:
+        """A task like the agent's last one, whose inputs it has warm; not for ever before older ones."""
+        if agent.group is None or agent.group_run >= _WARM_RUN:
+            return None
+        return lane.similar(agent.group)
+
+    def more_to_come(self, bucket: Bucket) -> bool:
+        """Whether an agent for these needs is starting or can be started."""
+        fleet = self._book.fleet
+        for skill in fleet.serving(bucket):
+            if skill.starting or (skill.spawnable and (skill.type.spawning or not fleet.room_for(skill.type))):
+                return True
+        return False
+
+    def _make_way(self, skill: Skill, lane: Lane) -> bool:
+        """End an idle agent whose place is needed for older or more urgent work than it could take."""
+        book = self._book
+        agent = next((agent for agent in skill.idle if not agent.held), None)
+        if agent is None or not book.fleet.dispensable(agent) or any(a.retiring for a in book.fleet.agents.values()):
+            return False
+        for other in book.starved:
+            needed = other.best()
+            if needed is not None and (needed.rank, needed.head) < (lane.rank, lane.head):
+                self.retire(agent)
+                return True
+        return False
+
+    def retire(self, agent: Agent) -> None:
+        """Have an idle agent ended."""
+        book = self._book
+        agent.retiring = True
+        book.fleet.drain(agent)
+        book.out.append(Retire(agent.id, agent.incarnation))
+        book.refit(agent)

@@ -1,0 +1,209 @@
+"""How a task goes on after something happened to it: into the line, to its outcome, or to another try."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from actors.core.book import FORGET, RETRY, Book
+from actors.core.decisions import Resolve
+from actors.core.graph import doomed, released
+from actors.core.retry import retries_for, type_names
+from actors.errors import AgentDied, DependencyFailed, TaskCancelled
+from actors.protocol.messages import Failure
+from actors.protocol.states import TaskStatus
+
+if TYPE_CHECKING:
+    from actors.core.task import Task
+
+__all__ = ["Outcomes", "read_failure", "text_of"]
+
+_PENDING = TaskStatus.PENDING
+_ASSIGNED = TaskStatus.ASSIGNED
+_IN_PROGRESS = TaskStatus.IN_PROGRESS
+_COMPLETED = TaskStatus.COMPLETED
+_FAILED = TaskStatus.FAILED
+_CANCELLED = TaskStatus.CANCELLED
+_FAILURE_FIELDS = 4
+_SPARED_AT_MOST = 3
+
+
+def read_failure(payload: Any) -> Failure | None:
+    """The failure that an agent sent, or None if these are not the fields of one."""
+    if not isinstance(payload, list | tuple) or len(payload) != _FAILURE_FIELDS:
+        return None
+    names, text, traceback, pickled = payload
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        return None
+    if not isinstance(text, str) or not isinstance(traceback, str) or not isinstance(pickled, bytes | None):
+        return None
+    return Failure(tuple(names), text, traceback, pickled)
+
+
+def text_of(error: BaseException | Failure | None) -> str:
+    """An error in one line: its type and its text."""
+    if isinstance(error, Failure):
+        return f"{error.type_names[0] if error.type_names else 'error'}: {error.text}"
+    return f"{type(error).__name__}: {error}" if error is not None else ""
+
+
+class Outcomes:
+    """Moves tasks along. Each task that is given an outcome gets exactly one `Resolve`."""
+
+    __slots__ = ("_book",)
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def wait(self, task: Task) -> None:
+        """A pending task whose dependencies have completed stands in the line from now on."""
+        book = self._book
+        if task.ready is None:
+            task.ready = book.now
+        task.due = None
+        book.fresh[book.line.put(task)] = None
+
+    def hand_back(self, task: Task) -> None:
+        """An assigned task that never began waits again, as if it had not been assigned."""
+        task.move(_PENDING)
+        task.attempt -= 1
+        task.agent = None
+        task.assigned = task.started = None
+        self.wait(task)
+
+    def complete(self, task: Task, payload: Any, started: float, ended: float) -> None:
+        """The task has a result."""
+        book = self._book
+        if task.status is not _ASSIGNED and task.status is not _IN_PROGRESS:
+            task.move(_COMPLETED)
+        task.status = _COMPLETED
+        task.result = payload
+        task.payload = None
+        task.results = None
+        task.started = started
+        task.ended = ended
+        book.out.append(Resolve(task))
+        book.history.add(task, book.now)
+        if not book.forget_timer:
+            self._forget_later()
+        if "TaskCompleted" in book.wanted:
+            book.publish("TaskCompleted", task, seconds=ended - started)
+        if task.dependents is not None:
+            for later in released(task):
+                self.wait(later)
+
+    def fail(self, task: Task, error: BaseException | Failure) -> None:
+        """The task has failed for good, and with it all that depend on it."""
+        self._end(task, _FAILED, error)
+        if "TaskFailed" in self._book.wanted:
+            self._book.publish("TaskFailed", task, error=text_of(error))
+        self._doom(task)
+
+    def cancel(self, task: Task, reason: str) -> None:
+        """The task is cancelled, and what depends on it fails."""
+        told = f": {reason}" if reason else ""
+        self._end(
+            task, _CANCELLED, TaskCancelled(f"task {task.id} was cancelled{told}", task_id=task.id, reason=reason)
+        )
+        task.payload = task.results = None
+        if "TaskCancelledEvent" in self._book.wanted:
+            self._book.publish("TaskCancelledEvent", task, reason=reason)
+        self._doom(task)
+
+    def broken(self, task: Task, before: Task) -> None:
+        """A dependency of the task failed or was cancelled: the task fails, naming the first cause."""
+        cause = before.error
+        first = cause.first if isinstance(cause, DependencyFailed) and cause.first is not None else before.id
+        root = cause.__cause__ if isinstance(cause, DependencyFailed) else cause
+        error = DependencyFailed(
+            f"task {task.id} cannot run: task {first}, on which it depends, "
+            + (f"failed with {text_of(root)}" if root is not None else "failed"),
+            task_id=task.id,
+            first=first,
+        )
+        if isinstance(root, BaseException):
+            error.__cause__ = root
+        self._end(task, _FAILED, error)
+        if "TaskFailed" in self._book.wanted:
+            self._book.publish("TaskFailed", task, error=text_of(error))
+
+    def raised(self, task: Task, error: BaseException | Failure) -> None:
+        """The task ended with an error: once more if it names that type for retries, else it fails."""
+        names = error.type_names if isinstance(error, Failure) else type_names(type(error))
+        kind = task.kind
+        if task.retried < kind.error_retries and retries_for(kind.retry_on, names):
+            self._again(task, error, kind.backoff.delay(task.retried + 1, self._book.rng))
+        else:
+            self.fail(task, error)
+
+    def died(self, task: Task, error: AgentDied, *, begun: bool) -> None:
+        """The agent died while it ran the task, or after it had ended it but before it told."""
+        kind = task.kind
+        if (begun and not kind.idempotent) or task.retried >= kind.retries:
+            own = copy(error)
+            own.__dict__.update(task_id=task.id, attempt=task.attempt)
+            own.__cause__ = error.__cause__
+            self.fail(task, own)
+            return
+        # The first repetition is at once: most deaths are not the task's own doing.
+        delay = kind.backoff.delay(task.retried, self._book.rng) if task.retried else 0.0
+        self._again(task, error, delay)
+
+    def displaced(self, task: Task, error: AgentDied, *, suspect: bool) -> None:
+        """The agent died while the task waited there: it moves on without losing an attempt.
+
+        `suspect`: nothing was running, and this may have been what killed it; so it moves on only a few times.
+        """
+        if suspect:
+            task.spared += 1
+            if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
+                self.died(task, error, begun=True)
+                return
+        self.hand_back(task)
+
+    def unservable(self, task: Task, error: BaseException) -> None:
+        """No agent can take the task any more."""
+        if task.queued:
+            self._book.line.remove(task)
+        self.fail(task, error)
+
+    def _again(self, task: Task, error: BaseException | Failure, delay: float) -> None:
+        book = self._book
+        task.move(_PENDING)
+        task.retried += 1
+        if "TaskRetried" in book.wanted:
+            book.publish("TaskRetried", task, error=text_of(error), delay=delay)
+        task.agent = None
+        task.assigned = task.started = None
+        if delay > 0:
+            task.due = book.now + delay
+            book.timer(task.due, RETRY, task)
+        else:
+            self.wait(task)
+
+    def _end(self, task: Task, status: TaskStatus, error: BaseException | Failure) -> None:
+        book = self._book
+        if task.queued:
+            book.line.remove(task)
+        task.move(status)
+        task.due = None
+        task.error = error
+        task.ended = book.now
+        book.out.append(Resolve(task))
+        book.history.add(task, book.now)
+        if not book.forget_timer:
+            self._forget_later()
+
+    def _doom(self, task: Task) -> None:
+        if task.dependents is None:
+            return
+        # All of them name the same first cause, so they can fail one by one without looking at the edges again.
+        for later in doomed(task):
+            self.broken(later, task)
+
+    def _forget_later(self) -> None:
+        book = self._book
+        due = book.history.next_due()
+        if due is not None:
+            book.forget_timer = True
+            book.timer(due, FORGET)

@@ -1,0 +1,211 @@
+"""What agents report about their tasks. Reports of an old incarnation or attempt are counted and dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from actors.core.book import COOLED, Book
+from actors.core.outcomes import read_failure
+from actors.errors import TaskExited
+from actors.protocol.messages import CancellationCause, Failure, Outcome
+from actors.protocol.states import TaskStatus
+
+if TYPE_CHECKING:
+    from actors.core.fleet import Agent, AgentExit
+    from actors.core.limits import Limits
+    from actors.core.outcomes import Outcomes
+    from actors.core.sharing import Sharing
+    from actors.core.task import Task
+
+__all__ = ["Reports"]
+
+_VALUE = int(Outcome.VALUE)
+_ERROR = int(Outcome.ERROR)
+_EXITED = int(Outcome.EXITED)
+_INTERRUPTED = int(Outcome.INTERRUPTED)
+_REFUSED = int(Outcome.REFUSED)
+_ASSIGNED = TaskStatus.ASSIGNED
+_IN_PROGRESS = TaskStatus.IN_PROGRESS
+_COOL_DOWN = 0.1
+_REFUSALS_AT_MOST = 8
+_LONGEST = 1e9
+
+
+class Reports:
+    """Turns reports into outcomes, and keeps what each agent holds right."""
+
+    __slots__ = ("_book", "_limits", "_outcomes", "_sharing")
+
+    def __init__(self, book: Book, outcomes: Outcomes, limits: Limits, sharing: Sharing) -> None:
+        self._book = book
+        self._outcomes = outcomes
+        self._limits = limits
+        self._sharing = sharing
+
+    def finished(self, agent: Agent, results: Iterable[Sequence[Any]]) -> None:
+        """Attempts have ended: the fields of a `TaskResult` each."""
+        book = self._book
+        complete = self._outcomes.complete
+        note = book.estimates.note
+        for fields in results:
+            number = attempt = outcome = -1
+            payload = task = None
+            started = ended = seconds = 0.0
+            try:
+                number, attempt, outcome, payload, started, ended = fields
+                seconds = ended - started
+                task = agent.held.get(number)
+                sound = 0 <= seconds < _LONGEST and _VALUE <= outcome <= _REFUSED
+            except (TypeError, ValueError):
+                sound = False
+            if not sound:
+                book.kill(agent, "it sent a result that cannot be read")
+                continue
+            if task is None or task.attempt != attempt:
+                book.stale += 1
+                continue
+            ending = agent.interrupts.get(number)
+            book.let_go(agent, task)
+            if (
+                outcome == _VALUE
+                and task.cancelling is None
+                and (task.status is _ASSIGNED or task.status is _IN_PROGRESS)
+            ):
+                agent.done += 1
+                agent.refusals = 0
+                note(task.kind.family, seconds)
+                complete(task, payload, started, ended)
+            elif not task.final:
+                task.started = started
+                self._ended(agent, task, (outcome, payload), ending)
+        book.refit(agent)
+
+    def refused(self, agent: Agent, task: Task, reason: str) -> None:
+        """The agent will not run the task: it moves on, and the agent is left alone for a moment."""
+        book = self._book
+        book.let_go(agent, task)
+        self._refused(agent, task, reason)
+        book.refit(agent)
+
+    def recalled(self, agent: Agent, given_back: Iterable[tuple[int, int]]) -> None:
+        """The agent's answer to a recall: what it gave back; the rest has begun."""
+        book = self._book
+        asked = agent.recalls.pop(0) if agent.recalls else ()
+        for number, attempt in given_back:
+            task = book.hold(agent, number, attempt)
+            if task is None or number in agent.waiting:
+                continue
+            book.let_go(agent, task)
+            self._unstarted(task)
+        for number, attempt in asked:
+            task = agent.held.get(number)
+            if task is not None and task.attempt == attempt and task.final:
+                # It was cancelled in the belief that it had not begun.
+                self._limits.interrupt(agent, task, CancellationCause.CANCELLED, task.cancelling or "")
+        book.refit(agent)
+
+    def waiting(self, agent: Agent, number: int) -> None:
+        """A task of the agent waits for its sub-tasks: its slot is free for others."""
+        book = self._book
+        task = agent.held.get(number)
+        if task is None:
+            book.stale += 1
+            return
+        if not task.final:
+            self._limits.begun(task, book.now)
+        if number in agent.waiting:
+            return
+        agent.waiting.append(number)
+        book.waiting_agents[agent] = None
+        book.reconsider = True
+        if agent.slots == 1:
+            self._sharing.take_back_all(agent)
+        book.refit(agent)
+
+    def resumed(self, agent: Agent, number: int) -> None:
+        """The task goes on: what was nested into it and has not begun moves on."""
+        book = self._book
+        if number not in agent.waiting:
+            return
+        agent.waiting.remove(number)
+        if not agent.waiting:
+            book.waiting_agents.pop(agent, None)
+        if agent.slots == 1:
+            self._sharing.take_back_all(agent)
+        book.refit(agent)
+
+    def gone(self, agent: Agent, end: AgentExit) -> None:
+        """The agent is dead: what it ran is tried again or fails, what waited there moves on."""
+        book = self._book
+        outcomes = self._outcomes
+        begun = {number for number, task in agent.held.items() if task.status is _IN_PROGRESS}
+        in_order = [number for number in agent.held if number not in agent.waiting]
+        begun.update(in_order[: end.begun])
+        at_work = set(agent.waiting)
+        running, attempt = end.running if end.running is not None else (None, 0)
+        if running is not None and running in agent.held and agent.held[running].attempt == attempt:
+            at_work.add(running)
+        first = in_order[0] if in_order else None
+        for number, task in list(agent.held.items()):
+            cause = agent.interrupts.get(number)
+            book.let_go(agent, task)
+            if task.final:
+                continue
+            if task.cancelling is not None:
+                outcomes.cancel(task, task.cancelling)
+            elif cause is CancellationCause.TIMEOUT:
+                outcomes.raised(task, self._limits.timed_out(task))
+            elif (
+                number in at_work and agent.verdict is not None and end.running is not None and number == end.running[0]
+            ):
+                outcomes.raised(task, self._limits.exceeded(agent, task, agent.verdict))
+            elif number in at_work or (number in begun and not task.kind.idempotent):
+                outcomes.died(task, end.error, begun=True)
+            else:
+                suspect = number in begun or (number == first and not at_work)
+                outcomes.displaced(task, end.error, suspect=suspect)
+
+    def _ended(self, agent: Agent, task: Task, end: tuple[int, Any], cause: CancellationCause | None) -> None:
+        """An attempt ended in another way than with a value that is wanted: by outcome and payload."""
+        outcomes = self._outcomes
+        outcome, payload = end
+        if outcome == _REFUSED:
+            self._refused(agent, task, "")
+            return
+        agent.done += 1
+        agent.refusals = 0
+        if task.cancelling is not None:
+            outcomes.cancel(task, task.cancelling)
+        elif cause is CancellationCause.TIMEOUT:
+            outcomes.raised(task, self._limits.timed_out(task))
+        elif outcome == _INTERRUPTED:
+            outcomes.died(task, self._limits.ended(agent, task), begun=True)
+        else:
+            failure: Failure | TaskExited | None = read_failure(payload)
+            if failure is None and outcome == _EXITED:
+                code = payload if isinstance(payload, int | str | None) else None
+                failure = TaskExited(f"task {task.id} called sys.exit({code!r})", task_id=task.id, code=code)
+            if failure is None:
+                failure = Failure(("builtins.Exception",), "the agent sent an error that cannot be read", "", None)
+                self._book.kill(agent, "it sent an error that cannot be read")
+            outcomes.raised(task, failure)
+
+    def _unstarted(self, task: Task) -> None:
+        if task.final:
+            return
+        if task.cancelling is not None:
+            self._outcomes.cancel(task, task.cancelling)
+        else:
+            self._outcomes.hand_back(task)
+
+    def _refused(self, agent: Agent, task: Task, reason: str) -> None:
+        """An agent that refuses again and again is of no use: it is killed, so that its supervisor replaces it."""
+        book = self._book
+        self._unstarted(task)
+        agent.refusals += 1
+        if agent.refusals >= _REFUSALS_AT_MOST:
+            book.kill(agent, f"it refused {agent.refusals} tasks in a row: {reason}")
+        elif not agent.cooling:
+            agent.cooling = True
+            book.timer(book.now + _COOL_DOWN * 2 ** (agent.refusals - 1), COOLED, agent, agent.incarnation)

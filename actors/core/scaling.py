@@ -1,0 +1,147 @@
+"""How many agents there should be: when to start one, and which to end to make a place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.decisions import Spawn
+from actors.errors import AgentLimitReached
+
+if TYPE_CHECKING:
+    from actors.core.book import Book
+    from actors.core.dispatch import Dispatcher
+    from actors.core.fleet import Agent, Skill
+    from actors.core.outcomes import Outcomes
+    from actors.core.queue import Bucket
+
+__all__ = ["Scaling"]
+
+
+class Scaling:
+    """Starts agents for ready work that finds none, within the limits."""
+
+    __slots__ = ("_book", "_dispatcher", "_outcomes")
+
+    def __init__(self, book: Book, dispatcher: Dispatcher, outcomes: Outcomes) -> None:
+        self._book = book
+        self._dispatcher = dispatcher
+        self._outcomes = outcomes
+
+    def run(self) -> None:
+        """Look at what still waits of this turn's work, or at all of it if a place may have become free."""
+        book = self._book
+        if book.paused or not book.admitting:
+            return
+        if book.reconsider:
+            book.reconsider = False
+            book.starved.clear()
+            waiting = [
+                (lane.rank, lane.head, lane.bucket) for skill in book.fleet.skills.values() if (lane := skill.best())
+            ]
+            for _, _, bucket in sorted(waiting, key=lambda item: item[:2]):
+                self._consider(bucket)
+        for bucket in book.fresh:
+            if bucket.live:
+                self._consider(bucket)
+
+    def unstick(self) -> None:
+        """Start one agent beyond the limit if nothing else can go on.
+
+        That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
+        """
+        book = self._book
+        fleet = book.fleet
+        if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
+            return
+        for agent in fleet.agents.values():
+            if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
+                return
+        if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
+            return
+        bucket = self._needed()
+        skill = fleet.spawner(bucket) if bucket is not None else None
+        if bucket is not None and skill is not None:
+            self._spawn(skill, bucket)
+
+    def surplus(self, agent: Agent) -> bool:
+        """Whether an agent that has become idle is one more than the limit allows."""
+        fleet = self._book.fleet
+        return fleet.count - sum(skill.leaving for skill in fleet.skills.values()) > fleet.max_agents and (
+            fleet.dispensable(agent)
+        )
+
+    def _needed(self) -> Bucket | None:
+        """What a waiting task waits for, if it is ready; else the best of all that an agent could be started for."""
+        book = self._book
+        for agent in book.waiting_agents:
+            for number in agent.waiting:
+                for needs in book.line.children.get(number, ()):
+                    bucket = book.line.buckets[needs]
+                    if book.fleet.spawner(bucket) is not None:
+                        return bucket
+        lanes = [lane for skill in book.fleet.skills.values() if skill.spawnable and (lane := skill.best())]
+        return min(lanes, key=lambda lane: (lane.rank, lane.head)).bucket if lanes else None
+
+    def _consider(self, bucket: Bucket) -> None:
+        book = self._book
+        fleet = book.fleet
+        while True:
+            skill = fleet.spawner(bucket)
+            if skill is None or (book.short and book.blocked(skill)):
+                return
+            starting = agents = 0
+            for other in fleet.serving(bucket):
+                coming = other.type.spawning if other.spawnable else 0
+                starting += other.starting + coming
+                agents += len(other.agents) - other.leaving + coming
+            if starting and not skill.holds(starting + 1):
+                return
+            if agents and not self._worth_it(bucket, agents):
+                return
+            if fleet.room_for(skill.type):
+                if not agents:
+                    self._make_place(skill, bucket)
+                return
+            self._spawn(skill, bucket)
+
+    def _worth_it(self, bucket: Bucket, agents: int) -> bool:
+        """Whether enough work waits for each agent that is there to start one more."""
+        book = self._book
+        estimate = book.estimates.of(bucket.first().kind)
+        return estimate < 0 or estimate * bucket.live / agents > book.settings.spawn_backlog
+
+    def _spawn(self, skill: Skill, bucket: Bucket) -> None:
+        book = self._book
+        skill.type.spawning += 1
+        book.starved.pop(skill, None)
+        book.out.append(Spawn(skill.type.name, bucket.first().kind.job))
+
+    def _make_place(self, skill: Skill, bucket: Bucket) -> None:
+        """The limit is reached and no agent can do this work: end an idle one, now or when one falls idle."""
+        book = self._book
+        fleet = book.fleet
+        if fleet.count < fleet.max_agents:
+            return
+        least = sum(kind.least for kind in fleet.types.values())
+        if least >= fleet.max_agents and not book.waiting_agents and not skill.type.least:
+            self._no_place_ever(bucket)
+            return
+        book.starved[skill] = None
+        if any(agent.retiring for agent in fleet.agents.values()):
+            return
+        for other in fleet.skills.values():
+            for agent in other.idle:
+                if not agent.held and fleet.dispensable(agent):
+                    self._dispatcher.retire(agent)
+                    return
+
+    def _no_place_ever(self, bucket: Bucket) -> None:
+        limit = self._book.fleet.max_agents
+        for lane in bucket.lanes:
+            for task in list(lane.tasks()) if lane is not None and lane.live else ():
+                error = AgentLimitReached(
+                    f"task {task.id} needs {bucket.needs}, but the limit of {limit} agents is used up by those that the "
+                    f"program asks for at least; raise max_agents to {limit + 1} or more",
+                    limit=limit,
+                )
+                self._outcomes.unservable(task, error)

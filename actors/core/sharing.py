@@ -1,0 +1,139 @@
+"""Moving work between agents: taking back what was sent ahead, and letting a task that waits run its own children."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.core.book import STEAL, Book
+from actors.core.decisions import Recall
+from actors.protocol.states import TaskStatus
+
+if TYPE_CHECKING:
+    from actors.core.dispatch import Dispatcher
+    from actors.core.fleet import Agent
+    from actors.core.task import Task
+
+__all__ = ["Sharing"]
+
+_ASSIGNED = TaskStatus.ASSIGNED
+_SHORT_WORK = 0.001
+_STEAL_LATER = 0.01
+
+
+class Sharing:
+    """Takes work from agents that cannot begin it, and nests it into those that wait."""
+
+    __slots__ = ("_book", "_dispatcher")
+
+    def __init__(self, book: Book, dispatcher: Dispatcher) -> None:
+        self._book = book
+        self._dispatcher = dispatcher
+
+    def steal(self, *, patient: bool = True) -> None:
+        """For agents that fell idle with nothing to do: take back what others were sent ahead.
+
+        `patient`: leave those alone a moment whose work ahead should take less time than the taking.
+        """
+        book = self._book
+        if book.paused or not book.admitting:
+            book.idled.clear()
+            return
+        for thief in book.idled:
+            skill = thief.skill
+            if thief not in skill.idle or (book.short and book.blocked(skill)):
+                continue
+            for other in (skill, *(s for s in book.fleet.skills.values() if s is not skill)):
+                if any(self._take_back(thief, victim, patient=patient) for victim in other.laden):
+                    break
+        book.idled.clear()
+
+    def steal_late(self, _: None, __: None) -> None:
+        """Some time after work was left where it was: what has not begun yet stands behind something long."""
+        book = self._book
+        book.steal_timer = False
+        for skill in book.fleet.skills.values():
+            book.idled.update(skill.idle)
+        self.steal(patient=False)
+
+    def take_back_all(self, agent: Agent) -> None:
+        """Ask for all that the agent has not begun, as far as is known."""
+        asked = {number for recall in agent.recalls for number, _ in recall}
+        waiting = [
+            (task.number, task.attempt)
+            for task in agent.held.values()
+            if task.status is _ASSIGNED and task.number not in asked and task.number not in agent.waiting
+        ]
+        if waiting:
+            self.recall(agent, tuple(waiting))
+
+    def recall(self, agent: Agent, tasks: tuple[tuple[int, int], ...]) -> None:
+        """Ask the agent to give tasks back."""
+        agent.recalls.append(tasks)
+        self._book.out.append(Recall(agent.id, agent.incarnation, tasks))
+
+    def nest(self) -> None:
+        """At the limit, let agents whose task waits run what that task waits for."""
+        book = self._book
+        if not book.waiting_agents or not book.line.children or book.paused:
+            return
+        if not book.admitting and any(len(a.held) > len(a.waiting) for a in book.fleet.agents.values()):
+            # Short of memory: but if all wait, none of it would ever be freed.
+            return
+        for agent in list(book.waiting_agents):
+            if agent.slots > 1 or agent.killed is not None or len(agent.held) > len(agent.waiting):
+                continue
+            task = self._own_child(agent)
+            if task is not None:
+                book.line.remove(task)
+                self._dispatcher.assign(agent, task, nested=True)
+
+    def _own_child(self, agent: Agent) -> Task | None:
+        """The best ready descendant of the innermost waiting task that no other agent could get."""
+        book = self._book
+        top = agent.waiting[-1]
+        best: Task | None = None
+        for parent in self._waiting_below(top):
+            for needs, siblings in book.line.children.get(parent, {}).items():
+                if not agent.skill.serves(needs) or self._dispatcher.more_to_come(book.line.buckets[needs]):
+                    continue
+                task = next(iter(siblings.values()))
+                if best is None or (-task.kind.priority, task.order) < (-best.kind.priority, best.order):
+                    best = task
+        return best
+
+    def _waiting_below(self, top: int) -> list[int]:
+        """The task itself, and all waiting tasks anywhere that descend from it."""
+        book = self._book
+        found = [top]
+        for agent in book.waiting_agents:
+            for number in agent.waiting:
+                ancestor = agent.held[number].parent
+                while ancestor is not None and ancestor != top:
+                    task = book.tasks.get(ancestor)
+                    ancestor = task.parent if task is not None else None
+                if ancestor == top:
+                    found.append(number)
+        return found
+
+    def _take_back(self, thief: Agent, victim: Agent, *, patient: bool) -> bool:
+        if victim is thief or victim.recalls or victim.killed is not None or victim.phase != thief.phase:
+            return False
+        ahead = [
+            task
+            for task in list(victim.held.values())[victim.slots + len(victim.waiting) :]
+            if task.status is _ASSIGNED and (victim.skill is thief.skill or thief.skill.serves(task.kind.needs))
+        ]
+        if not ahead:
+            return False
+        if patient and not victim.longs and not victim.unknowns and victim.work < _SHORT_WORK:
+            self._steal_later()
+            return False
+        half = ahead[len(ahead) // 2 :]
+        self.recall(victim, tuple((task.number, task.attempt) for task in half))
+        return True
+
+    def _steal_later(self) -> None:
+        book = self._book
+        if not book.steal_timer:
+            book.steal_timer = True
+            book.timer(book.now + _STEAL_LATER, STEAL)
