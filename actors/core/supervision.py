@@ -33,6 +33,7 @@ __all__ = ["SupervisionPlan"]
 
 _INTENSITY = Intensity()
 _BACKOFF = Backoff()
+_UP = ChildStatus.UP
 
 
 class SupervisionPlan:
@@ -274,11 +275,7 @@ class SupervisionPlan:
         record.progressed, record.started_at = False, None
         wait = self._backoff.delay(record.tries, self._rng) if record.tries else 0.0
         record.tries += 1
-        members = [child]
-        if self._strategy is not Strategy.ONE_FOR_ONE:
-            members = list(self._children)
-            if self._strategy is Strategy.REST_FOR_ONE:
-                members = members[members.index(child) :]
+        members = self._restarted_with(child)
         left = dict.fromkeys(self._rounds[each] for each in members if each in self._rounds)
         for each in members:
             around = self._rounds.pop(each, None)
@@ -286,8 +283,21 @@ class SupervisionPlan:
                 del around.members[each]
         actions = self._open(members, now, now + wait, stopping=True)
         for around in left:
-            actions += self._advance(around, now)
+            if self._strategy is Strategy.ONE_FOR_ONE:
+                actions += self._advance(around, now)
+            else:
+                # Those that are left are up, and need no restart.
+                self._close(around)
         return actions
+
+    def _restarted_with(self, child: str) -> list[str]:
+        if self._strategy is Strategy.ONE_FOR_ONE:
+            return [child]
+        names = list(self._children)
+        first = names.index(child) if self._strategy is Strategy.REST_FOR_ONE else 0
+        # A child before it may be on its way up, by request: tied children are in one round, so it joins this one.
+        early = [name for name in names[:first] if name in self._rounds and self._children[name].status is not _UP]
+        return early + names[first:]
 
     def _open(self, members: Sequence[str], now: float, due: float, *, stopping: bool) -> list[Action]:
         around = Round(members, due, stopping=stopping)
