@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ __all__ = ["Counters", "Machine", "MachineFiles"]
 
 _NO_LIMIT = 1 << 60
 """A cgroup of version 1 without a limit names a number near 2**63."""
+
+_TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 
 _DISK_BUSY = 12
 """The column of diskstats that counts the milliseconds in which the disk had something to do."""
@@ -29,7 +32,7 @@ class Machine:
         memory_available: bytes that can be had without swapping.
         cpus: cpus that this process may use.
         cpu_percent: share of all cpus that was busy since the previous sample, 0 to 100.
-        io_wait_percent: share of cpu time that was idle for want of a disk, 0 to 100.
+        io_wait_percent: share of the time in which some task waited for a disk, 0 to 100.
         disk_percent: how long the busiest disk was busy since the previous sample, 0 to 100.
     """
 
@@ -52,7 +55,11 @@ class Machine:
 
 
 class Counters(NamedTuple):
-    """Counts that only grow, in units of which only the differences matter; `disks` in milliseconds busy."""
+    """Counts that only grow.
+
+    `busy` of `total` cpu time in any unit; `waiting` seconds in which something waited for a disk; `disks`: milliseconds
+    in which each was busy.
+    """
 
     busy: float
     waiting: float
@@ -91,7 +98,15 @@ class MachineFiles:
         values += [0] * (8 - len(values))
         idle, waiting = values[3], values[4]
         total = sum(values)
-        return Counters(total - idle - waiting, waiting, total, self._disk_times())
+        return Counters(total - idle - waiting, self._waiting(waiting * _TICK), total, self._disk_times())
+
+    def _waiting(self, otherwise: float) -> float:
+        """Seconds in which some task waited for a disk; a kernel that does not count this has cpus' idle time only."""
+        try:
+            some = read_file(f"{self._proc}/pressure/io").split(b"\n", 1)[0]
+            return int(some.rpartition(b"total=")[2]) / 1e6
+        except (OSError, ValueError):
+            return otherwise
 
     def _disk_times(self) -> dict[str, float]:
         try:

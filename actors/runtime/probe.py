@@ -199,10 +199,8 @@ class Probe:
 
 def _percentages(before: Counters, after: Counters, seconds: float) -> tuple[float, float, float]:
     total = after.total - before.total
-    cpu = waiting = 0.0
-    if total > 0:
-        cpu = 100.0 * max(0.0, after.busy - before.busy) / total
-        waiting = 100.0 * max(0.0, after.waiting - before.waiting) / total
+    cpu = 100.0 * max(0.0, after.busy - before.busy) / total if total > 0 else 0.0
+    waiting = 100.0 * max(0.0, after.waiting - before.waiting) / seconds
     grown = (busy - before.disks[disk] for disk, busy in after.disks.items() if disk in before.disks)
     disk = max(grown, default=0.0) / (10.0 * seconds)
     return min(100.0, cpu), min(100.0, waiting), min(100.0, max(0.0, disk))

@@ -99,6 +99,19 @@ def test_percentages_are_over_the_time_between_two_samples(files: Files) -> None
     probe.close()
 
 
+def test_waiting_for_disks_is_the_kernels_own_count_where_it_has_one(files: Files) -> None:
+    """E3: I/O: with many cpus the idle time of one that waits says little."""
+    clock = ManualClock()
+    pressure = files.proc / "pressure"
+    pressure.mkdir()
+    (pressure / "io").write_text("some avg10=0.04 avg60=0.15 avg300=0.31 total=1000000\nfull avg10=0 total=1\n")
+    probe = Probe(Portable(), files.open(), clock.monotonic)
+    clock.advance(10.0)
+    (pressure / "io").write_text("some avg10=0.04 avg60=0.15 avg300=0.31 total=5000000\nfull avg10=0 total=1\n")
+    assert probe.machine().io_wait_percent == pytest.approx(40)
+    probe.close()
+
+
 def test_a_disk_that_came_later_and_one_that_went_disturb_nothing(files: Files) -> None:
     """E3: disks come and go."""
     for name in ("sda", "sdb"):
