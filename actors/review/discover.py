@@ -179,7 +179,8 @@ def _walk(root: str, found: _Found) -> None:
             continue
         for entry in listed:
             if entry.is_symlink():
-                if entry.is_dir():
+                # os.path.isdir takes a loop for no folder; the entry's own test would raise.
+                if os.path.isdir(entry.path):
                     found.leave(entry.path, "link")
                 else:
                     _take(entry.path, found)

@@ -7,19 +7,13 @@ import unicodedata
 
 __all__ = ["columns", "count", "duration", "printable", "shorten", "size"]
 
-# Characters that reorder or hide what stands around them.
-_DECEIVING = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-
 
 def printable(text: str) -> str:
     """A text that can be shown anywhere: control characters, lone surrogates and characters that change the direction
     of writing become escapes. File names are hostile input."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
-    return "".join(
-        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _DECEIVING else char
-        for char in text
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def columns(text: str) -> int:

@@ -33,10 +33,18 @@ class Resolver:
     def __init__(self, reports: Sequence[FileReport]) -> None:
         self._files = {report.path for report in reports}
         self._python_folders = {
-            folder for path in self._files if path.endswith((".py", ".pyi")) for folder in _parents(path)
+            folder
+            for path in self._files
+            if path.endswith((".py", ".pyi"))
+            for folder in _upwards(posixpath.dirname(path))
         }
-        # The folders that absolute imports may start from: where packages and single modules stand.
-        self._roots = {self._import_root(path) for path in self._files if path.endswith((".py", ".pyi"))}
+        # The folders that absolute imports may start from, by the package or module that they offer.
+        self._offers: dict[str, set[str]] = defaultdict(set)
+        for path in self._files:
+            if path.endswith((".py", ".pyi")):
+                root = self._import_root(path)
+                top = path[len(root) :].lstrip("/").split("/", 1)[0]
+                self._offers[top.removesuffix(".pyi").removesuffix(".py")].add(root)
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self._files):
             self._by_name[posixpath.basename(path)].append(path)
@@ -71,20 +79,22 @@ class Resolver:
 
     def _import_root(self, path: str) -> str:
         """The folder above the outermost package that a file is in."""
-        folder = posixpath.dirname(path)
-        while folder and self._is_package(folder):
-            folder = posixpath.dirname(folder)
-        return folder
+        return next(
+            folder
+            for folder in _upwards(posixpath.dirname(path))
+            if not folder.strip("/") or not self._is_package(folder)
+        )
 
     def _is_package(self, folder: str) -> bool:
         return f"{folder}/__init__.py" in self._files or f"{folder}/__init__.pyi" in self._files
 
     def _module(self, base: str, parts: Sequence[str]) -> str | None:
         """The file of a module below a folder, if it is in the tree."""
-        stem = posixpath.join(base, *parts) if parts else base
-        for candidate in (f"{stem}/__init__.py", f"{stem}.py", f"{stem}.pyi", f"{stem}/__init__.pyi"):
-            if candidate.removeprefix("/") in self._files:
-                return candidate.removeprefix("/")
+        stem = posixpath.join(base, *parts)
+        inside = posixpath.join(stem, "__init__")
+        for candidate in (f"{inside}.py", f"{stem}.py", f"{stem}.pyi", f"{inside}.pyi"):
+            if candidate in self._files:
+                return candidate
         return None
 
     def _python(self, path: str, one: ImportReport) -> tuple[set[str], str]:
@@ -107,7 +117,7 @@ class Resolver:
         own = self._import_root(path)
         likely = dict.fromkeys((own, "", "src"))
         yield from likely
-        others = [root for root in sorted(self._roots) if root not in likely and self._module(root, [top]) is not None]
+        others = [root for root in self._offers.get(top, ()) if root not in likely]
         if len(others) == 1:
             yield others[0]
 
@@ -147,13 +157,9 @@ class Resolver:
 
     @staticmethod
     def _include_folders(folder: str) -> Iterator[str]:
-        above = folder
-        while True:
+        for above in _upwards(folder):
             for name in _INCLUDE_FOLDERS:
                 yield posixpath.join(above, name)
-            if not above:
-                return
-            above = posixpath.dirname(above)
 
     def _script(self, path: str, module: str) -> tuple[set[str], str]:
         if not module.startswith("."):
@@ -207,15 +213,17 @@ class Resolver:
         return found, "" if found else module
 
 
-def _parents(path: str) -> Iterator[str]:
-    folder = posixpath.dirname(path)
-    while folder:
+def _upwards(folder: str) -> Iterator[str]:
+    """A folder and all above it, to the root of the tree or of the file system."""
+    while True:
         yield folder
-        folder = posixpath.dirname(folder)
-    yield ""
+        above = posixpath.dirname(folder)
+        if above == folder:
+            return
+        folder = above
 
 
 def _join(folder: str, name: str) -> str | None:
     """A path inside the tree, or None for one that leads out of it."""
     joined = posixpath.normpath(posixpath.join(folder, name))
-    return None if joined.startswith(("..", "/")) else joined
+    return None if joined.startswith("..") or (joined.startswith("/") and not folder.startswith("/")) else joined

@@ -77,7 +77,9 @@ def render_summary(code: CodeReport, run: RunTimeline | None = None, *, report: 
             Text(f"{count(len(run.spans), 'task')} by {count(agents, 'agent')} in {duration(run.seconds)}", style="dim")
         )
     if report:
-        parts.append(Text.assemble("Report: ", (printable(report), "bold cyan")))
+        # A path that is broken in two cannot be copied.
+        line = Text.assemble("Report: ", (printable(report), "bold cyan"), no_wrap=True, overflow="ignore")
+        parts.append(line)
     return parts
 
 
