@@ -62,7 +62,7 @@ def resume(entry: str, spec_size: int, arguments: Sequence[str]) -> NoReturn:
     try:
         sys.argv[:] = arguments
         for fd in (_TASK, _CONTROL, _STATUS, _SPEC):
-            os.set_inheritable(fd, False)
+            os.set_inheritable(fd, False)  # noqa: FBT003 - takes no keyword
         code = _run(entry, spec_size)
     except BaseException:  # noqa: BLE001 - as in `be_agent`
         _say_why()
@@ -111,12 +111,14 @@ def _set_place(request: Launch) -> None:
 
 def _start_fresh(setup: Setup, request: Launch) -> NoReturn:
     for fd in (_TASK, _CONTROL, _STATUS, _SPEC):
-        os.set_inheritable(fd, True)
+        os.set_inheritable(fd, True)  # noqa: FBT003 - takes no keyword
     code = (
         f"import sys; sys.path[:] = {list(setup.path)!r}; from actors.hosts.birth import resume; "
         f"resume({setup.entry!r}, {request.spec_size}, {list(setup.arguments)!r})"
     )
-    os.execve(setup.interpreter[0], [*setup.interpreter, "-c", code], dict(os.environ))
+    os.execve(  # noqa: S606 - no shell is wanted
+        setup.interpreter[0], [*setup.interpreter, "-c", code], dict(os.environ)
+    )
 
 
 def _run(entry: str, spec_size: int) -> int:

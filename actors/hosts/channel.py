@@ -6,7 +6,6 @@ A channel never shares anything with another one: what is full, garbled or dead 
 from __future__ import annotations
 
 import itertools
-import os
 import select
 import socket
 import threading
@@ -143,7 +142,7 @@ class SocketChannel:
     ) -> None:
         self.name = name
         self.on_blocked = on_blocked
-        sock.setblocking(True)
+        sock.setblocking(True)  # noqa: FBT003 - takes no keyword
         self._sock = sock
         self._blocking = blocking
         self._recycle = recycle
@@ -377,7 +376,7 @@ class SocketChannel:
                     poll.register(self._sock.fileno(), select.POLLOUT)
                     poll.poll()
                     continue
-                self._say_blocked(True)
+                self._say_blocked(blocked=True)
                 return
             except OSError as error:
                 self._end_output()
@@ -386,7 +385,7 @@ class SocketChannel:
                 ) from error
             self._pending -= written
             self._advance(written)
-        self._say_blocked(False)
+        self._say_blocked(blocked=False)
 
     def _advance(self, written: int) -> None:
         out = self._out
@@ -400,7 +399,7 @@ class SocketChannel:
             written -= len(first.view)
             out.popleft()
 
-    def _say_blocked(self, blocked: bool) -> None:
+    def _say_blocked(self, *, blocked: bool) -> None:
         if blocked != self._blocked:
             self._blocked = blocked
             if self.on_blocked is not None:
@@ -412,7 +411,7 @@ class SocketChannel:
             close_all(chunk.owned)
         self._out.clear()
         self._pending = 0
-        self._say_blocked(False)
+        self._say_blocked(blocked=False)
 
     def _answer_releases(self) -> None:
         """Tell the other end which of its segments are seen no more, without waiting for the next message."""
@@ -437,40 +436,3 @@ class SocketChannel:
 
 
 _NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
-
-
-def wait_readable(fd: int, timeout: float | None) -> bool:
-    """Whether a descriptor is readable within `timeout` seconds (None: wait for ever)."""
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(None if timeout is None else max(timeout, 0) * 1000))
-
-
-class Signal:
-    """A descriptor that can be made readable and not readable: an eventfd, or a pipe where there is none."""
-
-    def __init__(self) -> None:
-        if hasattr(os, "eventfd"):
-            self.reader = self.writer = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        else:
-            self.reader, self.writer = os.pipe()
-            os.set_blocking(self.reader, False)
-            os.set_blocking(self.writer, False)
-
-    def set(self) -> None:
-        """Make it readable."""
-        try:
-            os.write(self.writer, b"\1\0\0\0\0\0\0\0")
-        except BlockingIOError:
-            pass
-
-    def clear(self) -> None:
-        """Make it not readable."""
-        try:
-            os.read(self.reader, 4096)
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        """Free the descriptors."""
-        close_all({self.reader, self.writer})

@@ -49,10 +49,8 @@ def above_standard(fd: int) -> int:
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
     """Two connected stream sockets that no child inherits, with descriptors above the standard ones."""
-    pair = []
-    for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM):
-        pair.append(socket.socket(fileno=above_standard(end.detach())))
-    return pair[0], pair[1]
+    one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return socket.socket(fileno=above_standard(one.detach())), socket.socket(fileno=above_standard(other.detach()))
 
 
 def memory_file(name: str, size: int) -> int:
@@ -134,7 +132,7 @@ def receive(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, list
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
     if not hasattr(socket, "MSG_CMSG_CLOEXEC"):
         for fd in fds:
-            os.set_inheritable(fd, False)
+            os.set_inheritable(fd, False)  # noqa: FBT003 - takes no keyword
     return data, list(fds)
 
 
@@ -172,4 +170,4 @@ def fill_standard_descriptors() -> None:
             if opened != fd:
                 os.dup2(opened, fd)
                 os.close(opened)
-            os.set_inheritable(fd, True)
+            os.set_inheritable(fd, True)  # noqa: FBT003 - takes no keyword

@@ -92,17 +92,19 @@ def explain(ending: Ending, reason: str | None) -> tuple[int | None, str | None,
     if code >= 0:
         return code, None, _of_code(code, reason)
     name = signal_name(-code)
+    return None, name, _of_signal(name, ending, reason)
+
+
+def _of_signal(name: str, ending: Ending, reason: str | None) -> str:
     if reason is not None and name in ("SIGKILL", "SIGTERM"):
-        return None, name, f"killed by this program with {name}: {reason}"
+        return f"killed by this program with {name}: {reason}"
     if name == "SIGKILL":
-        return None, name, _of_kill(ending)
+        return _of_kill(ending)
     if name in _CRASHES:
-        return None, name, _of_crash(name, ending)
-    if name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        return None, name, f"ended by {name}, and not in order"
+        return _of_crash(name, ending)
     if name == "SIGXCPU":
-        return None, name, "ended by SIGXCPU: it used up its limit of processor time (RLIMIT_CPU)"
-    return None, name, f"ended by {name}"
+        return "ended by SIGXCPU: it used up its limit of processor time (RLIMIT_CPU)"
+    return f"ended by {name}, and not in order"
 
 
 def _of_code(code: int, reason: str | None) -> str:

@@ -32,7 +32,7 @@ def _exactly(*allowed: type) -> Check:
     return lambda value: type(value) in accepted
 
 
-def _check_of(hint: Any) -> Check:
+def _check_of(hint: Any) -> Check:  # noqa: PLR0911 - one return for each kind of annotation
     """A check for one annotation of the kinds that the messages use."""
     if hint is Any:
         return _anything

@@ -127,9 +127,15 @@ class AgentHandle(Protocol):
 
     agent: str
     incarnation: int
-    task: Channel
-    control: Channel
     status: StatusReader
+
+    @property
+    def task(self) -> Channel:
+        """The task plane."""
+
+    @property
+    def control(self) -> Channel:
+        """The control plane."""
 
     @property
     def pid(self) -> int | None:

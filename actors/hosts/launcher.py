@@ -93,8 +93,8 @@ class Launcher:
         Args:
             messages: what was taken from the link already.
         """
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
+        self._wake_reader.setblocking(False)  # noqa: FBT003 - takes no keyword
+        self._wake_writer.setblocking(False)  # noqa: FBT003 - takes no keyword
         signal.set_wakeup_fd(self._wake_writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, _nothing)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_wake)
@@ -147,9 +147,9 @@ class Launcher:
             if self._selector.get_key(self._link).events != events:
                 self._selector.modify(self._link, events, self._on_link)
         if self._sink.waiting != self._sink_polled:
-            self._poll_sink(self._sink.waiting)
+            self._poll_sink(wanted=self._sink.waiting)
 
-    def _poll_sink(self, wanted: bool) -> None:
+    def _poll_sink(self, *, wanted: bool) -> None:
         self._sink_polled = wanted
         if wanted:
             try:
@@ -222,7 +222,7 @@ class Launcher:
             self._post(Exited(request.number, Ending(None), f"its process could not be started: {error}"))
             return
         close_all([*fds, pipe[1]])
-        os.set_blocking(pipe[0], False)
+        os.set_blocking(pipe[0], False)  # noqa: FBT003 - takes no keyword
         child = _Child(request.number, pid, pipe[0], oom_kills())
         self._children[request.number] = child
         self._by_pid[pid] = child
@@ -396,7 +396,7 @@ def _await_setup(link: LaunchLink) -> tuple[Setup, int | None, _Messages]:
 def main(fd: int) -> NoReturn:
     """Run the launcher on the socket that the program passed as descriptor `fd`."""
     fill_standard_descriptors()
-    os.set_inheritable(fd, False)
+    os.set_inheritable(fd, False)  # noqa: FBT003 - takes no keyword
     # The program decides when this ends. A terminal's signals do not come here (it is a session of its own), and
     # whoever signals all processes of a service means the program's orderly end.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):

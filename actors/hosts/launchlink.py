@@ -117,7 +117,7 @@ class LaunchLink:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - takes no keyword
         self._sock = sock
         self._out: deque[tuple[memoryview, list[int]]] = deque()
         self._in = bytearray()

@@ -312,8 +312,10 @@ class Segment:
         return memoryview(mapping)
 
     def lend(self) -> tuple[int, Lease | None, bool]:
-        """What a channel sends: a descriptor, the lease to hold until the receiver lets go, and whether the
-        descriptor is the caller's to close.
+        """What a channel sends.
+
+        Returns:
+            A descriptor, the lease to hold until the receiver lets go, and whether to close the descriptor once sent.
 
         Raises:
             OSError: there is no descriptor to be had.

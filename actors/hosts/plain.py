@@ -110,7 +110,9 @@ class PlainWriter:
         pickler.dump(ready)
         return sink.parts, pickler.slots
 
-    def _plain(self, value: Any, depth: int, slots: list[Any], inline: Callable[[Any, int], Any] | None) -> Any:
+    def _plain(  # noqa: PLR0911 - one return for each kind of value
+        self, value: Any, depth: int, slots: list[Any], inline: Callable[[Any, int], Any] | None
+    ) -> Any:
         kind = type(value)
         if kind in _ATOMS:
             return value
@@ -133,8 +135,9 @@ class PlainWriter:
             }
         for base in (int, float, str, bytes):
             if isinstance(value, base):
-                # The base's own view of the value: a subclass may have another idea of int() or str().
-                return base.__add__(value, base())
+                # The base's own doing: a subclass may have another idea of int() or str().
+                copy: Any = base.__add__
+                return copy(value, base())
         raise NotPlain(
             f"a message may hold plain values (None, bool, int, float, str, bytes; tuples, lists and dicts of them) "
             f"and payloads, not a {kind.__module__}.{kind.__qualname__}; pickle it into a payload first",

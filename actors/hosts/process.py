@@ -60,14 +60,12 @@ class ProcessHandle:
         host: ProcessHost,
         number: int,
         spec: LaunchSpec,
-        task: SocketChannel,
-        control: SocketChannel,
+        planes: tuple[SocketChannel, SocketChannel],
         status: StatusReader,
     ) -> None:
         self.agent = spec.agent
         self.incarnation = spec.incarnation
-        self.task = task
-        self.control = control
+        self.task, self.control = planes
         self.status = status
         self.number = number
         self.known_pid: int | None = None
@@ -172,9 +170,7 @@ class ProcessHost:
             ConfigError: the interpreter cannot be run.
         """
         with self._lock:
-            self._check_open()
-            if self._launcher is None:
-                self._launcher = self._start_launcher()
+            self._ready()
 
     def launch(self, spec: LaunchSpec, on_exit: OnExit) -> ProcessHandle:
         """Start an agent and return at once. What keeps it from starting later is told by `on_exit`.
@@ -191,9 +187,7 @@ class ProcessHost:
                 allowed="an existing directory",
             )
         with self._lock:
-            self.start()
-            launcher = self._launcher
-            assert launcher is not None
+            launcher = self._ready()
             number = next(self._numbers)
             try:
                 handle, fds, size = self._make(number, spec)
@@ -206,13 +200,14 @@ class ProcessHost:
                 ) from error
             launcher.handles[number] = (handle, on_exit)
             self._handles.add(handle)
-            request = self._request(number, spec, size)
+            request = self._request(launcher, number, spec, size)
             self._post(launcher, request, fds)
         return handle
 
     def fileno(self) -> int:
         """A descriptor that is readable when `on_readable` has something to do."""
-        return self._selector.fileno()  # type: ignore[attr-defined, no-any-return] - epoll and kqueue have it
+        # The selectors of Linux and macOS are descriptors themselves.
+        return int(self._selector.fileno())  # type: ignore[attr-defined]
 
     def on_readable(self) -> None:
         """Deal with what the launcher reports. `on_exit` is called from here; it must not wait."""
@@ -271,6 +266,13 @@ class ProcessHost:
             self._selector.select(left)
             self._listen(self._launcher, calls)
 
+    def _ready(self) -> _Launcher:
+        """The launcher, a new one if there is none."""
+        self._check_open()
+        if self._launcher is None:
+            self._launcher = self._start_launcher()
+        return self._launcher
+
     def _check_open(self) -> None:
         if self._pid != os.getpid():
             raise SystemClosed("this process is a fork of the one that owns the system; make a system of its own here")
@@ -283,16 +285,18 @@ class ProcessHost:
         mark = f"{self.system_id}.{next(self._generations)}"
         # Of the program itself, made by itself: no moment in which the launcher could watch the wrong process.
         program = process_descriptor(os.getpid())
-        path = tuple(os.path.abspath(entry) if entry else _here() for entry in sys.path if isinstance(entry, str))
+        path = tuple(_absolute(entry) for entry in sys.path)
         self._environment = dict(os.environ)
         interpreter = (self._executable, *subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined] # noqa: SLF001 - what multiprocessing uses too
         setup = Setup(os.getpid(), self._entry, self._preload, self._root, interpreter, path, tuple(sys.argv))
-        code = f"import sys; sys.path[:] = {list(path)!r}; from actors.hosts.launcher import main; main({theirs.fileno()})"
+        code = (
+            f"import sys; sys.path[:] = {list(path)!r}; from actors.hosts.launcher import main; main({theirs.fileno()})"
+        )
         environment = {**self._environment, "ACTORS_SYSTEM_ID": self.system_id, LAUNCHER_MARK: mark}
         try:
             # Written before the launcher exists, so that it is there even if the program dies now.
             link.post(setup, [] if program is None else [program])
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            process = subprocess.Popen(
                 [*interpreter, "-c", code],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
@@ -334,13 +338,12 @@ class ProcessHost:
             for channel in channels:
                 channel.close()
             raise
-        return ProcessHandle(self, number, spec, channels[0], channels[1], status), fds, len(data)
+        return ProcessHandle(self, number, spec, (channels[0], channels[1]), status), fds, len(data)
 
-    def _request(self, number: int, spec: LaunchSpec, size: int) -> Launch:
+    def _request(self, launcher: _Launcher, number: int, spec: LaunchSpec, size: int) -> Launch:
         now = dict(os.environ)
         then = self._environment
         changed = {} if now == then else {name: value for name, value in now.items() if then.get(name) != value}
-        assert self._launcher is not None
         return Launch(
             number=number,
             fresh=spec.fresh,
@@ -349,7 +352,7 @@ class ProcessHost:
             removed=tuple(then.keys() - now.keys()),
             marks={
                 "ACTORS_SYSTEM_ID": self.system_id,
-                LAUNCHER_MARK: self._launcher.mark,
+                LAUNCHER_MARK: launcher.mark,
                 "ACTORS_AGENT_ID": spec.agent,
                 "ACTORS_AGENT_TYPE": spec.type,
                 "ACTORS_AGENT_WORKSPACE": spec.workspace,
@@ -446,12 +449,16 @@ def _call(calls: list[tuple[OnExit, ExitReport]]) -> None:
     for on_exit, report in calls:
         try:
             on_exit(report)
-        except Exception:
+        except Exception:  # noqa: BLE001 - it is logged, and the others must be told
             _LOG.exception("the exit of %s could not be dealt with", report.agent)
 
 
-def _here() -> str:
-    return _here_or_none() or ""
+def _absolute(entry: str) -> str:
+    """An entry of `sys.path` that means the same in whatever directory an agent is started."""
+    try:
+        return os.path.abspath(entry)
+    except OSError:
+        return entry
 
 
 def _here_or_none() -> str | None:

@@ -71,6 +71,8 @@ def end_marked(name: str, value: str, timeout: float) -> list[int]:
     """Kill all processes that `marked` finds, until it finds none. Returns those that were killed.
 
     Args:
+        name: of the variable.
+        value: of the variable.
         timeout: seconds after which what could not be ended is left.
     """
     killed: set[int] = set()

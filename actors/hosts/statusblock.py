@@ -128,14 +128,20 @@ class StatusWriter:
         at = _WORK_AT[seq & 1]
         _set_work(self._buffer, at, seq, 0, 0, 0.0, self._begun, self._flushed, done, seq)
 
+    def resume(self, number: int, attempt: int, started: float) -> None:
+        """A task that was begun goes on in hand, after one that ran inside it or beside it has finished."""
+        self._number = number
+        self._attempt = attempt
+        self._started = started
+        self._sequence = seq = self._sequence + 1
+        at = _WORK_AT[seq & 1]
+        _set_work(self._buffer, at, seq, number, attempt, started, self._begun, self._flushed, self._done, seq)
+
     def flushed(self, sequence: int | None = None) -> None:
         """The results of all tasks begun so far, or of the first `sequence` of them, are written to the socket."""
         self._flushed = self._begun if sequence is None else sequence
         self._sequence = seq = self._sequence + 1
-        if self._attempt:
-            task = (self._number, self._attempt, self._started)
-        else:
-            task = (0, 0, 0.0)
+        task = (self._number, self._attempt, self._started) if self._attempt else (0, 0, 0.0)
         _set_work(self._buffer, _WORK_AT[seq & 1], seq, *task, self._begun, self._flushed, self._done, seq)
 
     def move(self, time: float, source: int, target: int) -> None:

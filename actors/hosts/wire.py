@@ -146,9 +146,7 @@ class Encoder:
         sender, recipient = envelope.sender.encode(), envelope.recipient.encode()
         count = len(numbers)
         try:
-            head = _RESULT_HEAD.pack(
-                envelope.id, envelope.time, envelope.priority, count, len(sender), len(recipient)
-            )
+            head = _RESULT_HEAD.pack(envelope.id, envelope.time, envelope.priority, count, len(sender), len(recipient))
             columns = struct.pack(
                 f"<{count}q{count}q{count}B{count}i{count}d{count}d",
                 *numbers, *attempts, *outcomes, *lengths, *starts, *ends,
@@ -347,7 +345,7 @@ class Decoder:
         number, sender, recipient, priority, time, correlation, deadline, code = row[:_ROW_HEAD]
         fields = row[_ROW_HEAD:]
         if not self._trusted:
-            _check_head(number, sender, recipient, priority, time, correlation, deadline)
+            _check_head(row[: _ROW_HEAD - 1])
         if KINDS.get(code) is Batch and len(fields) == 1 and type(fields[0]) is list:
             message: Any = Batch([tuple(self._envelope(inner)) for inner in fields[0]])
         elif self._trusted:
@@ -384,7 +382,7 @@ class Decoder:
             )
         )  # fmt: skip
         if not self._trusted:
-            _check_head(number, sender, recipient, priority, time, None, None)
+            _check_head((number, sender, recipient, priority, time, None, None))
             if odd:
                 message_of(_RESULT_CODE, (results,))
         return Envelope(number, sender, recipient, priority, time, Result(results))
@@ -409,15 +407,14 @@ def _cut(body: memoryview, at: int, lengths: Sequence[int], odd: Sequence[Any]) 
     return payloads
 
 
-def _check_head(
-    number: Any, sender: Any, recipient: Any, priority: Any, time: Any, correlation: Any, deadline: Any
-) -> None:
+def _check_head(head: Sequence[Any]) -> None:
+    number, sender, recipient, priority, time, correlation, deadline = head
     if (
         type(number) is not int
         or type(sender) is not str
         or type(recipient) is not str
         or type(priority) is not int
-        or not 1 <= priority <= 4  # noqa: PLR2004 - the values of Priority
+        or not 1 <= priority <= 4
         or type(time) not in (float, int)
         or type(correlation) not in (int, type(None))
         or type(deadline) not in (float, int, type(None))
