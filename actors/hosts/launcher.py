@@ -222,7 +222,7 @@ class Launcher:
             self._post(Exited(request.number, Ending(None), f"its process could not be started: {error}"))
             return
         close_all([*fds, pipe[1]])
-        os.set_blocking(pipe[0], False)  # noqa: FBT003 - takes no keyword
+        os.set_blocking(pipe[0], False)
         child = _Child(request.number, pid, pipe[0], oom_kills())
         self._children[request.number] = child
         self._by_pid[pid] = child

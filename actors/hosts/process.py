@@ -207,7 +207,7 @@ class ProcessHost:
     def fileno(self) -> int:
         """A descriptor that is readable when `on_readable` has something to do."""
         # The selectors of Linux and macOS are descriptors themselves.
-        return int(self._selector.fileno())  # type: ignore[attr-defined]
+        return int(self._selector.fileno())
 
     def on_readable(self) -> None:
         """Deal with what the launcher reports. `on_exit` is called from here; it must not wait."""
