@@ -237,6 +237,11 @@ class Engine(Crew):
         """How many tasks have no outcome yet."""
         return len(self._book.tasks) - len(self._book.history)
 
+    @property
+    def working(self) -> bool:
+        """Whether any agent holds a task."""
+        return any(agent.held for agent in self._book.fleet.agents.values())
+
     def check(self) -> None:
         """Check every invariant, for tests; costs as much as there are tasks.
 

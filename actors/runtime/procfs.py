@@ -250,3 +250,14 @@ def _field(data: bytes, label: bytes) -> int | None:
     """The number after a label that begins a line."""
     at = data.find(label)
     return int(data[at + len(label) :].split(None, 1)[0]) if at >= 0 else None
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """Processor time that a process has used, user and system, or None if it is gone or cannot be read."""
+    try:
+        stat = read_file(f"/proc/{pid}/stat")
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything; what follows the last one is plain.
+    fields = stat.rpartition(b")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,228 @@
+"""Looking after a running system: agents, queue, limits."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+from actors.config import AgentConfig, Limits
+from actors.core.task import TaskInfo
+from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
+from actors.runtime import messages as m
+from actors.runtime.agent_ref import AgentRef
+from actors.runtime.status import SystemStatus
+
+if TYPE_CHECKING:
+    from actors.core.agentstatus import AgentStatus
+    from actors.core.explain import Explanation, QueueInfo
+    from actors.runtime.assembly import Assembly
+    from actors.runtime.worker_type import WorkerLike
+
+__all__ = ["Administration"]
+
+_SPAWN_ROOM = 5.0
+
+
+class Administration(abc.ABC):
+    """The methods of `ActorSystem` that concern agents and the queue. All are thread-safe."""
+
+    @abc.abstractmethod
+    def _running(self) -> Assembly:
+        """The running assembly, started if need be."""
+
+    # Agents
+
+    def spawn(self, worker: WorkerLike, config: AgentConfig | None = None) -> AgentRef:
+        """Start one more agent and wait until it is idle.
+
+        Args:
+            worker: a worker class, or what its `configured(…)` gives.
+            config: settings of this agent alone, which go before those of the worker.
+
+        Raises:
+            AgentLimitReached: there is no room for one more.
+            AgentDied: it could not be started; the cause is chained.
+            ConfigError, NotSerializable: it cannot be started like this.
+        """
+        if config is not None and not isinstance(config, AgentConfig):
+            raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
+        assembly = self._running()
+        worker_type = assembly.types.add(worker)
+        start_timeout = worker_type.config.merged(config).start_timeout
+        agent = assembly.peers.scheduler.ask(
+            m.RequestAgent(worker_type, config, None if config is None else config.job, answer=True),
+            timeout=start_timeout * (assembly.config.restart_intensity + 1) + _SPAWN_ROOM,
+        )
+        return AgentRef(agent, worker_type.name, assembly.peers.hub)
+
+    def terminate(self, agent: AgentRef | str, timeout: float = 30, reason: str = "") -> None:
+        """End an agent and wait until it is gone. It takes no new work, and what waits there moves on.
+
+        Its running task may finish within `timeout` seconds; then it is interrupted, and after the grace its process
+        is ended by SIGTERM and then SIGKILL, with all its children. Below the least of its type it is replaced.
+
+        Raises:
+            ConfigError: there is no such agent, or `timeout` is negative.
+        """
+        self._end(agent, timeout, reason or "terminated by the program", replace=None)
+
+    def restart(self, agent: AgentRef | str, timeout: float = 30, reason: str = "") -> None:
+        """End an agent as `terminate` does, and start its next incarnation. Returns when the old one is gone.
+
+        Raises:
+            ConfigError: there is no such agent, or `timeout` is negative.
+        """
+        self._end(agent, timeout, reason or "restarted by the program", replace=True)
+
+    def _end(self, agent: AgentRef | str, timeout: float, reason: str, *, replace: bool | None) -> None:
+        if not timeout >= 0:
+            raise ConfigError(f"timeout takes seconds of 0 or more, not {timeout!r}", key="timeout", value=timeout)
+        assembly, agent_id = self._running(), _id_of(agent)
+        agent_type = agent_id.rpartition("-")[0]
+        supervisor = assembly.peers.supervisors.get(agent_type)
+        worker_type = assembly.types.get(agent_type)
+        if supervisor is None or worker_type is None:
+            known = ", ".join(each.agent for each in self.agents()) or "none"
+            raise ConfigError(f"there is no agent {agent_id!r}; there are: {known}", key="agent", value=agent_id)
+        if replace is None:
+            living = len([0 for each in self.agents() if each.agent_type == agent_type])
+            replace = living <= worker_type.least
+        longest = timeout + worker_type.config.grace + _SPAWN_ROOM
+        supervisor.ask(m.TerminateAgent(agent_id, timeout, reason, replace), timeout=longest)
+
+    def scale(self, worker: WorkerLike, n: int | tuple[int, int]) -> None:
+        """Change how many agents of a type there are: exactly n, or (least, most).
+
+        Returns at once: missing agents are being started; those too many end when they are idle.
+
+        Raises:
+            AgentLimitReached: there is no room for so many.
+            ConfigError: n is not allowed.
+        """
+        least, most = wanted(worker, n)
+        assembly = self._running()
+        worker_type = assembly.types.add(worker)
+        worker_type = assembly.types.resize(worker_type.name, least, most)
+        assembly.peers.scheduler.ask(m.KnowType(worker_type))
+        supervisor = assembly.peers.supervisors.get(worker_type.name)
+        if supervisor is not None:
+            supervisor.tell(m.Resize(worker_type))
+        living = len([0 for each in self.agents() if each.agent_type == worker_type.name])
+        for _ in range(least - living):
+            assembly.peers.scheduler.ask(m.RequestAgent(worker_type))
+
+    def set_limits(self, agent: AgentRef | str, limits: Limits) -> None:
+        """Change the limits of a running agent: those that `limits` names.
+
+        Raises:
+            ConfigError: there is no such agent, or `limits` is no Limits.
+        """
+        if not isinstance(limits, Limits):
+            raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)
+        self._running().peers.resources.ask(m.SetLimits(_id_of(agent), limits))
+
+    def agents(self) -> list[AgentStatus]:
+        """All agents that live or are being started, with their figures."""
+        found: list[AgentStatus] = self._running().peers.hub.ask(m.ListAgents())
+        return found
+
+    # Work
+
+    def pause(self) -> None:
+        """Start no more tasks; those that run go on."""
+        self._running().peers.scheduler.ask(m.Control("pause"))
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._running().peers.scheduler.ask(m.Control("resume"))
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until every task that was handed in has its outcome.
+
+        Args:
+            timeout: seconds, or None to wait without end.
+
+        Returns:
+            Whether all have.
+        """
+        return self._running().peers.scheduler.ask_later(m.WhenIdle()).wait(timeout)
+
+    def queue(self, limit: int = 1000) -> QueueInfo:
+        """What waits, what runs and what has ended, with at most `limit` tasks of each named."""
+        info: QueueInfo = self._running().inspect(lambda engine, _now, _utc: engine.queue(limit))
+        return info
+
+    def task_info(self, task: TaskFuture[Any] | str) -> TaskInfo | None:
+        """How a task stands; None if it is forgotten.
+
+        Raises:
+            ConfigError: it is no task of this system.
+        """
+        assembly = self._running()
+        number = task.number if isinstance(task, TaskFuture) else assembly.submission.number_of(task)
+        info: TaskInfo | None = assembly.info(number)
+        return info
+
+    def explain(self, task: TaskFuture[Any] | str) -> Explanation:
+        """Why a task is not running, or where it runs.
+
+        Raises:
+            ConfigError: it is no task of this system.
+        """
+        assembly = self._running()
+        number = task.number if isinstance(task, TaskFuture) else assembly.submission.number_of(task)
+        found: Explanation = assembly.inspect(lambda engine, now, _utc: engine.explain(number, now))
+        return found
+
+    def status(self) -> SystemStatus:
+        """All agents, and the queue in numbers."""
+        assembly = self._running()
+        return SystemStatus(
+            agents=tuple(self.agents()),
+            most=assembly.most,
+            queue=self.queue(0),
+        )
+
+    def healthy(self) -> bool:
+        """Whether all parts of the system answer."""
+        try:
+            assembly = self._running()
+            for peer in (assembly.peers.hub, assembly.peers.scheduler, assembly.peers.resources):
+                peer.ask(m.Ping(), timeout=5)
+        except ActorsError:
+            return False
+        return True
+
+
+def wanted(worker: Any, n: object) -> tuple[int, int]:
+    """How many agents, as (least, most), from a number or a pair.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    pair = (n, n) if isinstance(n, int) and not isinstance(n, bool) else n
+    good = (
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and all(isinstance(each, int) and not isinstance(each, bool) for each in pair)
+        and 0 <= pair[0] <= pair[1]
+        and pair[1] >= 1
+    )
+    if not good or not isinstance(pair, tuple):
+        raise ConfigError(
+            f"{getattr(worker, '__name__', worker)!s}: how many agents takes a whole number of 1 or more, or a pair "
+            f"(least, most), not {n!r}",
+            key="workers",
+            value=n,
+            allowed="a number of 1 or more, or (least, most)",
+        )
+    return pair
+
+
+def _id_of(agent: AgentRef | str) -> str:
+    if isinstance(agent, AgentRef):
+        return agent.agent_id
+    if isinstance(agent, str):
+        return agent
+    raise ConfigError(f"an agent is named by its ref or its id, not {agent!r}", key="agent", value=agent)

@@ -1,0 +1,454 @@
+"""The supervisor of the agents of one worker type: starts them, ends them, replaces those that die.
+
+What to do after a death is decided by the pure supervision plan. This actor launches processes, carries orders to
+end to them step by step (ask, SIGTERM, SIGKILL), and tells the scheduler and the hub who comes and who has gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.core.children import ChildSpec, Intensity
+from actors.core.retry import Backoff
+from actors.core.supervision import SupervisionPlan
+from actors.core.supervisionactions import Drop, Escalate, Later, Start, Stop
+from actors.errors import ActorsError, AgentDied, ChannelClosed, ConfigError
+from actors.hosts.host import LaunchSpec
+from actors.hosts.serialize import error_of
+from actors.kernel.actor import Actor
+from actors.kernel.handlers import handles
+from actors.protocol.messages import Failure, Shutdown
+from actors.runtime import messages as m
+from actors.runtime.endings import agent_died
+
+if TYPE_CHECKING:
+    from actors.config import AgentConfig, SystemConfig
+    from actors.hosts.exitreport import ExitReport
+    from actors.hosts.host import AgentHandle, Host
+    from actors.kernel.reply import Reply
+    from actors.kernel.timers import Timer
+    from actors.runtime.peers import Peers
+    from actors.runtime.worker_type import WorkerType
+
+__all__ = ["AgentSupervisor"]
+
+_log = logging.getLogger("actors.agents")
+
+_TERM_TO_KILL = 2.0
+
+
+class _Overdue(NamedTuple):
+    """An agent has not become idle in its time."""
+
+    agent: str
+    incarnation: int
+
+
+class _Harder(NamedTuple):
+    """An agent that was asked to end has not: the next step is a signal."""
+
+    agent: str
+    incarnation: int
+    signum: int
+
+
+class _PlanDue(NamedTuple):
+    """A restart that had to wait may go on."""
+
+
+class _Child:
+    """One agent id and its present incarnation."""
+
+    __slots__ = (
+        "config",
+        "ending",
+        "failure",
+        "handle",
+        "incarnation",
+        "job",
+        "kill_reason",
+        "ready",
+        "replace",
+        "spawned",
+        "timer",
+        "waiters",
+        "workspace",
+    )
+
+    def __init__(self, config: AgentConfig, job: str | None, spawned: Reply[str] | None) -> None:
+        self.config = config
+        self.job = job
+        self.incarnation = 0
+        self.handle: AgentHandle | None = None
+        self.ready = False
+        self.workspace = ""
+        # Why it was asked to end, and whether it is to be replaced; None while nobody asked.
+        self.ending: str | None = None
+        self.replace = False
+        self.kill_reason: str | None = None
+        # What it told of its failed start.
+        self.failure: BaseException | None = None
+        # At most one timer: for its start, or for the next step of its end.
+        self.timer: Timer | None = None
+        self.spawned = spawned
+        self.waiters: list[Reply[bool]] = []
+
+    def stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class SupervisorState:
+    """What outlives a restart of the actor: the agents of the type and the plan."""
+
+    def __init__(self) -> None:
+        self.plan: SupervisionPlan | None = None
+        self.children: dict[str, _Child] = {}
+        self.incarnations: dict[str, int] = {}
+        self.stopping: str | None = None
+
+
+class AgentSupervisor(Actor):
+    """Keeps the agents of one type alive.
+
+    Args:
+        worker_type: what the agents run.
+        config: the system's configuration.
+        host: where they run.
+        peers: the system's other actors.
+        workspaces: the directory below which each agent gets its own.
+        backoff, rng: how long to wait between tries.
+    """
+
+    def __init__(
+        self,
+        worker_type: WorkerType,
+        config: SystemConfig,
+        host: Host,
+        peers: Peers,
+        workspaces: Path,
+        rng: Any,
+        state: SupervisorState,
+    ) -> None:
+        super().__init__()
+        self._type = worker_type
+        self._config = config
+        self._host = host
+        self._peers = peers
+        self._workspaces = workspaces
+        self._rng = rng
+        self._all_gone: list[Reply[bool]] = []
+        self._state = state
+
+    @property
+    def _plan(self) -> SupervisionPlan:
+        """The plan; a new one after the last has given up, so that a further request is a further try."""
+        plan, config = self._state.plan, self._config
+        if plan is None or (plan.ending and not self._state.children):
+            plan = self._state.plan = SupervisionPlan(
+                (),
+                rng=self._rng,
+                intensity=Intensity(config.restart_intensity, config.restart_period),
+                backoff=Backoff(config.backoff_first, limit=config.backoff_limit),
+                counted="failed_starts",
+                parallel=True,
+            )
+        return plan
+
+    # What it is asked for
+
+    @handles(m.SpawnAgent)
+    def _spawn(self, message: m.SpawnAgent) -> None:
+        state = self._state
+        if state.stopping is not None:
+            self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
+            return
+        agent = self._free_id()
+        config = self._type.config.merged(message.config)
+        state.children[agent] = _Child(config, message.job or config.job, message.reply)
+        self._carry_out(self._plan.add(ChildSpec(agent), self.clock.monotonic()))
+
+    def _free_id(self) -> str:
+        number = 1
+        while f"{self._type.name}-{number}" in self._state.children:
+            number += 1
+        return f"{self._type.name}-{number}"
+
+    @handles(m.Resize)
+    def _resize(self, message: m.Resize) -> None:
+        self._type = message.worker_type
+
+    @handles(m.TerminateAgent)
+    def _terminate(self, message: m.TerminateAgent) -> None:
+        child = self._state.children.get(message.agent)
+        if child is None:
+            known = ", ".join(sorted(self._state.children)) or "none"
+            raise ConfigError(
+                f"there is no agent {message.agent!r}; of this type there are: {known}",
+                key="agent",
+                value=message.agent,
+                allowed=known,
+            )
+        child.waiters.append(self.defer())
+        self._end(message.agent, child, message.timeout, message.reason, replace=message.replace)
+
+    @handles(m.RetireAgent)
+    def _retire(self, message: m.RetireAgent) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is not None:
+            self._end(message.agent, child, child.config.grace, "idle and not needed", replace=False)
+
+    @handles(m.KillAgent)
+    def _kill(self, message: m.KillAgent) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is not None and child.handle is not None:
+            child.kill_reason = message.reason
+            child.handle.kill(message.reason)
+
+    @handles(m.StopAgents)
+    def _stop_agents(self, message: m.StopAgents) -> None:
+        """End all agents; the answer comes when the last has gone."""
+        state = self._state
+        state.stopping = message.reason
+        self._all_gone.append(self.defer())
+        for agent, child in list(state.children.items()):
+            self._end(agent, child, message.timeout, message.reason, replace=False)
+        self._tell_if_all_gone()
+
+    # What it hears
+
+    @handles(m.AgentReady)
+    def _ready(self, message: m.AgentReady) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is None or child.ready:
+            return
+        child.ready = True
+        if child.ending is None:
+            child.stop_timer()
+        self._carry_out(self._plan.started(message.agent, self.clock.monotonic()))
+        if child.spawned is not None:
+            child.spawned.set(message.agent)
+            child.spawned = None
+
+    @handles(m.StartFailed)
+    def _start_failed(self, message: m.StartFailed) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is not None:
+            child.failure = error_of(Failure(*message.failure))
+
+    @handles(_Overdue)
+    def _overdue(self, message: _Overdue) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is not None and not child.ready and child.handle is not None:
+            child.timer = None
+            child.handle.kill(f"it was not idle within {child.config.start_timeout:g} s of its start (start_timeout)")
+
+    @handles(_Harder)
+    def _harder(self, message: _Harder) -> None:
+        child = self._present(message.agent, message.incarnation)
+        if child is None or child.handle is None:
+            return
+        if message.signum == signal.SIGTERM:
+            child.handle.signal(signal.SIGTERM)
+            child.timer = self.timers.once(_TERM_TO_KILL, message._replace(signum=signal.SIGKILL))
+        else:
+            child.timer = None
+            child.handle.kill(child.ending or "it did not end when asked to")
+
+    @handles(_PlanDue)
+    def _plan_due(self, message: _PlanDue) -> None:
+        self._carry_out(self._plan.due(self.clock.monotonic()))
+
+    @handles(m.AgentExited)
+    def _exited(self, message: m.AgentExited) -> None:
+        report, state, now = message.report, self._state, self.clock.monotonic()
+        child = self._present(report.agent, report.incarnation)
+        if child is None:
+            return
+        agent = report.agent
+        child.stop_timer()
+        self._remove_workspace(child)
+        expected = child.ending is not None or self._recycled(report)
+        replace = (child.ending is None or child.replace) and state.stopping is None
+        if report.started_seq:
+            self._plan.progressed(agent)
+        error = self._death_of(child, report)
+        if not expected:
+            _log.warning("%s", error)
+        actions = self._plan.exited(agent, "shutdown" if expected else "failure", now, str(error))
+        if child.ending is not None and not self._plan.ending:
+            # It was taken out of the plan when it was asked to end.
+            if replace:
+                actions += self._plan.restart(agent, now)
+            else:
+                self._plan.remove(agent)
+        dropped = any(
+            isinstance(each, Escalate) or (isinstance(each, Drop) and each.child == agent) for each in actions
+        )
+        replaced = replace and not dropped
+        gone = m.AgentGone(
+            agent,
+            report.incarnation,
+            self._type.name,
+            report,
+            child.ending or report.reason or report.cause,
+            expected,
+            replaced,
+        )
+        for peer in (self._peers.scheduler, self._peers.hub, self._peers.resources):
+            peer.tell(gone)
+        child.handle, child.ready, child.ending, child.replace = None, False, None, False
+        for waiter in child.waiters:
+            waiter.set(True)
+        child.waiters.clear()
+        if not replaced:
+            del state.children[agent]
+            if child.spawned is not None:
+                child.spawned.fail(error)
+        self._carry_out(actions, error)
+        self._tell_if_all_gone()
+
+    # How it does it
+
+    def _carry_out(self, actions: Iterable[Any], error: BaseException | None = None) -> None:
+        now = self.clock.monotonic()
+        for action in actions:
+            if isinstance(action, Start):
+                for agent in action.children:
+                    self._launch(agent, now)
+            elif isinstance(action, Later):
+                self.timers.once(action.delay, _PlanDue())
+            elif isinstance(action, Stop):
+                # Only what this actor itself terminates is stopped by a one-for-one plan; that is under way already.
+                continue
+            elif isinstance(action, Escalate):
+                self._give_up(action.why, error)
+
+    def _launch(self, agent: str, now: float) -> None:
+        state = self._state
+        child = state.children[agent]
+        child.incarnation = state.incarnations[agent] = state.incarnations.get(agent, 0) + 1
+        child.failure = child.kill_reason = None
+        config = child.config
+        try:
+            child.workspace = self._make_workspace(agent, child.incarnation)
+            spec = LaunchSpec(
+                agent=agent,
+                type=self._type.name,
+                incarnation=child.incarnation,
+                worker=self._type.class_bytes(),
+                arguments=self._type.argument_bytes(config),
+                limits=config.limits.to_wire(),
+                environment=None if config.environment is None else dict(config.environment),
+                cwd=config.working_directory,
+                workspace=child.workspace,
+                grace=config.grace,
+                heartbeat=self._config.heartbeat_every,
+                capabilities=tuple(sorted(self._type.profile_with(config).capabilities)),
+                log_level=self._config.log_level,
+                start_method=config.start_method,
+                concurrency=config.concurrency,
+                job=child.job,
+                interest=tuple(sorted(self._peers.interest)),
+                extra={
+                    "recycle_after_tasks": config.recycle_after_tasks,
+                    "recycle_after_age": config.recycle_after_age,
+                    "recycle_after_growth": config.recycle_after_growth,
+                },
+            )
+            me = self.actor_ref
+            handle = self._host.launch(spec, lambda report: me.tell(m.AgentExited(report)))
+        except (ActorsError, OSError) as error:
+            self._remove_workspace(child)
+            self._could_not_launch(agent, child, error, now)
+            return
+        child.handle = handle
+        starting = m.AgentStarting(handle, self._type, config, child.job)
+        # The scheduler first: the hub reads what the agent says, and then tells the scheduler that it is ready.
+        for peer in (self._peers.scheduler, self._peers.resources, self._peers.hub):
+            peer.tell(starting)
+        child.timer = self.timers.once(config.start_timeout, _Overdue(agent, child.incarnation))
+
+    def _could_not_launch(self, agent: str, child: _Child, error: BaseException, now: float) -> None:
+        """Nothing that waiting could mend: the worker or its configuration cannot be sent, or the disk is full."""
+        del self._state.children[agent]
+        if child.spawned is not None:
+            child.spawned.fail(error)
+        if not self._state.children:
+            self._state.plan = None
+        if self._state.children and self._plan.status(agent) is not None:
+            self._plan.exited(agent, "failure", now, str(error))
+        self._give_up(str(error), error)
+
+    def _give_up(self, why: str, cause: BaseException | None) -> None:
+        """Tell everybody that agents of this type cannot be started."""
+        text = f"agents of type {self._type.name!r} cannot be started: {why}"
+        error = AgentDied(text, agent_type=self._type.name, reason=why)
+        error.__cause__ = cause.__cause__ if isinstance(cause, AgentDied) and cause.__cause__ is not None else cause
+        self._peers.scheduler.tell(m.TypeFailed(self._type.name, error))
+
+    def _end(self, agent: str, child: _Child, timeout: float, reason: str, *, replace: bool) -> None:
+        """Begin to end an agent, or to end it sooner than it was going to."""
+        first = child.ending is None
+        child.ending, child.replace = reason, replace
+        handle = child.handle
+        if first:
+            self._carry_out(self._plan.terminate(agent, self.clock.monotonic()))
+        if handle is None:
+            self._end_waiting(agent, child)
+            return
+        self._peers.scheduler.tell(m.DrainAgent(agent))
+        with contextlib.suppress(ChannelClosed):
+            handle.control.send(Shutdown(reason, timeout))
+        child.stop_timer()
+        wait = timeout + child.config.grace
+        child.timer = self.timers.once(wait, _Harder(agent, child.incarnation, signal.SIGTERM))
+
+    def _end_waiting(self, agent: str, child: _Child) -> None:
+        """End an agent that waits for its next try: there is no process."""
+        self._plan.remove(agent)
+        del self._state.children[agent]
+        self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
+        for waiter in child.waiters:
+            waiter.set(True)
+        if child.spawned is not None:
+            child.spawned.fail(AgentDied(f"agent {agent} was ended before it had started", agent_id=agent))
+
+    def _present(self, agent: str, incarnation: int) -> _Child | None:
+        child = self._state.children.get(agent)
+        return child if child is not None and child.incarnation == incarnation and child.handle is not None else None
+
+    def _death_of(self, child: _Child, report: ExitReport) -> BaseException:
+        error = agent_died(report, self._type.name)
+        if child.failure is not None:
+            error.__cause__ = child.failure
+            error.args = (f"{report.agent} failed to start: {type(child.failure).__name__}: {child.failure}",)
+        return error
+
+    @staticmethod
+    def _recycled(report: ExitReport) -> bool:
+        return report.clean
+
+    def _tell_if_all_gone(self) -> None:
+        if self._state.stopping is not None and not self._state.children:
+            for reply in self._all_gone:
+                reply.set(True)
+            self._all_gone.clear()
+
+    def _make_workspace(self, agent: str, incarnation: int) -> str:
+        path = self._workspaces / f"{agent}.{incarnation}"
+        path.mkdir(mode=0o700, parents=True)
+        return str(path)
+
+    @staticmethod
+    def _remove_workspace(child: _Child) -> None:
+        if child.workspace:
+            shutil.rmtree(child.workspace, ignore_errors=True)
+            child.workspace = ""

@@ -1,0 +1,227 @@
+"""Everything that runs behind an ActorSystem: put together at its start, taken apart at its end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import secrets
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors.core.children import ChildSpec, Intensity, Strategy
+from actors.core.engine import Engine
+from actors.core.retry import Backoff
+from actors.core.settings import EngineSettings
+from actors.errors import ActorsError, SystemClosed
+from actors.future import TaskFuture
+from actors.kernel.actor import Actor, ActorOptions
+from actors.kernel.child import ActorChild, StartChild
+from actors.kernel.clock import SystemClock
+from actors.kernel.ref import ActorRef
+from actors.kernel.supervisor import Supervisor
+from actors.runtime import messages as m
+from actors.runtime.agent_links import AgentLinks
+from actors.runtime.agent_supervisor import AgentSupervisor, SupervisorState
+from actors.runtime.dispatcher import Dispatcher
+from actors.runtime.event_router import EventRouter
+from actors.runtime.hub import Hub, HubState
+from actors.runtime.peers import Peers
+from actors.runtime.requests import AgentRequests
+from actors.runtime.resource_manager import ResourceManager, ResourceState
+from actors.runtime.scheduler import Scheduler
+from actors.runtime.submission import Submission
+from actors.runtime.worker_type import WorkerType, WorkerTypes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from actors.config import SystemConfig
+    from actors.core.task import Task
+    from actors.hosts.host import Host
+
+__all__ = ["Assembly"]
+
+_log = logging.getLogger("actors")
+_STOP_ROOM = 2.0
+
+
+class Assembly:
+    """The actors of a system and what they share.
+
+    Args:
+        config: the configuration.
+        make_host: makes the host that runs the agents, given the system's id and the directory of workspaces.
+        built_in: the workers that ship with the library, by agent type.
+        asked: how many agents the program's workers ask for in all.
+        on_broken: called once if a part of the system fails for good, with what the supervisors tell.
+    """
+
+    def __init__(
+        self,
+        config: SystemConfig,
+        make_host: Callable[[str, Path], Host],
+        built_in: Mapping[str, str],
+        asked: int,
+        on_broken: Callable[[BaseException], None],
+    ) -> None:
+        self.config = config
+        self.pid = os.getpid()
+        self.id = secrets.token_hex(4)
+        self.workspaces = config.workspaces() / f"{self.pid}-{self.id}"
+        self.host = make_host(self.id, self.workspaces)
+        self.dispatcher = Dispatcher()
+        self.types = WorkerTypes(config, built_in, self._know)
+        self.submission = Submission(self.types)
+        self.peers = Peers()
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self.most = config.agents_at_most(os.cpu_count() or 1, asked)
+        self.engine = Engine(
+            EngineSettings(
+                max_agents=self.most,
+                assigned_at_once=config.assigned_at_once,
+                ageing=config.ageing,
+                grace=config.agent.grace,
+                idle_timeout=math.inf if config.agent.idle_timeout is None else config.agent.idle_timeout,
+                kept_tasks=config.kept_tasks,
+                kept_seconds=config.kept_seconds,
+            ),
+            self._rng,
+        )
+        self._on_broken = on_broken
+        self._root: ActorRef[Any] | None = None
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the actors and the host.
+
+        Raises:
+            ActorsError, OSError: the host or the workspaces cannot be set up; nothing is left behind.
+        """
+        config, peers = self.config, self.peers
+        self.workspaces.mkdir(mode=0o700, parents=True)
+        try:
+            self.host.start()
+            state = HubState(config)
+            router = EventRouter(state.registry, state.links, SystemClock().utc)
+            requests = AgentRequests(self.submission, peers, state.links)
+            children = [
+                self._child("hub", Hub, state, self.host, peers, router, requests),
+                self._child("resources", ResourceManager, config, peers, ResourceState(config)),
+                self._child("scheduler", Scheduler, self.engine, AgentLinks(), peers, self.most),
+            ]
+            peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
+            self._root = Supervisor.start_with(
+                ActorOptions(name="actors-root"),
+                children,
+                strategy=Strategy.ONE_FOR_ONE,
+                intensity=Intensity(config.restart_intensity, config.restart_period),
+                backoff=Backoff(config.backoff_first, limit=config.backoff_limit),
+                on_escalation=self._on_broken,
+            )
+        except BaseException:
+            self.stop(0.0, "the system could not be started")
+            raise
+
+    def _child(self, name: str, actor_class: type[Actor], *args: Any) -> ActorChild:
+        options = ActorOptions(name=f"actors-{name}", bound=self.config.mailbox_bound)
+        return ActorChild(ChildSpec(name), actor_class, *args, options=options)
+
+    # Worker types
+
+    def _know(self, worker_type: WorkerType) -> None:
+        """A worker type has come up: the scheduler hears of it before any of its tasks, its supervisor is started."""
+        child = self._child(
+            f"agents-{worker_type.name}",
+            AgentSupervisor,
+            worker_type,
+            self.config,
+            self.host,
+            self.peers,
+            self.workspaces,
+            self._rng,
+            SupervisorState(),
+        )
+        # Its reference can be written to from now on; what comes before it runs waits.
+        self.peers.supervisors[worker_type.name] = child.ref
+        if self._root is not None:
+            self._root.tell(StartChild(child))
+        self.peers.scheduler.tell(m.KnowType(worker_type))
+
+    # Work
+
+    def send(self, task: Task) -> TaskFuture[Any]:
+        """Hand a task to the scheduler; its future."""
+        future: TaskFuture[Any] = TaskFuture(task.number, task.id, self)
+        task.handle = future
+        self.peers.scheduler.tell(m.SubmitTasks((task,)))
+        return future
+
+    # What futures ask of their owner
+
+    def cancel(self, number: int, reason: str) -> None:
+        """Cancel the task of a future."""
+        if self.pid == os.getpid():
+            self.peers.scheduler.tell(m.CancelTask(number, reason))
+
+    def info(self, number: int) -> Any:
+        """What is known of a task."""
+        self.check_process()
+        return self.inspect(lambda engine, _now, _utc: engine.info(number))
+
+    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
+        """Somebody waits for a future; in a fork of the program nobody would ever come to tell."""
+        self.check_process()
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Run a done-callback where it can hold up nobody."""
+        self.dispatcher.call_soon(callback)
+
+    def taken(self, number: int) -> None:
+        """A result was taken: it need not be kept."""
+        self.peers.scheduler.tell(m.ForgetTask(number))
+
+    def inspect(self, question: Callable[[Engine, float, float], Any]) -> Any:
+        """Ask the scheduler's mind, in the scheduler's own turn."""
+        return self.peers.scheduler.ask(m.Inspect(question))
+
+    def check_process(self) -> None:
+        """Refuse in a fork of the program.
+
+        Raises:
+            SystemClosed: this is not the process that started the system.
+        """
+        if self.pid != os.getpid():
+            raise SystemClosed(
+                f"this ActorSystem belongs to process {self.pid}, and this is process {os.getpid()}, a fork of it: "
+                "its agents and futures stayed there. Make a system of its own here"
+            )
+
+    def cancel_all(self, reason: str) -> None:
+        """Cancel every task that has no outcome."""
+        self.peers.scheduler.tell(m.CancelAll(reason))
+
+    # The end
+
+    def end_agents(self, timeout: float, reason: str) -> None:
+        """End all agents: each may finish its running task within `timeout` seconds."""
+        replies = [ref.ask_later(m.StopAgents(timeout, reason)) for ref in list(self.peers.supervisors.values())]
+        for reply in replies:
+            reply.wait(timeout + self.config.agent.grace + 3 * _STOP_ROOM)
+
+    def stop(self, timeout: float, reason: str) -> None:
+        """Stop the actors and free everything. Agents that are left are killed."""
+        with self._lock:
+            root, self._root = self._root, None
+        if root is not None:
+            root.stop(block=False)
+            root.join(max(timeout, _STOP_ROOM))
+        try:
+            self.host.close(max(timeout, _STOP_ROOM))
+        except (ActorsError, OSError):
+            _log.exception("The host of the agents could not be closed in order (%s)", reason)
+        self.dispatcher.close(_STOP_ROOM)
+        shutil.rmtree(self.workspaces, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""The error that whoever depended on an agent gets when it has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors.errors import AgentDied
+
+if TYPE_CHECKING:
+    from actors.hosts.exitreport import ExitReport
+
+__all__ = ["agent_died"]
+
+_SHOWN_LINES = 8
+
+
+def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) -> AgentDied:
+    """Tell an agent's end in one text: what ended, how, why most likely, what ran, and its last words.
+
+    Args:
+        report: what its host found out.
+        agent_type: its type.
+        task_id: the task that was running, or None.
+    """
+    process = f" (pid {report.pid})" if report.pid is not None else ""
+    lines = [f"agent {report.agent}, incarnation {report.incarnation}{process}: {report.cause}"]
+    if task_id is not None and report.running is not None:
+        lines.append(f"it was running task {task_id}, attempt {report.running[1]}")
+    if report.moves:
+        way = " -> ".join([str(report.moves[0].source), *(str(move.target) for move in report.moves[-6:])])
+        lines.append(f"its last moves: {way}")
+    if report.stderr:
+        lines.append("its last lines on stderr:")
+        lines += [f"  {line}" for line in report.stderr[-_SHOWN_LINES:]]
+    return AgentDied(
+        "\n".join(lines),
+        agent_id=report.agent,
+        agent_type=agent_type,
+        incarnation=report.incarnation,
+        pid=report.pid,
+        exit_code=report.exit_code,
+        signal=report.signal,
+        task_id=task_id,
+        attempt=None if report.running is None else report.running[1],
+        moves=tuple((move.time, str(move.source), str(move.target)) for move in report.moves),
+        stderr=report.stderr,
+        uptime=report.uptime,
+        reason=report.reason or report.cause,
+    )

@@ -1,0 +1,446 @@
+"""The hub: who is there, who gets what, who heard it.
+
+It owns the control channels of all agents: what they say of themselves, ask for, and publish comes in here and goes to
+whoever it concerns. It also polls the host, which reports the ends of agents.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.core.asks import Ask, PendingAsks
+from actors.core.registry import Registry
+from actors.errors import ActorsError, AskTimeout, ChannelClosed, DeadLetter
+from actors.hosts.serialize import error_of, failure_of
+from actors.kernel.handlers import handles
+from actors.kernel.polling import PollingActor
+from actors.protocol.events import AgentRegistered, AgentRestarted, AgentTerminated, DeadLetterFound
+from actors.protocol.messages import (
+    AdjustmentRequest,
+    AssignmentAck,
+    AssignmentRefusal,
+    CoordinationRequest,
+    ErrorResponse,
+    EventMessage,
+    Heartbeat,
+    Priority,
+    Progress,
+    Registration,
+    Response,
+    Result,
+    StatusRequest,
+    Subscribe,
+    Terminated,
+    Unsubscribe,
+    Watch,
+)
+from actors.protocol.states import AgentState
+from actors.runtime import messages as m
+from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
+from actors.runtime.endings import agent_died
+from actors.runtime.event_router import EventRouter
+from actors.runtime.silence import Silence
+
+if TYPE_CHECKING:
+    from actors.config import SystemConfig
+    from actors.hosts.host import Host
+    from actors.kernel.reply import Reply
+    from actors.kernel.timers import Timer
+    from actors.protocol.messages import Envelope
+    from actors.runtime.peers import Peers
+    from actors.runtime.requests import AgentRequests
+
+__all__ = ["Hub", "HubState"]
+
+_log = logging.getLogger("actors.hub")
+
+
+class _Asker(NamedTuple):
+    """Who waits for an agent's answer: an actor of the program, or another agent with a correlation of its own."""
+
+    reply: Reply[Any] | None
+    agent: str = ""
+    incarnation: int = 0
+    correlation: int | None = None
+
+
+class HubState:
+    """What outlives a restart of the hub."""
+
+    def __init__(self, config: SystemConfig) -> None:
+        self.registry = Registry(config.heartbeat_missed)
+        self.links = AgentLinks()
+        self.asks: PendingAsks[_Asker] = PendingAsks()
+        self.numbers = itertools.count(RECALL + 1)
+
+
+class _Due(NamedTuple):
+    """A deadline has passed, or an agent has been silent for too long."""
+
+
+class Hub(PollingActor):
+    """Registry, routing and events.
+
+    Args:
+        state: what outlives a restart.
+        host: where agents run; polled here.
+        peers: the system's other actors.
+        router: who hears which event.
+        requests: answers what agents ask of the system.
+    """
+
+    def __init__(self, state: HubState, host: Host, peers: Peers, router: EventRouter, requests: AgentRequests) -> None:
+        super().__init__()
+        self._state = state
+        self._registry = state.registry
+        self._links = state.links
+        self._asks = state.asks
+        self._host = host
+        self._peers = peers
+        self._router = router
+        self._requests = requests
+        self._silence = Silence()
+        self._timer: Timer | None = None
+        self._timer_due = 0.0
+        self._take: dict[type[Any], Callable[[AgentLink, Any, Envelope], None]] = {
+            Registration: self._registration,
+            Heartbeat: self._heartbeat,
+            CoordinationRequest: self._request,
+            Response: self._response,
+            ErrorResponse: self._response,
+            EventMessage: self._event,
+            Subscribe: self._subscribe_agent,
+            Unsubscribe: self._unsubscribe_agent,
+            AdjustmentRequest: self._adjustment,
+            Watch: self._watch_agent,
+            Terminated: self._terminated,
+            Progress: self._for_scheduler,
+            Result: self._for_scheduler,
+            AssignmentAck: self._for_scheduler,
+            AssignmentRefusal: self._for_scheduler,
+        }
+
+    def on_start(self) -> None:
+        """Watch the host and the control channels, again after a restart."""
+        self.descriptors.register(self._host.fileno(), self._host.on_readable)
+        for link in self._links:
+            self._watch(link)
+
+    def on_stop(self) -> None:
+        """Nobody who waits stays without an answer."""
+        for ask in self._asks.close():
+            self._answer(ask, DeadLetter(f"the system has ended before {ask.target} answered", recipient=ask.target))
+
+    def on_turn_end(self) -> None:
+        """Set the clock for the next deadline."""
+        dues = [due for due in (self._asks.next_due(), self._registry.next_overdue(), self._silence.next_due()) if due]
+        if not dues:
+            return
+        due = min(dues)
+        if self._timer is None or due < self._timer_due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_due = due
+            self._timer = self.timers.once(max(0.0, due - self.clock.monotonic()) + 0.001, _Due())
+
+    @handles(_Due)
+    def _due(self, message: _Due) -> None:
+        self._timer = None
+        now = self.clock.monotonic()
+        for ask in self._asks.due(now):
+            self._answer(
+                ask,
+                AskTimeout(f"{ask.target} did not answer {ask.what} in time", recipient=ask.target, message=ask.what),
+            )
+        for overdue in self._registry.overdue(now):
+            link = self._links.get(overdue.agent, overdue.incarnation)
+            if link is not None:
+                self._silence.suspect(link, overdue.silence, now)
+        for link, verdict in self._silence.judge(now):
+            if verdict is None:
+                self._registry.set_unresponsive(link.agent, link.incarnation)
+            else:
+                self._kill(link, verdict)
+
+    # Agents come and go
+
+    @handles(m.AgentStarting)
+    def _starting(self, message: m.AgentStarting) -> None:
+        handle = message.handle
+        now = self.clock.monotonic()
+        self._registry.starting(handle.agent, message.worker_type.name, handle.incarnation, now, message.job)
+        link = self._links.add(handle, message.worker_type.name)
+        if self._router.interest:
+            self._send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
+        self._watch(link)
+
+    @handles(m.AgentGone)
+    def _gone(self, message: m.AgentGone) -> None:
+        agent, incarnation, now = message.agent, message.incarnation, self.clock.monotonic()
+        link = self._links.get(agent, incarnation)
+        if link is not None:
+            for received in self._receive(link):
+                self._received(received)
+            self.descriptors.unregister(link.control_fd)
+            self._links.remove(link)
+            self._silence.forget(link)
+            link.handle.control.close()
+        departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
+        error = agent_died(message.report, message.agent_type)
+        for ask in self._asks.target_gone(agent, incarnation):
+            self._answer(ask, error)
+        self._interest_changed((), self._router.agent_gone(agent))
+        for watcher in departure.watchers if departure is not None else ():
+            watching = self._links.get(watcher)
+            if watching is not None:
+                self._send(watching, Terminated(agent, incarnation, message.reason, None))
+        report = message.report
+        self._router.publish(
+            AgentTerminated(
+                source="hub",
+                time=self.clock.utc(),
+                agent=agent,
+                type=message.agent_type,
+                incarnation=incarnation,
+                reason=message.reason,
+                exit_code=report.exit_code,
+                signal=report.signal,
+            )
+        )
+
+    def _registration(self, link: AgentLink, message: Registration, envelope: Envelope) -> None:
+        if not self._registry.register(message, self.clock.monotonic()):
+            _log.warning("%s registered as %s, which it is not", link.agent, message.agent)
+
+    def _heartbeat(self, link: AgentLink, message: Heartbeat, envelope: Envelope) -> None:
+        registry = self._registry
+        was_ready = registry.is_ready(link.agent)
+        previous = registry.heartbeat(message, self.clock.monotonic())
+        self._peers.resources.tell(m.HeartbeatReceived(message))
+        if envelope.correlation is not None:
+            self._settle(envelope.correlation, link, message)
+        if previous is None or was_ready or not registry.is_ready(link.agent):
+            return
+        ready = m.AgentReady(link.agent, link.incarnation)
+        self._peers.scheduler.tell(ready)
+        self._peers.supervisors[link.agent_type].tell(ready)
+        incarnation, now = link.incarnation, self.clock.utc()
+        self._router.publish(
+            AgentRegistered(
+                source="hub",
+                time=now,
+                agent=link.agent,
+                type=link.agent_type,
+                incarnation=incarnation,
+                pid=link.handle.pid or 0,
+            )
+            if incarnation == 1
+            else AgentRestarted(source="hub", time=now, agent=link.agent, type=link.agent_type, incarnation=incarnation)
+        )
+
+    def _terminated(self, link: AgentLink, message: Terminated, envelope: Envelope) -> None:
+        if message.failure is not None:
+            failed = m.StartFailed(link.agent, link.incarnation, message.failure)
+            self._peers.supervisors[link.agent_type].tell(failed)
+
+    def _watch_agent(self, link: AgentLink, message: Watch, envelope: Envelope) -> None:
+        if not self._registry.watch(link.agent, message.target):
+            self._send(link, Terminated(message.target, 0, "there is no such agent", None))
+
+    def _kill(self, link: AgentLink, reason: str) -> None:
+        self._peers.supervisors[link.agent_type].tell(m.KillAgent(link.agent, link.incarnation, reason))
+
+    # What agents say
+
+    def _watch(self, link: AgentLink) -> None:
+        link.watch_control(self.descriptors, partial(self._receive, link))
+
+    def _receive(self, link: AgentLink) -> Iterator[m.ControlReceived]:
+        """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
+        try:
+            envelopes = link.handle.control.receive(0)
+        except ChannelClosed:
+            self.descriptors.unregister(link.control_fd)
+        except ActorsError as error:
+            self.descriptors.unregister(link.control_fd)
+            yield m.ControlReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
+        else:
+            if envelopes:
+                yield m.ControlReceived(link.agent, link.incarnation, envelopes, None)
+
+    @handles(m.ControlReceived)
+    def _received(self, message: m.ControlReceived) -> None:
+        link = self._links.get(message.agent, message.incarnation)
+        if link is None:
+            return
+        if message.broken is not None:
+            self._kill(link, message.broken)
+        for envelope in message.envelopes:
+            take = self._take.get(type(envelope.message))
+            if take is None:
+                _log.warning("%s sent a %s, which no agent sends", link.agent, type(envelope.message).__name__)
+                continue
+            try:
+                take(link, envelope.message, envelope)
+            except (TypeError, ValueError, KeyError) as error:
+                # What an agent says is judged, and never harms the hub.
+                _log.warning(
+                    "%s sent a %s that makes no sense", link.agent, type(envelope.message).__name__, exc_info=error
+                )
+                self._kill(link, f"it sent a {type(envelope.message).__name__} that makes no sense: {error}")
+
+    def _for_scheduler(self, link: AgentLink, message: Any, envelope: Envelope) -> None:
+        self._peers.scheduler.tell(m.TaskReceived(link.agent, link.incarnation, [envelope], None))
+
+    def _adjustment(self, link: AgentLink, message: AdjustmentRequest, envelope: Envelope) -> None:
+        asked = m.AdjustmentAsked(link.agent, link.incarnation, message, envelope.correlation)
+        self._peers.resources.tell(asked)
+
+    def _request(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> None:
+        if message.topic == "message":
+            asker = _Asker(None, link.agent, link.incarnation, envelope.correlation)
+            self._route(envelope.recipient, message, asker, envelope.deadline, link.agent)
+            return
+        self._requests.take(link, message, envelope.correlation)
+
+    # Messages to agents
+
+    @handles(m.SendToAgent)
+    def _send_to_agent(self, message: m.SendToAgent) -> None:
+        reply = self.defer() if message.timeout is not None else None
+        deadline = None if message.timeout is None else self.clock.monotonic() + message.timeout
+        request = CoordinationRequest("message", message.payload)
+        self._route(message.recipient, request, _Asker(reply), deadline, "program", what=message.what)
+
+    @handles(m.AskStatus)
+    def _ask_status(self, message: m.AskStatus) -> None:
+        deadline = self.clock.monotonic() + message.timeout
+        self._route(message.agent, StatusRequest(), _Asker(self.defer()), deadline, "program")
+
+    def _route(
+        self, recipient: str, message: Any, asker: _Asker, deadline: float | None, sender: str, what: str = ""
+    ) -> None:
+        """Send a message to whom it is for; a request to one agent is answered in every case."""
+        what = what or type(message).__name__
+        links = [link for link in map(self._links.get, self._registry.resolve(recipient)) if link is not None]
+        wants_answer = asker.reply is not None or asker.correlation is not None
+        if not links and not self._registry.is_group(recipient):
+            self._dead_letter(recipient, what, sender)
+            if wants_answer:
+                lost = DeadLetter(f"there is no agent {recipient!r} to take {what}", recipient=recipient, message=what)
+                self._answer(Ask(0, recipient, None, asker, None, what), lost)
+            return
+        for link in links:
+            correlation = None
+            if wants_answer:
+                correlation = next(self._state.numbers)
+                self._asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
+            priority = Priority.HIGH if wants_answer else Priority.NORMAL
+            self._send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
+
+    def _response(self, link: AgentLink, message: Response | ErrorResponse, envelope: Envelope) -> None:
+        if envelope.correlation == RECALL:
+            self._for_scheduler(link, message, envelope)
+        elif envelope.correlation is None:
+            # A refusal of something that nobody waits for.
+            if isinstance(message, ErrorResponse):
+                _log.warning("%s refused a message: %s", link.agent, error_of(message.failure))
+        else:
+            self._settle(envelope.correlation, link, message)
+
+    def _settle(self, correlation: int, link: AgentLink, message: Any) -> None:
+        ask = self._asks.answered(correlation, link.agent)
+        if ask is not None:
+            self._answer(ask, message)
+
+    def _answer(self, ask: Ask[_Asker], answer: Any) -> None:
+        """End a request: by a response, an error response, a heartbeat, or an error of our own."""
+        reply, agent, incarnation, correlation = ask.waiter
+        if reply is not None:
+            if isinstance(answer, BaseException):
+                reply.fail(answer)
+            elif isinstance(answer, ErrorResponse):
+                reply.fail(error_of(answer.failure))
+            else:
+                reply.set(answer.data if isinstance(answer, Response) else answer)
+            return
+        link = self._links.get(agent, incarnation)
+        if link is not None and correlation is not None:
+            if isinstance(answer, BaseException):
+                answer = ErrorResponse(tuple(failure_of(answer)))
+            self._send(link, answer, correlation=correlation, sender=ask.target)
+
+    def _dead_letter(self, recipient: str, what: str, sender: str) -> None:
+        now = self.clock.utc()
+        self._registry.dead_letter(recipient, what, sender, now)
+        self._router.publish(DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender))
+
+    def _send(self, link: AgentLink, message: Any, **about: Any) -> None:
+        try:
+            link.handle.control.send(message, **{"sender": "hub", **about})
+        except ChannelClosed:
+            return
+        except ActorsError as error:
+            self._kill(link, f"it could not be written to: {error}")
+
+    # Events
+
+    @handles(m.Publish)
+    def _publish(self, message: m.Publish) -> None:
+        self._router.publish(message.event)
+
+    @handles(m.AddListener)
+    def _add_listener(self, message: m.AddListener) -> None:
+        self._interest_changed(self._router.add(message.listener), ())
+
+    @handles(m.RemoveListener)
+    def _remove_listener(self, message: m.RemoveListener) -> None:
+        self._interest_changed((), self._router.remove(message.listener))
+
+    def _event(self, link: AgentLink, message: EventMessage, envelope: Envelope) -> None:
+        self._router.publish_from(link.agent, message)
+
+    def _subscribe_agent(self, link: AgentLink, message: Subscribe, envelope: Envelope) -> None:
+        self._interest_changed(self._router.add_agent(link.agent, message), ())
+
+    def _unsubscribe_agent(self, link: AgentLink, message: Unsubscribe, envelope: Envelope) -> None:
+        self._interest_changed((), self._router.remove_agent(link.agent, message))
+
+    def _interest_changed(self, new: Any, gone: Any) -> None:
+        """Tell the scheduler and the agents which events somebody listens to, so that no other is made."""
+        self._peers.interest = self._router.interest
+        self._peers.wanted = self._router.wanted()
+        for link in self._links:
+            if new:
+                self._send(link, Subscribe(tuple(sorted(new)), "global"))
+            if gone:
+                self._send(link, Unsubscribe(tuple(sorted(gone)), "global"))
+
+    # Questions of the program
+
+    @handles(m.ListAgents)
+    def _list_agents(self, message: m.ListAgents) -> Any:
+        """All agents, with the state that their status blocks show at this moment."""
+        found = []
+        for status in self._registry.statuses(self.clock.monotonic()):
+            link = self._links.get(status.agent, status.incarnation)
+            if link is None or not self._registry.is_ready(status.agent):
+                found.append(status)
+                continue
+            block = link.handle.status.read()
+            task = None if block.running is None else block.running[0]
+            found.append(replace(status, state=AgentState(block.state), task=task, tasks_done=block.done))
+        return found
+
+    @handles(m.JobChanged)
+    def _job_changed(self, message: m.JobChanged) -> None:
+        (self._registry.joins if message.joined else self._registry.leaves)(message.agent, message.job)
+
+    @handles(m.Ping)
+    def _ping(self, message: m.Ping) -> bool:
+        return True

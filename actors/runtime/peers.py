@@ -1,0 +1,30 @@
+"""The system's own actors, as they know each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actors.kernel.ref import ActorRef
+
+__all__ = ["Peers"]
+
+
+class Peers:
+    """Refs of the hub, the scheduler, the resource manager and the agent supervisors (by agent type).
+
+    They need each other, so each gets this object and the refs are filled in as they start. A ref follows its actor
+    through restarts, so none is ever changed.
+
+    `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
+    own events among them. The hub replaces both as a whole.
+    """
+
+    hub: ActorRef[Any]
+    scheduler: ActorRef[Any]
+    resources: ActorRef[Any]
+
+    def __init__(self) -> None:
+        self.supervisors: dict[str, ActorRef[Any]] = {}
+        self.interest: frozenset[str] = frozenset()
+        self.wanted: frozenset[str] = frozenset()

@@ -1,0 +1,148 @@
+"""What agents ask of the system for their tasks: hand in work, cancel it, wait for it, start and end agents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from actors.core.task import Task
+from actors.errors import ActorsError, ChannelClosed, ConfigError, MessageRefused
+from actors.hosts.serialize import dumps, failure_of, loads
+from actors.protocol.messages import CoordinationRequest, ErrorResponse, Response
+from actors.runtime import messages as m
+from actors.runtime.outcomes import SubTaskHandle
+
+if TYPE_CHECKING:
+    from actors.kernel.reply import Reply
+    from actors.runtime.agent_links import AgentLink, AgentLinks
+    from actors.runtime.peers import Peers
+    from actors.runtime.submission import Submission
+
+__all__ = ["AgentRequests"]
+
+_LATER = object()
+"""What a handler returns that answers by itself, or to which there is no answer."""
+
+
+class AgentRequests:
+    """Answers the requests of agents, each exactly once; runs in the hub's turn and never waits.
+
+    Args:
+        submission: makes tasks.
+        peers: the system's actors.
+        links: the agents' channels.
+    """
+
+    def __init__(self, submission: Submission, peers: Peers, links: AgentLinks) -> None:
+        self._submission = submission
+        self._peers = peers
+        self._links = links
+        self._topics: dict[str, Callable[[AgentLink, Any, int | None], Any]] = {
+            "submit": self._submit,
+            "cancel": self._cancel,
+            "info": self._info,
+            "waiting": self._waiting,
+            "resumed": self._waiting,
+            "spawn": self._spawn,
+            "terminate": self._terminate,
+        }
+
+    def take(self, link: AgentLink, request: CoordinationRequest, correlation: int | None) -> None:
+        """Deal with a request; what is wrong with it goes back as an error."""
+        handler = self._topics.get(request.topic)
+        try:
+            if handler is None:
+                known = ", ".join(sorted(self._topics))
+                raise MessageRefused(
+                    f"the system takes no request {request.topic!r}; it takes {known}", message=request.topic
+                )
+            later = handler(link, request.data, correlation)
+        except (ActorsError, TypeError) as error:
+            self._fail(link, correlation, error)
+            return
+        if later is not _LATER:
+            self._answer(link, correlation, later)
+
+    # Work
+
+    def _submit(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
+        """Make the task as if the program had submitted it; its outcome goes to the agent."""
+        task = self._task(link, data)
+        task.handle = SubTaskHandle(self._links, link.agent, link.incarnation)
+        self._peers.scheduler.tell(m.SubmitTasks((task,)))
+        return [task.number, task.id]
+
+    def _task(self, link: AgentLink, data: dict[str, Any]) -> Task:
+        submission = self._submission
+        name = data["worker"]
+        if name and submission.types.get(name) is None and data.get("worker_payload"):
+            submission.types.add(loads(data["worker_payload"], f"the worker {name}"))
+        kind = submission.kind_of_fields(data)
+        number, task_id = submission.next_id()
+        return Task(
+            number,
+            task_id,
+            kind,
+            data["payload"],
+            after=tuple(data.get("after") or ()),
+            inputs=frozenset(data.get("inputs") or ()),
+            key=data.get("key"),
+            parent=data.get("parent"),
+        )
+
+    def _cancel(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        self._peers.scheduler.tell(m.CancelTask(number, f"cancelled by {link.agent}"))
+        return True
+
+    def _info(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        question = m.Inspect(lambda engine, _now, _utc: dumps(engine.info(number), "the task's info"))
+        return self._when_told(self._peers.scheduler.ask_later(question), link, correlation)
+
+    def _waiting(self, link: AgentLink, data: list[Any], correlation: int | None) -> Any:
+        number, on = data[0], data[1] if len(data) > 1 else None
+        self._peers.scheduler.tell(m.TaskWaiting(link.agent, link.incarnation, number, on))
+        return _LATER
+
+    # Agents
+
+    def _spawn(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
+        worker_type = self._submission.types.named(data["type"])
+        reply = self._peers.scheduler.ask_later(m.RequestAgent(worker_type, None, data.get("job"), answer=True))
+        return self._when_told(reply, link, correlation)
+
+    def _terminate(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
+        agent = data["agent"]
+        supervisor = self._peers.supervisors.get(agent.rpartition("-")[0])
+        if supervisor is None:
+            raise ConfigError(f"there is no agent {agent!r}", key="agent", value=agent)
+        order = m.TerminateAgent(agent, data.get("timeout", 30.0), data.get("reason", ""), replace=False)
+        return self._when_told(supervisor.ask_later(order), link, correlation)
+
+    # Answers
+
+    def _when_told(self, reply: Reply[Any], link: AgentLink, correlation: int | None) -> Any:
+        def told(reply: Reply[Any]) -> None:
+            error = reply.exception()
+            if error is not None:
+                self._fail(link, correlation, error)
+            else:
+                self._answer(link, correlation, reply.get())
+
+        reply.add_done_callback(told)
+        return _LATER
+
+    def _answer(self, link: AgentLink, correlation: int | None, data: Any) -> None:
+        self._send(link, Response(data), correlation)
+
+    def _fail(self, link: AgentLink, correlation: int | None, error: BaseException) -> None:
+        self._send(link, ErrorResponse(tuple(failure_of(error))), correlation)
+
+    @staticmethod
+    def _send(link: AgentLink, message: Response | ErrorResponse, correlation: int | None) -> None:
+        if correlation is None:
+            return
+        try:
+            link.handle.control.send(message, correlation=correlation, sender="hub")
+        except ChannelClosed:
+            # It has ended, and so has its wish.
+            return

@@ -1,0 +1,463 @@
+"""The scheduler: the actor around the engine.
+
+It owns the task channels of all agents and waits on them and on its mailbox at once, so a result goes from the
+socket to its future without changing threads. Each turn feeds what came to the engine, and then carries out what
+the engine decided: one message per agent and turn, however many tasks it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
+from actors.core.fleet import AgentExit
+from actors.errors import ActorsError, AgentLimitReached, ChannelClosed
+from actors.kernel.handlers import handles
+from actors.kernel.polling import PollingActor
+from actors.protocol.messages import (
+    Assignment,
+    AssignmentAck,
+    AssignmentRefusal,
+    Cancellation,
+    Outcome,
+    Progress,
+    Response,
+    Result,
+)
+from actors.protocol.messages import Recall as RecallMessage
+from actors.runtime import messages as m
+from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
+from actors.runtime.endings import agent_died
+from actors.runtime.outcomes import deliver, refuse
+
+if TYPE_CHECKING:
+    from actors.core.engine import Engine
+    from actors.kernel.reply import Reply
+    from actors.kernel.timers import Timer
+    from actors.protocol.messages import Envelope
+    from actors.runtime.peers import Peers
+
+__all__ = ["Scheduler"]
+
+_INTERRUPTED = int(Outcome.INTERRUPTED)
+
+
+class _Tick(NamedTuple):
+    """Something that the engine waits for is due."""
+
+
+class Scheduler(PollingActor):
+    """Decides which task goes where and when, and tells everyone concerned.
+
+    Args:
+        engine: the mind; it outlives a restart of this actor, and so do the links.
+        links: the agents' channels and status blocks.
+        peers: the system's other actors.
+        most: how many agents there may be.
+    """
+
+    def __init__(self, engine: Engine, links: AgentLinks, peers: Peers, most: int) -> None:
+        super().__init__()
+        self._engine = engine
+        self._links = links
+        self._peers = peers
+        self._most = most
+        self._timer: Timer | None = None
+        self._timer_due = 0.0
+        # Whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
+        self._work_told = False
+        self._waiting_for_idle: list[Reply[None]] = []
+        self._assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
+        self._carry: dict[type[Any], Callable[[Any], None]] = {
+            Assign: self._assign,
+            Recall: self._recall,
+            Interrupt: self._interrupt,
+            Look: self._look,
+            Kill: self._kill,
+            Resolve: self._resolve,
+            Spawn: self._spawn,
+            Retire: self._retire,
+            Publish: self._publish,
+        }
+        self._incoming: dict[type[Any], Callable[[str, int, Any, Envelope], None]] = {
+            Result: self._results,
+            Progress: self._progress,
+            AssignmentAck: self._started,
+            AssignmentRefusal: self._refused,
+            Response: self._given_back,
+        }
+
+    def on_start(self) -> None:
+        """Watch the task channels again after a restart; carry out what the engine had decided before it."""
+        for link in self._links:
+            self._watch(link)
+
+    def on_turn_end(self) -> None:
+        """Carry out all decisions of the turn, then set the clock for what is due next."""
+        engine, carry = self._engine, self._carry
+        engine.wanted = self._peers.wanted
+        while decided := engine.take():
+            for decision in decided:
+                carry[type(decision)](decision)
+        if self._assignments:
+            self._send_assignments()
+        if self._waiting_for_idle and not engine.unfinished:
+            for reply in self._waiting_for_idle:
+                reply.set(None)
+            self._waiting_for_idle.clear()
+        due = engine.next_due()
+        if due is not None and (self._timer is None or due < self._timer_due):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_due = due
+            self._timer = self.timers.once(max(0.0, due - self.clock.monotonic()), _Tick())
+
+    # What comes in
+
+    @handles(_Tick)
+    def _tick(self, message: _Tick) -> None:
+        self._timer = None
+        self._engine.tick(self.clock.monotonic())
+
+    @handles(m.SubmitTasks)
+    def _submit(self, message: m.SubmitTasks) -> None:
+        now = self.clock.monotonic()
+        for task in message.tasks:
+            try:
+                self._engine.submit(task, now)
+            except ActorsError as error:
+                refuse(task, error)
+            else:
+                if task.handle is not None:
+                    task.handle.set_accepted()
+
+    @handles(m.CancelTask)
+    def _cancel(self, message: m.CancelTask) -> bool:
+        return self._engine.cancel(message.number, message.reason, self.clock.monotonic())
+
+    @handles(m.ForgetTask)
+    def _forget(self, message: m.ForgetTask) -> None:
+        self._engine.take_result(message.number)
+
+    @handles(m.KnowType)
+    def _know(self, message: m.KnowType) -> None:
+        self._engine.profile_known(message.worker_type.profile, self.clock.monotonic())
+
+    @handles(m.WhenIdle)
+    def _when_idle(self, message: m.WhenIdle) -> None:
+        self._waiting_for_idle.append(self.defer())
+
+    @handles(m.TypeFailed)
+    def _type_failed(self, message: m.TypeFailed) -> None:
+        self._engine.type_failed(message.agent_type, message.error, self.clock.monotonic())
+
+    @handles(m.SpawnFailed)
+    def _spawn_failed(self, message: m.SpawnFailed) -> None:
+        self._engine.spawn_failed(message.agent_type, self.clock.monotonic())
+
+    @handles(m.RequestAgent)
+    def _request_agent(self, message: m.RequestAgent) -> None:
+        """Let one more agent of a type be started, if there is room for it."""
+        worker_type = message.worker_type
+        self._engine.type_mended(worker_type.name, self.clock.monotonic())
+        refused = self._engine.room_for(worker_type.name)
+        if refused:
+            raise AgentLimitReached(
+                f"no further agent of type {worker_type.name} can be started: {refused}; end one with terminate(…), "
+                "or allow more with max_agents",
+                limit=self._most,
+            )
+        self._tell_supervisor(
+            worker_type.name, m.SpawnAgent(message.config, message.job, self.defer() if message.answer else None)
+        )
+
+    @handles(m.AgentStarting)
+    def _starting(self, message: m.AgentStarting) -> None:
+        handle, now = message.handle, self.clock.monotonic()
+        link = self._links.add(handle, message.worker_type.name)
+        self._engine.agent_starting(
+            handle.agent,
+            handle.incarnation,
+            message.worker_type.profile_with(message.config),
+            message.config.concurrency,
+            now,
+            message.job,
+        )
+        self._watch(link)
+
+    @handles(m.AgentReady)
+    def _ready(self, message: m.AgentReady) -> None:
+        self._engine.agent_ready(message.agent, message.incarnation, self.clock.monotonic())
+
+    @handles(m.AgentGone)
+    def _gone(self, message: m.AgentGone) -> None:
+        """Take in what the agent had told before it ended, and only then that it has."""
+        link = self._links.get(message.agent, message.incarnation)
+        now = self.clock.monotonic()
+        running = message.report.running
+        begun = 0
+        if link is not None:
+            for received in self._receive(link):
+                self._received(received)
+            begun = message.report.started_seq - link.results
+            self.descriptors.unregister(link.task_fd)
+            self._links.remove(link)
+            self._assignments.pop(link, None)
+            link.handle.task.close()
+        task_id = None
+        if running is not None:
+            task = self._engine.task(running[0])
+            task_id = None if task is None else task.id
+        self._engine.agent_gone(
+            message.agent,
+            message.incarnation,
+            AgentExit(
+                running=None if running is None else (running[0], running[1]),
+                error=agent_died(message.report, message.agent_type, task_id),
+                replaced=message.replaced,
+                begun=begun,
+            ),
+            now,
+        )
+
+    @handles(m.DrainAgent)
+    def _drain_agent(self, message: m.DrainAgent) -> None:
+        self._engine.agent_drain(message.agent, self.clock.monotonic())
+
+    @handles(m.LimitBreached)
+    def _breached(self, message: m.LimitBreached) -> None:
+        self._engine.breached(
+            message.agent,
+            message.incarnation,
+            message.limit,
+            message.figure,
+            message.allowed,
+            self.clock.monotonic(),
+        )
+
+    @handles(m.AdmissionChanged)
+    def _admission(self, message: m.AdmissionChanged) -> None:
+        self._engine.admission(message.open, message.short, self.clock.monotonic())
+
+    @handles(m.AgentsMeasured)
+    def _measured(self, message: m.AgentsMeasured) -> None:
+        now = self.clock.monotonic()
+        for measure in message.measures:
+            self._engine.agent_measured(
+                measure.agent,
+                measure.incarnation,
+                (measure.free_cpu, measure.free_memory),
+                measure.inside,
+                now,
+            )
+
+    @handles(m.IsWorkLeft)
+    def _is_work_left(self, message: m.IsWorkLeft) -> None:
+        self._work_told = self._engine.working
+        self._peers.resources.tell(m.WorkBegan() if self._work_told else m.WorkEnded())
+
+    @handles(m.Ping)
+    def _ping(self, message: m.Ping) -> bool:
+        return True
+
+    @handles(m.TaskReceived)
+    def _received(self, message: m.TaskReceived) -> None:
+        agent, incarnation = message.agent, message.incarnation
+        for envelope in message.envelopes:
+            take = self._incoming.get(type(envelope.message))
+            if take is not None:
+                take(agent, incarnation, envelope.message, envelope)
+            else:
+                self._peers.hub.tell(m.ControlReceived(agent, incarnation, [envelope], None))
+        if message.broken is not None:
+            self._kill(Kill(agent, incarnation, message.broken))
+
+    def _results(self, agent: str, incarnation: int, message: Result, envelope: Envelope) -> None:
+        link = self._links.get(agent, incarnation)
+        if link is not None:
+            # One that never began has no place in the count of those that did.
+            link.results += sum(1 for fields in message.results if fields[2] != _INTERRUPTED or fields[3] is not None)
+            if link.jobs:
+                for fields in message.results:
+                    self._leave_job(link, fields[0])
+        self._engine.finished_many(agent, incarnation, message.results, self.clock.monotonic())
+
+    def _progress(self, agent: str, incarnation: int, message: Progress, envelope: Envelope) -> None:
+        self._engine.progressed(
+            agent,
+            incarnation,
+            message.number,
+            message.attempt,
+            message.fraction,
+            message.note,
+            message.time,
+            self.clock.monotonic(),
+        )
+        task = self._engine.task(message.number)
+        if task is not None and task.handle is not None and task.attempt == message.attempt:
+            task.handle.set_progress(message.fraction, message.note, message.time)
+
+    def _started(self, agent: str, incarnation: int, message: AssignmentAck, envelope: Envelope) -> None:
+        now = self.clock.monotonic()
+        self._engine.started(agent, incarnation, message.number, message.attempt, message.time, now)
+
+    def _leave_job(self, link: AgentLink, number: int) -> None:
+        job = link.jobs.pop(number, None)
+        if job is not None:
+            self._peers.hub.tell(m.JobChanged(link.agent, job, joined=False))
+
+    def _refused(self, agent: str, incarnation: int, message: AssignmentRefusal, envelope: Envelope) -> None:
+        link = self._links.get(agent, incarnation)
+        if link is not None:
+            self._leave_job(link, message.number)
+        now = self.clock.monotonic()
+        self._engine.refused(agent, incarnation, message.number, message.attempt, message.reason, now)
+
+    def _given_back(self, agent: str, incarnation: int, message: Response, envelope: Envelope) -> None:
+        link = self._links.get(agent, incarnation)
+        if link is not None:
+            for number, _ in message.data:
+                self._leave_job(link, number)
+        now = self.clock.monotonic()
+        self._engine.recalled(agent, incarnation, [(number, attempt) for number, attempt in message.data], now)
+
+    # What agents ask for their tasks
+
+    @handles(m.TaskWaiting)
+    def _waiting(self, message: m.TaskWaiting) -> None:
+        now = self.clock.monotonic()
+        if message.on is None:
+            self._engine.agent_resumed(message.agent, message.incarnation, message.number, now)
+        else:
+            self._engine.agent_waiting(message.agent, message.incarnation, message.number, message.on, now)
+
+    # What the program asks
+
+    @handles(m.Control)
+    def _control(self, message: m.Control) -> None:
+        now = self.clock.monotonic()
+        if message.word == "pause":
+            self._engine.pause(now)
+        else:
+            self._engine.resume(now)
+
+    @handles(m.CancelAll)
+    def _cancel_all(self, message: m.CancelAll) -> None:
+        now = self.clock.monotonic()
+        for task in list(self._engine.tasks()):
+            if not task.final:
+                self._engine.cancel(task.number, message.reason, now)
+
+    @handles(m.Inspect)
+    def _inspect(self, message: m.Inspect) -> Any:
+        """Answer a question about tasks, with the status blocks looked at first: they know what runs right now."""
+        for link in self._links:
+            self._look(Look(link.agent, link.incarnation))
+        return message.question(self._engine, self.clock.monotonic(), self.clock.utc() - self.clock.monotonic())
+
+    # What the engine decides
+
+    def _assign(self, decision: Assign) -> None:
+        agent, incarnation, task, attempt, nested = decision
+        link = self._links.get(agent, incarnation)
+        if link is None:
+            return
+        kind = task.kind
+        item = (
+            task.number,
+            attempt,
+            task.id,
+            kind.call,
+            task.payload,
+            task.results,
+            kind.timeout,
+            kind.idempotent,
+            kind.job,
+            nested,
+        )
+        if kind.job is not None:
+            link.jobs[task.number] = kind.job
+            self._peers.hub.tell(m.JobChanged(agent, kind.job, joined=True))
+        if not self._work_told:
+            self._work_told = True
+            self._peers.resources.tell(m.WorkBegan())
+        waiting = self._assignments.get(link)
+        if waiting is None:
+            self._assignments[link] = [item]
+        else:
+            waiting.append(item)
+
+    def _send_assignments(self) -> None:
+        assignments, self._assignments = self._assignments, {}
+        for link, items in assignments.items():
+            self._send(link, link.handle.task, Assignment(items))
+
+    def _recall(self, decision: Recall) -> None:
+        self._send_assignments()
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self._send(link, link.handle.control, RecallMessage(list(decision.tasks)), ask=True)
+
+    def _interrupt(self, decision: Interrupt) -> None:
+        self._send_assignments()
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            message = Cancellation(decision.number, decision.attempt, int(decision.cause), decision.reason)
+            self._send(link, link.handle.control, message)
+
+    def _send(self, link: AgentLink, channel: Any, message: Any, *, ask: bool = False) -> None:
+        """Write to an agent. One that is gone already is reported by its exit, one that takes nothing more is killed."""
+        try:
+            channel.send(message, correlation=RECALL if ask else None, sender="scheduler")
+        except ChannelClosed:
+            return
+        except ActorsError as error:
+            self._kill(Kill(link.agent, link.incarnation, f"it could not be written to: {error}"))
+
+    def _look(self, decision: Look) -> None:
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            running = link.handle.status.read().running
+            self._engine.observed(link.agent, link.incarnation, running, self.clock.monotonic())
+
+    def _kill(self, decision: Kill) -> None:
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self._tell_supervisor(link.agent_type, m.KillAgent(*decision))
+
+    def _resolve(self, decision: Resolve) -> None:
+        deliver(decision.task)
+
+    def _spawn(self, decision: Spawn) -> None:
+        self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))
+
+    def _retire(self, decision: Retire) -> None:
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self._tell_supervisor(link.agent_type, m.RetireAgent(*decision))
+
+    def _tell_supervisor(self, agent_type: str, message: Any) -> None:
+        self._peers.supervisors[agent_type].tell(message)
+
+    def _publish(self, decision: Publish) -> None:
+        self._peers.hub.tell(m.Publish(decision.event))
+
+    # The agents' task channels
+
+    def _watch(self, link: AgentLink) -> None:
+        link.watch_task(self.descriptors, partial(self._receive, link))
+
+    def _receive(self, link: AgentLink) -> Iterator[m.TaskReceived]:
+        """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
+        try:
+            envelopes = link.handle.task.receive(0)
+        except ChannelClosed:
+            self.descriptors.unregister(link.task_fd)
+        except ActorsError as error:
+            self.descriptors.unregister(link.task_fd)
+            yield m.TaskReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
+        else:
+            if envelopes:
+                yield m.TaskReceived(link.agent, link.incarnation, envelopes, None)

@@ -1,0 +1,297 @@
+"""From a call to a task: arguments bound and serialised in the caller's thread, so that mistakes show there."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from actors.core.retry import Backoff
+from actors.core.task import GENERAL_PURPOSE, Needs, Task, TaskKind
+from actors.core.taskspec import TaskSpec
+from actors.errors import ConfigError
+from actors.future import TaskFuture
+from actors.hosts.options import Options
+from actors.hosts.serialize import Call, ResultOf, pack_call
+from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
+from actors.protocol.messages import Priority
+from actors.runtime.worker_type import WorkerTypes
+
+__all__ = ["Submission"]
+
+_PLAIN = TaskOptions()
+_KINDS_KEPT = 4096
+_OPTION_FIELDS = frozenset(
+    {"priority", "timeout", "retries", "retry_on", "backoff", "requires", "idempotent", "duration", "type"}
+)
+
+
+class Submission:
+    """Makes the tasks of one system. Safe to use from any thread.
+
+    Args:
+        types: the worker types.
+    """
+
+    def __init__(self, types: WorkerTypes) -> None:
+        self.types = types
+        self._numbers = count(1)
+        # Ids of two systems never meet, and none comes from the clock.
+        self._token = secrets.token_hex(4)
+        self._kinds: dict[Any, TaskKind] = {}
+        self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
+
+    def next_id(self) -> tuple[int, str]:
+        """A new number and the id that goes with it."""
+        number = next(self._numbers)
+        return number, f"{self._token}-{number}"
+
+    def number_of(self, task_id: str) -> int:
+        """The number of a task of this system.
+
+        Raises:
+            ConfigError: it is no id of this system.
+        """
+        token, _, number = task_id.rpartition("-")
+        if token != self._token or not number.isdigit():
+            raise ConfigError(
+                f"{task_id!r} is no task of this system; take the id from a future's task_id",
+                key="task",
+                value=task_id,
+            )
+        return int(number)
+
+    def task(
+        self,
+        call: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options,
+        items: list[tuple[Any, ...]] | None = None,
+    ) -> Task:
+        """The task that makes a call.
+
+        Args:
+            call: a worker's task method or any callable.
+            args, kwargs: its arguments; futures of this system at the top level, or one list, tuple or dict deep,
+                stand for the results of their tasks.
+            options: how it is to be run.
+            items: make one call for each of these argument tuples instead, and give the list of what came of them.
+
+        Raises:
+            TypeError: it cannot be called, or not with these arguments.
+            ConfigError: nobody can take it, or an option is not allowed.
+            NotSerializable: the callable or an argument cannot be sent to another process.
+        """
+        kind = self.kind_of(call, options)
+        method = call if isinstance(call, TaskMethod) else None
+        if items is None:
+            self._check(call)(args, kwargs)
+        else:
+            for item in items:
+                self._check(call)(item, kwargs)
+        after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
+        args = tuple([_replaced(value, after, 1) for value in args])
+        if kwargs:
+            kwargs = {name: _replaced(value, after, 1) for name, value in kwargs.items()}
+        payload = pack_call(Call(None if method is not None else call, args, kwargs, items), f"the call of {kind.name}")
+        number, task_id = self.next_id()
+        return Task(
+            number,
+            task_id,
+            kind,
+            payload,
+            after=tuple(after),
+            inputs=options.inputs,
+            key=options.key,
+        )
+
+    def kind_of(self, call: Any, options: Options) -> TaskKind:
+        """What all submissions of a call with these options have in common; made once."""
+        if isinstance(call, TaskMethod):
+            key: Any = (call.owner, call.name, options.task, options.named, options.job)
+        elif callable(call):
+            key = (_name_of(call), options.task, options.named, options.job)
+        else:
+            raise TypeError(f"submit takes a worker's task method (Thumbnailer.shrink) or any callable, not {call!r}")
+        kind = self._kinds.get(key)
+        if kind is None:
+            kind = (
+                self._method_kind(call, options)
+                if isinstance(call, TaskMethod)
+                else self._call_kind(_name_of(call), options)
+            )
+            if len(self._kinds) >= _KINDS_KEPT:
+                self._kinds.clear()
+            self._kinds[key] = kind
+        return kind
+
+    def _method_kind(self, method: TaskMethod[Any, Any], options: Options) -> TaskKind:
+        if method.owner is None or not hasattr(method.owner, "agent_type"):
+            raise ConfigError(
+                f"{method.name} is a task of a class that is no worker: derive the class from actors.Worker",
+                key="worker",
+                value=method.owner,
+            )
+        worker_type = self.types.add(method.owner)
+        config = self.types.system_config
+        return self._make(
+            name=options.task.type or method.task_type,
+            needs=Needs(worker_type.name, options.pick("requires", method.options)),
+            call=method.name,
+            options=options,
+            below=method.options,
+            timeout=self.types.timeout_of(worker_type, options.pick("timeout", method.options)),
+            retries=config.retries,
+        )
+
+    def _call_kind(self, family: str, options: Options) -> TaskKind:
+        config = self.types.system_config
+        requires = options.pick("requires", _PLAIN)
+        if not requires:
+            self.types.named(GENERAL_PURPOSE)
+        timeout = options.task.timeout if "timeout" in options.named else config.callable_timeout
+        return self._make(
+            name=options.task.type or "general",
+            needs=Needs(None, requires) if requires else Needs(GENERAL_PURPOSE),
+            call="",
+            options=options,
+            below=_PLAIN,
+            timeout=None if timeout is None or math.isinf(timeout) else timeout,
+            retries=config.callable_retries,
+            family=family,
+        )
+
+    @staticmethod
+    def _make(
+        *,
+        name: str,
+        needs: Needs,
+        call: str,
+        options: Options,
+        below: TaskOptions,
+        timeout: float | None,
+        retries: int,
+        family: str = "",
+    ) -> TaskKind:
+        named = options.pick("retries", below)
+        retry_on = options.pick("retry_on", below)
+        least_errors = retries or 3
+        return TaskKind(
+            name=name,
+            needs=needs,
+            call=call,
+            job=options.job,
+            priority=int(options.pick("priority", below) or Priority.NORMAL),
+            timeout=timeout,
+            retries=retries if named is None else named,
+            error_retries=(least_errors if named is None else named) if retry_on else 0,
+            retry_on=retry_on,
+            backoff=options.pick("backoff", below) or Backoff(),
+            idempotent=options.pick("idempotent", below),
+            duration=options.pick("duration", below),
+            family=family,
+        )
+
+    def kind_of_fields(self, data: Mapping[str, Any]) -> TaskKind:
+        """The kind of a task that an agent submits, from the fields of its request: those that were named there.
+
+        Raises:
+            ConfigError: its worker is unknown, or a field has a value that is not allowed.
+        """
+        worker_type = self.types.named(data["worker"]) if data.get("worker") else None
+        method = None
+        if worker_type is not None and data.get("call"):
+            method = worker_type.worker.tasks().get(data["call"])
+            if method is None:
+                raise ConfigError(
+                    f"workers of type {worker_type.name} have no task {data['call']!r}", key="call", value=data["call"]
+                )
+        named = {name: data[name] for name in _OPTION_FIELDS if name in data}
+        if "backoff" in named:
+            named["backoff"] = Backoff(*named["backoff"])
+        if "retry_on" in named:
+            named["retry_on"] = tuple(named["retry_on"])
+        options = Options().updated({**named, "job": data.get("job")})
+        if method is not None:
+            return self.kind_of(method, options)
+        return self._call_kind(data.get("family") or "", options)
+
+    def spec_task(self, spec: TaskSpec, options: Options) -> Task:
+        """The task of work described as data.
+
+        Raises:
+            ConfigError: no worker takes it, or it does not know a field of the data.
+            NotSerializable: the data cannot be sent to another process.
+        """
+        if not isinstance(spec, TaskSpec):
+            raise ConfigError(f"submit_task takes a TaskSpec(…), not {spec!r}", key="spec", value=spec)
+        method = self.types.taking(spec.type, spec.agent_type)
+        named: dict[str, Any] = {
+            "priority": spec.priority,
+            "after": spec.after,
+            "requires": spec.requires | method.options.requires,
+            "retry_on": spec.retry_on or method.options.retry_on,
+            "backoff": spec.backoff,
+            "idempotent": spec.idempotent and method.options.idempotent,
+            "inputs": spec.inputs,
+            "type": spec.type,
+        }
+        for name in ("timeout", "retries", "duration", "key", "job"):
+            if getattr(spec, name) is not None:
+                named[name] = getattr(spec, name)
+        try:
+            return self.task(method, (), dict(spec.data), options.updated(named))
+        except TypeError as error:
+            raise ConfigError(
+                f"the data of a task of type {spec.type!r} does not fit: {error}", key="data", value=dict(spec.data)
+            ) from None
+
+    def _check(self, call: Any) -> Callable[[tuple[Any, ...], Any], None]:
+        if isinstance(call, TaskMethod):
+            return call.bind_check
+        key = getattr(call, "__code__", None)
+        if key is None:
+            return bound_check(call)
+        check = self._checks.get(key)
+        if check is None:
+            if len(self._checks) >= _KINDS_KEPT:
+                self._checks.clear()
+            check = self._checks[key] = bound_check(call)
+        return check
+
+    def _numbers_of(self, after: tuple[Any, ...]) -> list[int]:
+        numbers = []
+        for each in after:
+            if isinstance(each, TaskFuture):
+                numbers.append(each.number)
+            elif isinstance(each, str):
+                numbers.append(self.number_of(each))
+            else:
+                raise ConfigError(
+                    f"after takes futures of this system or ids of its tasks, not {each!r}",
+                    key="after",
+                    value=each,
+                    allowed="TaskFuture or task id",
+                )
+        return numbers
+
+
+def _name_of(call: Any) -> str:
+    module = getattr(call, "__module__", None) or "builtins"
+    return f"{module}.{getattr(call, '__qualname__', None) or type(call).__qualname__}"
+
+
+def _replaced(value: Any, after: dict[int, None], depth: int) -> Any:
+    """The value with `ResultOf` in the place of each future, down to one container; their numbers go into `after`."""
+    kind = type(value)
+    if kind is TaskFuture:
+        after[value.number] = None
+        return ResultOf(value.number)
+    if depth and kind in (list, tuple) and any(type(one) is TaskFuture for one in value):
+        return kind(_replaced(one, after, 0) for one in value)
+    if depth and kind is dict and any(type(one) is TaskFuture for one in value.values()):
+        return {name: _replaced(one, after, 0) for name, one in value.items()}
+    return value

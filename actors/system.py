@@ -1,0 +1,381 @@
+"""ActorSystem, the one place that puts everything together."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from actors.config import SystemConfig
+from actors.errors import ConfigError, SystemClosed
+from actors.future import TaskFuture
+from actors.hosts.host import Host
+from actors.hosts.loading import loading_worker
+from actors.hosts.options import Options
+from actors.hosts.process import ProcessHost
+from actors.hosts.thread import ThreadHost
+from actors.kernel.actor import Actor, ActorOptions
+from actors.kernel.ref import ActorRef
+from actors.protocol.events import Event, Scope, ShutdownInitiated
+from actors.runtime import messages as m
+from actors.runtime.administration import Administration, wanted
+from actors.runtime.assembly import Assembly
+from actors.runtime.event_stream import EventStream
+from actors.runtime.submitter import Submitter
+from actors.runtime.subscription import Subscription
+from actors.runtime.worker_type import WorkerLike, is_class_of
+from actors.workers import BUILT_IN
+
+__all__ = ["ActorSystem"]
+
+_log = logging.getLogger("actors")
+
+HostName = Literal["process", "thread"]
+
+
+def _process_host(system_id: str, workspaces: Path) -> Host:
+    return ProcessHost(system_id=system_id, root=str(workspaces))
+
+
+def _thread_host(system_id: str, workspaces: Path) -> Host:
+    del system_id, workspaces
+    return ThreadHost()
+
+
+_HOSTS: dict[str, Callable[[str, Path], Host]] = {"process": _process_host, "thread": _thread_host}
+_EXIT_TIMEOUT = 5.0
+
+
+class _Life:
+    """Where a system stands: new, running, closing, closed. `lock` guards the moves."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.assembly: Assembly | None = None
+        self.closing = False
+        self.closed = False
+        self.broken: BaseException | None = None
+        # Actors of the program's own, which end with the system.
+        self.actors: list[ActorRef[Any]] = []
+
+
+class ActorSystem(Submitter, Administration):
+    """Runs tasks on typed agents, each a process of its own.
+
+    Args:
+        workers: which worker types there are, and how many agents of each: a mapping from worker class (or what its
+            `configured(…)` gives) to a number (exactly so many) or a pair (least, most); or just the classes, whose
+            agents are started when there is work. Types that are not named become known when they are first used.
+        max_agents: how many agents may live at once; None: the largest of 5, the number of processors, and what the
+            workers ask for.
+        host: where agents run: "process", "thread" (for quick tests and debugging: a thread cannot be killed, has no
+            memory limit and shares the interpreter), or a `Host`.
+        config: settings; None loads them from the environment.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+
+    As a context manager it starts at the beginning; its end waits for all tasks, or, if it is left by an exception or
+    Ctrl-C, cancels them. Nothing is started before `start`, the first `submit`, or the `with`.
+
+    Example:
+        with ActorSystem({Thumbnailer: 2}) as system:
+            print(system.submit(Thumbnailer.shrink, "a.png", size=64).result())
+    """
+
+    def __init__(
+        self,
+        workers: Mapping[WorkerLike, int | tuple[int, int]] | Iterable[WorkerLike] | None = None,
+        *,
+        max_agents: int | None = None,
+        host: HostName | Host = "process",
+        config: SystemConfig | None = None,
+    ) -> None:
+        super().__init__(self, Options())
+        config = SystemConfig.load() if config is None else config
+        if not isinstance(config, SystemConfig):
+            raise ConfigError(f"config takes a SystemConfig, not {config!r}", key="config", value=config)
+        self._config = config if max_agents is None else config.merged(SystemConfig(max_agents=max_agents))
+        if isinstance(host, str) and host not in _HOSTS:
+            allowed = ", ".join(f'"{name}"' for name in _HOSTS)
+            raise ConfigError(f"host takes {allowed} or a Host, not {host!r}", key="host", value=host, allowed=allowed)
+        self._host = host
+        self._workers = _counted(workers)
+        self._life = _Life()
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        life = self._life
+        state = "closed" if life.closed else "new" if life.assembly is None else "running"
+        return f"<ActorSystem {state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "an ActorSystem cannot be sent to an agent: inside a task of a worker use self.submit, self.map and "
+            "self.options, which hand in work to the same system"
+        )
+
+    # Start and end
+
+    def start(self) -> Self:
+        """Start the system; nothing happens if it runs.
+
+        Raises:
+            SystemClosed: it was shut down, or belongs to another process.
+            ActorsError: it cannot be started; nothing is left behind.
+        """
+        self._running()
+        return self
+
+    def _running(self) -> Assembly:
+        """The running assembly, started if need be."""
+        life = self._life
+        if self._pid != os.getpid():
+            raise SystemClosed(
+                f"this ActorSystem belongs to process {self._pid}, and this is process {os.getpid()}, a fork of it: "
+                "its agents stayed there. Make a system of its own here"
+            )
+        if life.broken is not None:
+            raise SystemClosed(f"the system has failed: {life.broken}") from life.broken
+        if life.closing or life.closed:
+            raise SystemClosed("the system was shut down and takes no more work; make a new ActorSystem")
+        assembly = life.assembly
+        if assembly is not None:
+            return assembly
+        with life.lock:
+            if life.assembly is None:
+                life.assembly = self._start()
+            return life.assembly
+
+    def _start(self) -> Assembly:
+        agent = loading_worker()
+        if agent is not None:
+            raise SystemClosed(
+                f"a system is started while agent {agent} imports its worker: the module starts it when it is "
+                'imported. Start it under if __name__ == "__main__":, or in a function that the program calls'
+            )
+        host = self._host
+        make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
+        asked = sum(least if most is None else most for _, least, most in self._workers)
+        assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._broke)
+        assembly.start()
+        for worker, least, most in self._workers:
+            worker_type = assembly.types.add(worker, least, most)
+            for _ in range(least):
+                assembly.peers.scheduler.tell(m.RequestAgent(worker_type))
+        _SYSTEMS.add(self)
+        return assembly
+
+    def _broke(self, error: BaseException) -> None:
+        """A part of the system failed for good; nothing can be relied on, so everybody who waits is told."""
+        life = self._life
+        life.broken = error
+        _log.critical("The system has failed and ends: %s", error)
+        assembly = life.assembly
+        if assembly is not None:
+            ended = SystemClosed(f"the system has failed: {error}")
+            ended.__cause__ = error
+            for task in list(assembly.engine.tasks()):
+                handle, task.handle = task.handle, None
+                if isinstance(handle, TaskFuture):
+                    handle.set_error(ended)
+            threading.Thread(target=self._take_apart, args=(assembly, 0.0, str(error)), daemon=True).start()
+
+    def shutdown(self, wait: bool = True, cancel_tasks: bool = False, timeout: float = 30.0) -> None:
+        """End the system: it takes no more work, its agents end, nothing is left.
+
+        Args:
+            wait: wait for all tasks first; otherwise those that have not ended are cancelled.
+            cancel_tasks: cancel all tasks that have not ended.
+            timeout: seconds that agents have to end in order before they are killed.
+
+        A second call does nothing. Ctrl-C while it waits cancels the tasks, ends the system and is raised again.
+        """
+        life = self._life
+        with life.lock:
+            if life.closing or self._pid != os.getpid():
+                return
+            life.closing = True
+            assembly = life.assembly
+        if assembly is None:
+            life.closed = True
+            return
+        reason = "the system is shut down"
+        assembly.peers.hub.tell(m.Publish(ShutdownInitiated(source="system", reason=reason)))
+        interrupted: BaseException | None = None
+        try:
+            if cancel_tasks or not wait:
+                cancel_tasks = True
+            else:
+                assembly.peers.scheduler.ask_later(m.WhenIdle()).wait()
+        except BaseException as error:
+            interrupted, cancel_tasks = error, True
+        if cancel_tasks:
+            assembly.cancel_all(reason)
+            assembly.peers.scheduler.ask_later(m.WhenIdle()).wait(min(timeout, self._config.agent.grace))
+        self._take_apart(assembly, timeout, reason)
+        if interrupted is not None:
+            raise interrupted
+
+    def _take_apart(self, assembly: Assembly, timeout: float, reason: str) -> None:
+        life = self._life
+        try:
+            for ref in life.actors:
+                ref.stop(block=False)
+            assembly.end_agents(timeout, reason)
+        finally:
+            assembly.stop(timeout, reason)
+            life.closed = True
+            _SYSTEMS.discard(self)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.shutdown(cancel_tasks=error is not None)
+
+    # What `Submitter` needs
+
+    @property
+    def submission(self) -> Any:
+        """Makes tasks of calls."""
+        return self._running().submission
+
+    def open(self) -> None:
+        """Make ready to take work."""
+        self._running()
+
+    def send(self, task: Any) -> TaskFuture[Any]:
+        """Hand in a task that `submission` made."""
+        return self._running().send(task)
+
+    # Events
+
+    def subscribe(
+        self, kinds: type[Event] | Iterable[type[Event]], handler: Callable[[Any], object], scope: Scope = "global"
+    ) -> Subscription:
+        """Have a function called with each event of certain types, on a thread of the system's own.
+
+        Args:
+            kinds: event types; one of them may be a base class, which means all that derive from it.
+            handler: called with one event at a time. What it raises is logged. If it is slow, its events wait in a
+                bounded buffer, and those that did not fit are counted in the subscription's `missed`.
+            scope: how far it listens; the program hears every scope.
+
+        Returns:
+            The subscription, which `unsubscribe()` or the end of a `with` ends.
+
+        Raises:
+            ConfigError: something is no event type, or no function.
+        """
+        if not callable(handler):
+            raise ConfigError(f"handler takes a function, not {handler!r}", key="handler", value=handler)
+        assembly = self._running()
+        hub = assembly.peers.hub
+        subscription = assembly.dispatcher.subscribe(
+            _kinds(kinds), handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
+        )
+        hub.ask(m.AddListener(subscription))
+        return subscription
+
+    def events(self, *kinds: type[Event], scope: Scope = "global") -> EventStream:
+        """The events of certain types (none named: all) from now on, as an iterator and context manager.
+
+        Raises:
+            ConfigError: something is no event type.
+        """
+        hub = self._running().peers.hub
+        stream = EventStream(_kinds(kinds), scope, on_close=lambda ended: hub.tell(m.RemoveListener(ended)))
+        hub.ask(m.AddListener(stream))
+        return stream
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to its subscribers, in the program and in agents.
+
+        Raises:
+            ConfigError: it is no Event.
+        """
+        if not isinstance(event, Event):
+            raise ConfigError(
+                f"publish takes an Event, not {event!r}: derive a frozen dataclass from actors.Event", key="event"
+            )
+        self._running().peers.hub.tell(m.Publish(event))
+
+    # Actors of the program's own
+
+    def start_actor(
+        self,
+        actor_class: type[Actor],
+        *args: Any,
+        host: Literal["thread"] = "thread",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> ActorRef[Any]:
+        """Start an actor of one's own in a thread of the program; it ends with the system.
+
+        Args:
+            actor_class: derived from `Actor`.
+            *args, **kwargs: of its constructor.
+            host: where it runs.
+            name: for logs and errors.
+
+        Raises:
+            ConfigError: it is no actor class, or there is no such host for actors.
+        """
+        if not is_class_of(actor_class, Actor):
+            raise ConfigError(
+                f"start_actor takes a class derived from actors.Actor, not {actor_class!r}; for a Worker use spawn",
+                key="actor_class",
+                value=actor_class,
+            )
+        if host != "thread":
+            raise ConfigError(f'host of an actor is "thread", not {host!r}', key="host", value=host, allowed="thread")
+        self._running()
+        ref = actor_class.start_with(ActorOptions(name=name), *args, **kwargs)
+        self._life.actors.append(ref)
+        return ref
+
+
+def _kinds(kinds: type[Event] | Iterable[type[Event]]) -> tuple[type[Event], ...]:
+    found = (kinds,) if isinstance(kinds, type) else tuple(kinds)
+    for kind in found:
+        if not is_class_of(kind, Event):
+            raise ConfigError(
+                f"an event type is a class derived from actors.Event, not {kind!r}", key="kinds", value=kind
+            )
+    return found
+
+
+def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
+    """The workers with (least, most) each; None: as many as there is work for."""
+    if workers is None:
+        return []
+    if isinstance(workers, Mapping):
+        return [(worker, *wanted(worker, n)) for worker, n in workers.items()]
+    if isinstance(workers, type) or not isinstance(workers, Iterable):
+        raise ConfigError(
+            f"workers takes a mapping from worker class to a number, or a list of worker classes, not {workers!r}",
+            key="workers",
+            value=workers,
+        )
+    return [(worker, 0, None) for worker in workers]
+
+
+_SYSTEMS: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """End the systems that the program has forgotten, so that it can end."""
+    for system in list(_SYSTEMS):
+        system.shutdown(wait=False, timeout=_EXIT_TIMEOUT)
+
+
+atexit.register(_end_all)
