@@ -19,6 +19,7 @@ Problem = Literal[
     "missing",
     "not_a_file",
     "unsupported",
+    "analysis_failed",
 ]
 
 

@@ -158,11 +158,11 @@ def _is_wildcard(case: ast.match_case) -> bool:
     return isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None and case.pattern.name is None
 
 
-def _loop_points(node: Any) -> int:  # noqa: ANN401 - one of three node types, told by the table
+def _loop_points(node: Any) -> int:
     return 1 + bool(node.orelse)
 
 
-def _try_points(node: Any) -> int:  # noqa: ANN401
+def _try_points(node: Any) -> int:
     return len(node.handlers) + bool(node.orelse)
 
 
@@ -181,7 +181,7 @@ _POINTS: dict[type[ast.AST], Callable[[Any], int]] = {
 }
 
 
-def _guard_of(node: Any) -> Literal["call", "typing"] | None:  # noqa: ANN401 - an `if`, told by the caller
+def _guard_of(node: Any) -> Literal["call", "typing"] | None:
     """What a test at load time guards: imports for type checkers, or those of a file that is run as a program."""
     test = node.test
     if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name):

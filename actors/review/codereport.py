@@ -65,8 +65,10 @@ class HotFunction:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many functions have a complexity from `least` to `most` (None: no upper end), both inclusive, and what their
-    complexities sum up to."""
+    """How many functions have a complexity from `least` to `most`, and what their complexities sum up to.
+
+    Both ends are inclusive; `most` is None for no upper end.
+    """
 
     least: int
     most: int | None

@@ -218,7 +218,7 @@ def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes] | N
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
     try:
-        return subprocess.run(  # noqa: S603 - fixed words and a folder as working directory
+        return subprocess.run(
             [*_GIT, *arguments],
             cwd=folder,
             env=environment,

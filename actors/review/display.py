@@ -9,8 +9,10 @@ __all__ = ["columns", "count", "duration", "printable", "shorten", "size"]
 
 
 def printable(text: str) -> str:
-    """A text that can be shown anywhere: control characters, lone surrogates and characters that change the direction
-    of writing become escapes. File names are hostile input."""
+    """A text that can be shown anywhere, because file names are hostile input.
+
+    Control characters, lone surrogates and characters that change the direction of writing become escapes.
+    """
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
@@ -55,11 +57,11 @@ def count(value: int, noun: str = "", plural: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """A span of time in the unit that suits it."""
-    if seconds < 0.001:  # noqa: PLR2004 - below a millisecond
+    if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:
         return f"{seconds * 1e3:.0f} ms"
-    if seconds < 100:  # noqa: PLR2004 - three figures at most
+    if seconds < 100:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -70,7 +72,7 @@ def size(octets: int) -> str:
     """A number of bytes in the unit that suits it."""
     value = float(octets)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":  # noqa: PLR2004 - the base of the units
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError

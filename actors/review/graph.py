@@ -128,6 +128,6 @@ def _way_round(files: tuple[str, ...], graph: Mapping[str, Sequence[str]]) -> tu
                 break
         if not best or len(way) < len(best):
             best = tuple(reversed(way))
-        if len(best) == 3:  # noqa: PLR2004 - two files: no circle is shorter
+        if len(best) == 3:
             break
     return best

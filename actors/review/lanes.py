@@ -132,7 +132,7 @@ def _fits(group: Sequence[Span], span: Span, scale: float) -> bool:
     """Whether a span is too short to be drawn beside those before it. What failed is never hidden among others."""
     if span.status != group[-1].status or span.kind != group[-1].kind:
         return False
-    return (span.end - group[0].start) * scale < 2.5 and (span.start - group[-1].end) * scale < 1.0  # noqa: PLR2004
+    return (span.end - group[0].start) * scale < 2.5 and (span.start - group[-1].end) * scale < 1.0
 
 
 def _bar(group: Sequence[Span], first: float, scale: float, y: float, numbers: dict[str, int]) -> Bar:
@@ -159,7 +159,7 @@ def _ticks(seconds: float) -> Iterator[tuple[float, str]]:
         return
     power = 1e-6
     while True:
-        step = next((power * step for step in _TICK_STEPS if seconds / (power * step) <= 6), None)  # noqa: PLR2004
+        step = next((power * step for step in _TICK_STEPS if seconds / (power * step) <= 6), None)
         if step is not None:
             break
         power *= 10

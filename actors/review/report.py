@@ -149,7 +149,7 @@ def _environment() -> Environment:
 
 def _percent(value: float) -> str:
     """A share that is not nothing is never shown as 0."""
-    return f"{value:.1f} %" if value == 0 or value >= 0.05 else "< 0.1 %"  # noqa: PLR2004 - what rounds to 0.1
+    return f"{value:.1f} %" if value == 0 or value >= 0.05 else "< 0.1 %"
 
 
 def _utc(moment: datetime | None) -> datetime:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from actors.analysis.filereport import FileReport, ImportReport
 
@@ -45,29 +45,27 @@ class Resolver:
                 root = self._import_root(path)
                 top = path[len(root) :].lstrip("/").split("/", 1)[0]
                 self._offers[top.removesuffix(".pyi").removesuffix(".py")].add(root)
+        self._rules: dict[str, Callable[[str, ImportReport], tuple[set[str], str]]] = {
+            "bash": self._shell,
+            "c": self._include,
+            "cpp": self._include,
+            "java": self._java,
+            "javascript": self._script,
+            "ruby": self._ruby,
+            "rust": self._rust,
+            "tsx": self._script,
+            "typescript": self._script,
+        }
         self._by_name: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self._files):
             self._by_name[posixpath.basename(path)].append(path)
 
     def targets(self, report: FileReport, one: ImportReport) -> tuple[set[str], str]:
         """The files that an import means, and the name of what lies outside the tree (empty if it is inside)."""
-        language = report.language
-        if language == "python":
+        if report.language == "python":
             return self._python(report.path, one)
-        if language in {"c", "cpp"}:
-            return self._include(report.path, one.module)
-        if language in {"javascript", "typescript", "tsx"}:
-            return self._script(report.path, one.module)
-        if language == "java":
-            return self._java(one.module)
-        if language == "ruby":
-            return self._ruby(report.path, one)
-        if language == "rust":
-            return self._rust(report.path, one.module)
-        if language == "bash":
-            found = self._first([_join(posixpath.dirname(report.path), one.module), _join("", one.module)])
-            return found, "" if found else one.module
-        return set(), one.module
+        rule = self._rules.get(report.language or "")
+        return rule(report.path, one) if rule is not None else (set(), one.module)
 
     def _first(self, candidates: Sequence[str | None]) -> set[str]:
         for candidate in candidates:
@@ -112,8 +110,10 @@ class Resolver:
         return set(), parts[0]
 
     def _bases(self, path: str, top: str) -> Iterator[str]:
-        """Where an absolute import may start: beside the importer's own package, at the top, or at a place that only
-        one folder of the tree offers."""
+        """Where an absolute import may start.
+
+        Beside the importer's own package, at the top, or at a place that only one folder of the tree offers.
+        """
         own = self._import_root(path)
         likely = dict.fromkeys((own, "", "src"))
         yield from likely
@@ -144,7 +144,12 @@ class Resolver:
 
     # The others
 
-    def _include(self, path: str, module: str) -> tuple[set[str], str]:
+    def _shell(self, path: str, one: ImportReport) -> tuple[set[str], str]:
+        found = self._first([_join(posixpath.dirname(path), one.module), _join("", one.module)])
+        return found, "" if found else one.module
+
+    def _include(self, path: str, one: ImportReport) -> tuple[set[str], str]:
+        module = one.module
         plain = module.strip("<>")
         folder = posixpath.dirname(path)
         near = [] if module.startswith("<") else [_join(folder, plain), _join("", plain)]
@@ -161,7 +166,8 @@ class Resolver:
             for name in _INCLUDE_FOLDERS:
                 yield posixpath.join(above, name)
 
-    def _script(self, path: str, module: str) -> tuple[set[str], str]:
+    def _script(self, path: str, one: ImportReport) -> tuple[set[str], str]:
+        module = one.module
         if not module.startswith("."):
             # The package's name without the path inside it: `@scope/name/deep` and `name/deep`.
             deep = 2 if module.startswith("@") else 1
@@ -177,8 +183,8 @@ class Resolver:
         found = self._first(candidates)
         return found, "" if found else module
 
-    def _java(self, module: str) -> tuple[set[str], str]:
-        parts = module.split(".")
+    def _java(self, _path: str, one: ImportReport) -> tuple[set[str], str]:
+        parts = one.module.split(".")
         # A static import, or one of an inner class, goes on behind the class.
         for end in range(len(parts), 0, -1):
             suffix = "/".join(parts[:end]) + ".java"
@@ -193,17 +199,15 @@ class Resolver:
 
     def _ruby(self, path: str, one: ImportReport) -> tuple[set[str], str]:
         name = one.module if one.module.endswith(".rb") else one.module + ".rb"
-        if one.level:
-            candidates = [_join(posixpath.dirname(path), name)]
-        else:
-            candidates = [_join("lib", name), _join("", name)]
+        candidates = [_join(posixpath.dirname(path), name)] if one.level else [_join("lib", name), _join("", name)]
         found = self._first(candidates)
         return found, "" if found else one.module.split("/")[0]
 
-    def _rust(self, path: str, module: str) -> tuple[set[str], str]:
+    def _rust(self, path: str, one: ImportReport) -> tuple[set[str], str]:
         """`mod name;` names a file by rule; what `use` means depends on all that was declared."""
+        module = one.module
         if not module.startswith("mod "):
-            first = module.split("::")[0]
+            first = module.split("::", maxsplit=1)[0]
             return set(), "" if first in {"crate", "self", "super"} else first
         name = module.removeprefix("mod ")
         folder, file = posixpath.split(path)

@@ -147,7 +147,7 @@ def _hot_spots(code: CodeReport) -> Table:
 
 def _cycle_line(cycle: Cycle) -> str:
     way = [printable(path) for path in cycle.path]
-    shown = " → ".join(way[:5]) + (" → …" if len(way) > 5 else "")  # noqa: PLR2004
+    shown = " → ".join(way[:5]) + (" → …" if len(way) > 5 else "")
     more = f" ({len(cycle.files)} files in all)" if len(cycle.files) > len(set(cycle.path)) else ""
     return f"{shown}{more}{'' if cycle.at_load else ', closed by a call'}"
 

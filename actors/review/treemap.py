@@ -69,7 +69,8 @@ def lay_out_treemap(files: Sequence[FileSummary], width: int, height: int) -> Tr
 
     Args:
         files: of the tree; those without lines are left out.
-        width, height: of the picture, in the units that text is about 11 high in.
+        width: of the picture, in the units that text is about 11 high in.
+        height: likewise.
 
     Returns:
         The cells. What is too small to be seen is drawn together, folder by folder.
@@ -170,10 +171,10 @@ def _common_prefix(names: Sequence[str]) -> str:
     """The first word of most of the names, with the mark behind it: `test_` of the files of a test folder."""
     words = Counter(name[: name.index("_") + 1] for name in names if "_" in name[1:-1] and not name.startswith("_"))
     word, times = max(words.items(), key=lambda each: (each[1], each[0]), default=("", 0))
-    return word if 2 * times > len(names) > 2 else ""  # noqa: PLR2004
+    return word if 2 * times > len(names) > 2 else ""
 
 
-def _cell(  # noqa: PLR0913, PLR0917
+def _cell(  # noqa: PLR0917
     place: _Rectangle, kind: str, node_peak: int, label: str, note: str, title: str, prefix: str = ""
 ) -> Cell:
     x, y, width, height = (round(value, 1) for value in place)
@@ -215,7 +216,7 @@ def _rest_cell(nodes: Sequence[_Node], place: _Rectangle) -> Cell:
     files = sum(node.files for node in nodes)
     lines = sum(node.lines for node in nodes)
     peak = max(node.peak for node in nodes)
-    names = ", ".join(node.name for node in nodes[:6]) + (" …" if len(nodes) > 6 else "")  # noqa: PLR2004
+    names = ", ".join(node.name for node in nodes[:6]) + (" …" if len(nodes) > 6 else "")
     title = f"{count(files, 'smaller file')} ({names}): {count(lines, 'line')}, the most complex function at {peak}"
     return _cell(place, "rest", peak, f"+{count(files)}", count(lines, "line"), title)
 
@@ -227,7 +228,10 @@ def squarify(weights: Sequence[float], x: float, y: float, width: float, height:
 
     Args:
         weights: above 0, in descending order; their sum is the whole rectangle.
-        x, y, width, height: the rectangle.
+        x: left edge of the rectangle.
+        y: its upper edge.
+        width: of the rectangle, above 0.
+        height: likewise.
 
     Yields:
         (x, y, width, height) for each weight, in their order.

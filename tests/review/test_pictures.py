@@ -131,7 +131,7 @@ def test_each_agent_has_a_lane_and_every_bar_is_inside(spans: list[Span]) -> Non
         assert 0 <= lane.share <= 100
         assert any(bar.status == "failed" for bar in lane.bars) == (lane.failed > 0)
         for bar in lane.bars:
-            assert -0.01 <= bar.x
+            assert bar.x >= -0.01
             assert bar.x + bar.width <= Lanes.WIDTH + 1
 
 
