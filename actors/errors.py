@@ -15,6 +15,7 @@ __all__ = [
     "AgentLimitReached",
     "AskTimeout",
     "ChannelClosed",
+    "CommandFailed",
     "ConfigError",
     "DeadLetter",
     "DependencyFailed",
@@ -229,6 +230,18 @@ class LimitExceeded(ActorsError):
     limit: str | None
     figure: float | None
     allowed: float | None
+
+
+class CommandFailed(ActorsError):
+    """A command that a task ran could not be started, did not end in time, or ended badly.
+
+    `code` is its exit code, negative the number of a signal, None if it never ran.
+    """
+
+    argv: tuple[str, ...] | None
+    code: int | None
+    stdout: str | None
+    stderr: str | None
 
 
 class ResultTaken(ActorsError, concurrent.futures.InvalidStateError):

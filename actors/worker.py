@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, T
 
 from actors.config import AgentConfig, Limits
 from actors.errors import ConfigError
+from actors.hosts.insideagent import InsideAgent
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskDecorator, TaskMethod, TaskOptions, capability_set, task
 from actors.kernel.handlers import handles
 from actors.protocol.events import Event
@@ -42,7 +43,7 @@ def _refuse(owner: type[Any], name: str, value: Any, allowed: str) -> NoReturn:
     raise ConfigError(message, key=name, value=value, allowed=allowed)
 
 
-class Worker:
+class Worker(InsideAgent):
     """What an agent runs: a typed actor with tasks. Derive from it and decorate methods with `@task`.
 
     An agent makes one instance, in its own process; its constructor's arguments come from `configured` or from the

@@ -95,13 +95,13 @@ def dumps(value: Any, what: str = "the value") -> bytes:
     return _pickled(value, what, None)
 
 
-def loads(data: bytes | memoryview, what: str = "the value") -> Any:
-    """Read what `dumps` wrote.
+def loads(data: Payload, what: str = "the value") -> Any:
+    """Read what `dumps` or `pack_value` wrote.
 
     Raises:
         NotSerializable: it cannot be read here, whatever its classes raise; the cause is chained.
     """
-    return _unpickled(data, what, None)
+    return unpack_value(data, what)
 
 
 def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payload:

@@ -1,0 +1,249 @@
+"""One agent from its start to its end: puts the lanes together around a worker.
+
+start    register ▶ load the worker ▶ construct it ▶ on_start ▶ idle
+run      the task lane, in this thread; the control lane, in its own, from the start to the end
+end      terminating ▶ on_stop ▶ all results sent ▶ Terminated
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import socket
+import threading
+from typing import Any
+
+from actors.errors import ActorsError, ChannelClosed, ConfigError, SystemClosed
+from actors.hosts.asynclane import AsyncLane
+from actors.hosts.attempt import Attempt
+from actors.hosts.channel import Channel
+from actors.hosts.context import Context
+from actors.hosts.controllane import ControlLane
+from actors.hosts.host import LaunchSpec
+from actors.hosts.inbound import Inbound
+from actors.hosts.interrupts import FlagInterrupter, Interrupter
+from actors.hosts.limits import LimitKeeper
+from actors.hosts.loading import loading
+from actors.hosts.parts import AgentParts
+from actors.hosts.serialize import failure_of, loads
+from actors.hosts.statusblock import StatusWriter
+from actors.hosts.subtasks import SubTasks
+from actors.hosts.tasklane import TaskLane
+from actors.hosts.workspace import make_workspace, remove_workspace
+from actors.kernel.clock import Clock, SystemClock
+from actors.protocol.messages import HUB, Outcome, Registration, Terminated
+from actors.protocol.states import AgentState
+
+__all__ = ["Agent", "run"]
+
+_log = logging.getLogger("actors.agent")
+
+# How long the end waits for the control lane and for an event handler.
+_JOIN = 1.0
+
+
+def run(spec: LaunchSpec, task: Channel, control: Channel, status: StatusWriter) -> int:
+    """Be an agent, in a thread of the program.
+
+    Args:
+        spec: what to be.
+        task: the agent's end of the task plane.
+        control: its end of the control plane.
+        status: its status block.
+
+    Returns:
+        0 if it ended in order, 1 after a failed start or a fault of its own.
+    """
+    return Agent(
+        spec, task, control, status, clock=SystemClock(), interrupter=FlagInterrupter(), whole_process=False
+    ).run()
+
+
+class Agent:
+    """An agent, to be run in the thread that made its interrupter.
+
+    Args:
+        spec: what to be.
+        task: the agent's end of the task plane.
+        control: its end of the control plane.
+        status: its status block.
+        clock: the time.
+        interrupter: runs and interrupts bodies.
+        whole_process: the process is the agent's own.
+    """
+
+    def __init__(
+        self,
+        spec: LaunchSpec,
+        task: Channel,
+        control: Channel,
+        status: StatusWriter,
+        *,
+        clock: Clock,
+        interrupter: Interrupter,
+        whole_process: bool,
+    ) -> None:
+        self.parts = parts = AgentParts(spec, task, control, status, clock=clock, interrupter=interrupter)
+        self.inbound = Inbound(parts)
+        self.subtasks = SubTasks(parts)
+        self.limits = LimitKeeper(parts, whole_process=whole_process)
+        self.control_lane = ControlLane(parts, self.inbound, self.subtasks, self.limits)
+        self._control_thread = threading.Thread(target=self._run_control, name=f"{spec.agent} control", daemon=True)
+        self.lane: TaskLane | AsyncLane | None = None
+        self._workspace: Any = None
+        self._failure: BaseException | None = None
+
+    def run(self) -> int:
+        """From the start to the end. Returns the exit code."""
+        parts = self.parts
+        self._control_thread.start()
+        try:
+            if self.start():
+                self._work()
+        except ChannelClosed:
+            parts.ending.reason = parts.ending.reason or "the program is gone"
+        except BaseException as error:  # noqa: BLE001 - the agent's own fault, to be told before it ends
+            self._failure = error
+        return self.end()
+
+    def _run_control(self) -> None:
+        try:
+            self.control_lane.run()
+        except BaseException as error:  # noqa: BLE001 - without this lane nobody can reach the agent any more
+            _log.critical("%s: its control lane failed", self.parts.spec.agent, exc_info=error)
+            self.parts.ending.failure = error
+            self.control_lane.lost()
+
+    # --- the start -------------------------------------------------------------------------------------------------
+
+    def start(self) -> bool:
+        """Register, load the worker, start it. False if that failed; the agent is then in state error."""
+        parts, spec = self.parts, self.parts.spec
+        parts.control.send(self._registration(), recipient=HUB, sender=spec.agent)
+        outcome, value = parts.interrupter.call(Attempt.of_agent("the start"), self._start_worker, (), {})
+        if outcome is Outcome.VALUE and parts.ending.failure is None:
+            parts.slots.move_all(AgentState.IDLE)
+            parts.control.send(parts.heartbeat(), recipient=HUB, sender=spec.agent)
+            return True
+        parts.slots.move_all(AgentState.ERROR)
+        if parts.ending.reason is None:
+            self._failure = value
+            parts.ending.reason = f"it could not be started: {type(value).__name__}: {value}"
+        if self.lane is not None:
+            self.lane.ask_worker(value)
+        return False
+
+    def _registration(self) -> Registration:
+        spec = self.parts.spec
+        return Registration(
+            spec.agent,
+            spec.type,
+            spec.incarnation,
+            os.getpid(),
+            socket.gethostname(),
+            tuple(spec.capabilities),
+            dict(spec.limits),
+            self.parts.clock.utc(),
+            int(self.parts.slots.state),
+        )
+
+    def _start_worker(self) -> None:
+        parts, spec = self.parts, self.parts.spec
+        self._workspace = make_workspace(spec.workspace)
+        self.limits.set(spec.limits)
+        with loading(spec.agent):
+            kind = loads(spec.worker, f"the worker class of {spec.agent}")
+            args, kwargs = _arguments(spec)
+        tasks = getattr(kind, "__actors_tasks__", None)
+        if tasks is None:
+            raise ConfigError(f"{kind!r} is no worker: derive it from actors.Worker", key="worker", value=kind)
+        context = Context(parts, self.subtasks, self._workspace)
+        worker = kind.__new__(kind)
+        # Before the constructor, which may use it.
+        worker._context = context  # noqa: SLF001 - the agent and its worker belong together
+        methods = {name: getattr(worker, name) for name in tasks}
+        uses_loop = spec.concurrency > 1 or any(map(inspect.iscoroutinefunction, methods.values()))
+        self.lane = AsyncLane(parts, methods) if uses_loop else TaskLane(parts, methods)
+        if isinstance(self.lane, AsyncLane):
+            self.inbound.spawn = self.lane.spawn
+        context.lane = self.subtasks.lane = self.lane
+        worker.__init__(*args, **kwargs)
+        parts.worker = worker
+        self.inbound.ready(worker)
+        started = worker.on_start()
+        if inspect.iscoroutine(started):
+            parts.interrupter.complete(started)
+
+    def _work(self) -> None:
+        if self.lane is None:
+            raise SystemClosed(f"{self.parts.spec.agent} has no worker: start() comes first")
+        self.lane.run()
+        self._failure = self.parts.ending.failure
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    def end(self) -> int:
+        """End in order, whatever state it is in. Returns the exit code."""
+        parts = self.parts
+        ending = parts.ending
+        if ending.reason is None:
+            ending.reason = "it has ended" if self._failure is None else f"{type(self._failure).__name__}"
+        ending.when_empty = False
+        for slot in parts.slots.all:
+            if not slot.machine.can(AgentState.TERMINATING) and slot.machine.can(AgentState.ERROR):
+                slot.machine.move(AgentState.ERROR)
+            if slot.machine.can(AgentState.TERMINATING):
+                slot.machine.move(AgentState.TERMINATING)
+        # The control lane refuses from now on what comes on the task plane.
+        parts.control_bell.ring()
+        self._stop_worker()
+        gone = SystemClosed(f"{parts.spec.agent} ends: {ending.reason}")
+        self.inbound.end(_JOIN)
+        self.subtasks.end()
+        parts.requests.end(gone)
+        if isinstance(self.lane, AsyncLane):
+            self.lane.close()
+        self._say_goodbye()
+        self.control_lane.stop()
+        self._control_thread.join(_JOIN)
+        remove_workspace(self._workspace)
+        parts.close()
+        return 0 if self._failure is None else 1
+
+    def _stop_worker(self) -> None:
+        parts = self.parts
+        if parts.worker is None:
+            return
+        outcome, value = parts.interrupter.call(Attempt.of_agent("on_stop"), self._call_on_stop, (), {})
+        if outcome is not Outcome.VALUE:
+            _log.error("%s: on_stop failed", parts.spec.agent, exc_info=value)
+            if self._failure is None and outcome is not Outcome.INTERRUPTED:
+                self._failure = value
+
+    def _call_on_stop(self) -> None:
+        stopped = self.parts.worker.on_stop()
+        if inspect.iscoroutine(stopped):
+            self.parts.interrupter.complete(stopped)
+
+    def _say_goodbye(self) -> None:
+        """Send all that waits, and word of the end, as far as anybody listens."""
+        parts = self.parts
+        failure = None if self._failure is None else tuple(failure_of(self._failure))
+        try:
+            if parts.outbox.flush():
+                parts.status.flushed()
+            parts.control.send(
+                Terminated(parts.spec.agent, parts.spec.incarnation, parts.ending.reason or "", failure),
+                recipient=HUB,
+                sender=parts.spec.agent,
+            )
+        except ActorsError as error:
+            _log.info("%s: nobody hears that it ends: %s", parts.spec.agent, error)
+
+
+def _arguments(spec: LaunchSpec) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if not spec.arguments:
+        return (), {}
+    args, kwargs = loads(spec.arguments, f"the constructor arguments of {spec.agent}")
+    return tuple(args), dict(kwargs)

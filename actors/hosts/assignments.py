@@ -1,0 +1,103 @@
+"""The tasks that were assigned to an agent and have not started: its mailbox for work."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from actors.hosts.attempt import Attempt
+from actors.hosts.channel import Channel
+from actors.protocol.messages import Assignment, Envelope
+
+__all__ = ["Assignments"]
+
+
+class Assignments:
+    """Read from the task channel by whoever needs to know; started by the task lane, taken back by the control lane.
+
+    Args:
+        channel: the agent's end of the task plane.
+        stranger: called with each message on that plane that is no assignment.
+
+    Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out. Reading
+    goes in the order of the channel, under the lock.
+    """
+
+    def __init__(self, channel: Channel, stranger: Callable[[Envelope], None]) -> None:
+        self.channel = channel
+        self._stranger = stranger
+        self._lock = threading.Lock()
+        self._order: deque[Attempt] = deque()
+        self._unclaimed: dict[tuple[int, int], Attempt] = {}
+        self._nested: deque[Attempt] = deque()
+        self._refused: list[Attempt] | None = None
+
+    def __len__(self) -> int:
+        return len(self._unclaimed)
+
+    def read(self) -> bool:
+        """Take in what has arrived, without waiting. Returns whether anything had.
+
+        Raises:
+            ChannelClosed: the other end is gone.
+        """
+        with self._lock:
+            envelopes = self.channel.receive(0)
+            for envelope in envelopes:
+                message = envelope.message
+                if type(message) is not Assignment:
+                    self._stranger(envelope)
+                    continue
+                for fields in message.tasks:
+                    attempt = Attempt(*fields)
+                    if self._refused is not None:
+                        self._refused.append(attempt)
+                        continue
+                    self._unclaimed[attempt.number, attempt.attempt] = attempt
+                    (self._nested if attempt.nested else self._order).append(attempt)
+        return bool(envelopes)
+
+    def claim(self) -> Attempt | None:
+        """The next task to run; from now on it is running. None if none has been read."""
+        return self._claim(self._order) or (self._claim(self._nested) if self._nested else None)
+
+    def claim_nested(self) -> Attempt | None:
+        """The next task to run inside the one that waits for it."""
+        return self._claim(self._nested)
+
+    def _claim(self, line: deque[Attempt]) -> Attempt | None:
+        while line:
+            attempt = line.popleft()
+            # One that was withdrawn meanwhile is still in the line, and in it only.
+            if self._unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
+                return attempt
+        return None
+
+    def withdraw(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
+        """Take those of these (number, attempt) that have not started, also ones that are still in the channel."""
+        self.read()
+        taken = (self._unclaimed.pop((key[0], key[1]), None) for key in keys)
+        return [attempt for attempt in taken if attempt is not None]
+
+    def withdraw_all(self) -> list[Attempt]:
+        """Take all that have not started."""
+        return self.withdraw(list(self._unclaimed))
+
+    def close(self) -> None:
+        """Take no more: what is read from now on is only for `refused`. What was read before stays."""
+        self.read()
+        with self._lock:
+            if self._refused is None:
+                self._refused = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more."""
+        return self._refused is not None
+
+    def refused(self) -> list[Attempt]:
+        """What has arrived since it was closed, each once."""
+        with self._lock:
+            refused, self._refused = self._refused or [], [] if self._refused is not None else None
+        return refused

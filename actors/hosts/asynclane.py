@@ -1,0 +1,258 @@
+"""The task lane of an agent that runs async tasks: an event loop in the main thread, one slot for each task under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from actors.errors import ChannelClosed
+from actors.hosts.attempt import Attempt
+from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt, outcome_of
+from actors.hosts.lane import LaneBase, run_items
+from actors.hosts.parts import AgentParts
+from actors.hosts.requests import Answer
+from actors.hosts.serialize import failure_of
+from actors.hosts.slots import Slot
+from actors.protocol.messages import Outcome
+from actors.protocol.states import AgentState
+
+__all__ = ["AsyncLane"]
+
+_log = logging.getLogger("actors.agent")
+
+
+class AsyncLane(LaneBase):
+    """Runs as many async tasks at once as there are slots. A task that is no coroutine has the loop to itself."""
+
+    def __init__(self, parts: AgentParts, methods: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__(parts, methods)
+        self.loop = asyncio.new_event_loop()
+        self._free = list(reversed(parts.slots.all))
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._flushing = False
+        self._lost: ChannelClosed | None = None
+        parts.interrupter.complete = self._complete
+
+    def _complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Before and after the loop runs (in hooks) a coroutine is run to its end; else whoever called awaits it."""
+        return coroutine if self.loop.is_running() else self.loop.run_until_complete(coroutine)
+
+    def run(self) -> None:
+        """Work until the agent is to end.
+
+        Raises:
+            ChannelClosed: the program is gone.
+        """
+        loop, bell = self.loop, self.parts.task_bell
+        loop.add_reader(self.parts.assignments.channel.fileno(), self._readable)
+        loop.add_reader(bell.reader, self._rung)
+        bell.asleep = True
+        loop.call_soon(self._pump)
+        try:
+            while True:
+                try:
+                    loop.run_forever()
+                    break
+                except (SystemExit, KeyboardInterrupt, TaskInterrupted) as error:
+                    # Of a coroutine that a task started beside itself: asyncio lets these out of the loop.
+                    _log.error("%s: a coroutine that no task awaits ended", self.parts.spec.agent, exc_info=error)
+        finally:
+            loop.remove_reader(self.parts.assignments.channel.fileno())
+            loop.remove_reader(bell.reader)
+        if self._lost is not None:
+            raise self._lost
+
+    def close(self) -> None:
+        """End what the worker has left in the loop, and the loop."""
+        loop = self.loop
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel("the agent ends")
+        with contextlib.suppress(BaseException):
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    # --- callbacks of the loop -------------------------------------------------------------------------------------
+
+    def _rung(self) -> None:
+        bell = self.parts.task_bell
+        bell.drain()
+        bell.asleep = True
+        self._pump()
+
+    def _readable(self) -> None:
+        try:
+            self.parts.assignments.read()
+        except ChannelClosed as error:
+            self._lost = error
+            self.loop.stop()
+            return
+        self._pump()
+
+    def _pump(self) -> None:
+        """Start what there is a free slot for; stop when the agent is to end and nothing runs."""
+        parts = self.parts
+        while parts.errands:
+            parts.errands.popleft()()
+        while self._free and not parts.ending.asked and (attempt := parts.assignments.claim()) is not None:
+            self._start(self._free.pop(), attempt)
+        if self.over() and len(self._free) == len(parts.slots.all) and not self._tasks:
+            self.loop.stop()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        try:
+            self.flush()
+        except ChannelClosed as error:
+            self._lost = error
+            self.loop.stop()
+
+    # --- one task --------------------------------------------------------------------------------------------------
+
+    def _start(self, slot: Slot, attempt: Attempt) -> None:
+        parts = self.parts
+        if parts.outbox:
+            self.before_start()
+        slot.attempt = attempt
+        try:
+            slot.machine.move(AgentState.ASSIGNED)
+            function, args, kwargs = self.read_call(attempt)
+            attempt.started = parts.monotonic()
+            parts.status.begin(attempt.number, attempt.attempt, attempt.started)
+            slot.machine.move(AgentState.WORKING)
+            if parts.acknowledges:
+                self.acknowledge(attempt)
+            outcome, value = parts.interrupter.call(attempt, function, args, kwargs)
+        except BaseException as error:  # noqa: BLE001 - a fault of the agent itself
+            self.fault(slot, attempt, error)
+            self._release(slot)
+            return
+        if outcome is Outcome.VALUE and inspect.iscoroutine(value):
+            attempt.ended = False
+            context = contextvars.copy_context()
+            context.run(coroutine_attempt.set, attempt)
+            task = self.loop.create_task(value, context=context)
+            self._tasks.add(task)
+            attempt.cancel = lambda: self._cancel_soon(attempt, task)
+            task.add_done_callback(lambda _: self._awaited(slot, attempt, task), context=contextvars.Context())
+            if attempt.pending:
+                self._cancel(attempt, task)
+        else:
+            self._end(slot, attempt, outcome, value)
+
+    def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
+        """The body of a task with many items; a coroutine if there is one for each item."""
+        if not inspect.iscoroutinefunction(function):
+            return run_items(function, items, self._complete)
+
+        async def run_all() -> list[tuple[bool, Any]]:
+            outcomes: list[tuple[bool, Any]] = []
+            for args in items:
+                try:
+                    outcomes.append((True, await function(*args)))
+                except Exception as error:  # noqa: BLE001 - it is this item's outcome
+                    outcomes.append((False, tuple(failure_of(error))))
+            return outcomes
+
+        return run_all()
+
+    def _awaited(self, slot: Slot, attempt: Attempt, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        attempt.ended = True
+        attempt.cancel = None
+        try:
+            value = task.result()
+            outcome = Outcome.VALUE
+            if attempt.interrupted:
+                outcome, value = Outcome.INTERRUPTED, TaskInterrupted.of(attempt)
+        except BaseException as error:  # noqa: BLE001 - whatever a body raises is its outcome
+            outcome, value = outcome_of(attempt, error)
+        self._end(slot, attempt, outcome, value)
+
+    def _end(self, slot: Slot, attempt: Attempt, outcome: Outcome, value: Any) -> None:
+        parts = self.parts
+        machine = slot.machine
+        with parts.interrupter.shielded:
+            try:
+                if machine.state is not AgentState.WORKING:
+                    machine.move(AgentState.WORKING)
+                machine.move(AgentState.COMPLETING)
+                self.finish(slot, attempt, outcome, value)
+                parts.status.finish()
+                machine.move(AgentState.IDLE)
+            except ChannelClosed as error:
+                self._lost = error
+                self.loop.stop()
+            except BaseException as error:  # noqa: BLE001 - a fault of the agent itself
+                self.fault(slot, attempt, error)
+            self._release(slot)
+
+    def _release(self, slot: Slot) -> None:
+        slot.attempt = None
+        parts = self.parts
+        others = parts.slots.running()
+        if others:
+            # The status block names one task: one that still runs.
+            parts.status.resume(others[0].number, others[0].attempt, others[0].started)
+        if slot.machine.state is AgentState.IDLE:
+            self._free.append(slot)
+        self._flush_soon()
+        self.loop.call_soon(self._pump)
+
+    # --- interruption ----------------------------------------------------------------------------------------------
+
+    def _cancel_soon(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
+        # The loop may be closed by now.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._cancel, attempt, task)
+
+    def _cancel(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
+        if attempt.pending and not attempt.ended:
+            task.cancel(str(TaskInterrupted.of(attempt)))
+
+    # --- waits and handlers ----------------------------------------------------------------------------------------
+
+    def wait(self, answer: Answer[Any], state: AgentState, deadline: float | None) -> bool:
+        """Wait in a body, with the loop standing still; coroutines had better await."""
+        parts = self.parts
+        attempt = self.attempt_in_hand()
+        slot = None if attempt is None else self.slot_of(attempt)
+        machine = None if slot is None or slot.machine.state is not AgentState.WORKING else slot.machine
+        there = threading.Event()
+        answer.add_done_callback(lambda _: there.set())
+        if machine is not None:
+            with parts.interrupter.shielded:
+                machine.move(state)
+        try:
+            return there.wait(None if deadline is None else max(0.0, deadline - parts.monotonic()))
+        finally:
+            if machine is not None and machine.state is state:
+                machine.move(AgentState.WORKING)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any], ended: Callable[[Outcome, Any], None]) -> None:
+        """Run a handler that is a coroutine."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+
+        def done(_: object) -> None:
+            self._tasks.discard(task)
+            try:
+                ended(Outcome.VALUE, task.result())
+            except BaseException as error:  # noqa: BLE001 - it concerns this message only
+                ended(Outcome.ERROR, error)
+            self._pump()
+
+        task.add_done_callback(done)

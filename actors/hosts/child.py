@@ -1,0 +1,69 @@
+"""The entry of an agent's process: signals, faulthandler, the channels; then `Agent`."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import signal
+import sys
+from types import FrameType
+
+from actors.hosts.agent import Agent
+from actors.hosts.channel import SocketChannel
+from actors.hosts.host import LaunchSpec
+from actors.hosts.interrupts import SignalInterrupter
+from actors.hosts.statusblock import StatusWriter
+from actors.kernel.clock import SystemClock
+from actors.logs import AgentLogForwarder
+
+__all__ = ["run_agent"]
+
+_CONTROL_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) -> int:
+    """Be an agent: the whole life of its process.
+
+    Args:
+        spec_bytes: the `LaunchSpec`.
+        task_fd: its end of the task plane.
+        control_fd: its end of the control plane.
+        status_fd: its status block.
+
+    Returns:
+        The exit code: 0 if it ended in order, 1 after a failed start or a fault of its own.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        faulthandler.enable(file=2)
+    spec = LaunchSpec.from_bytes(spec_bytes)
+    agent = Agent(
+        spec,
+        SocketChannel.of_fd(task_fd, blocking=True, trusted=True),
+        SocketChannel.of_fd(control_fd, blocking=True, trusted=True),
+        StatusWriter.of_fd(status_fd),
+        clock=SystemClock(),
+        interrupter=SignalInterrupter(),
+        whole_process=True,
+    )
+    for number in _CONTROL_SIGNALS:
+        signal.signal(number, _leave_to_control_lane)
+    # The number of a signal is written there by the handler that Python has in C, at once, also while the main thread
+    # is busy in C; the control lane reads it.
+    signal.set_wakeup_fd(agent.parts.control_bell.writer, warn_on_full_buffer=False)
+    forwarder = AgentLogForwarder(agent.parts.forward_log, source=spec.agent, level=spec.log_level)
+    forwarder.install()
+    try:
+        return agent.run()
+    finally:
+        forwarder.remove()
+        signal.set_wakeup_fd(-1)
+        # The process ends without the interpreter's own end, which would wait for threads that nobody needs.
+        atexit._run_exitfuncs()  # noqa: SLF001 - the only way to run them
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+
+
+def _leave_to_control_lane(number: int, frame: FrameType | None) -> None:
+    """A handler there must be, for the number to be written; it has nothing left to do."""

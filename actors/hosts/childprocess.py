@@ -1,0 +1,258 @@
+"""A command that a task runs: in a process group of its own, with bounded output, ended with the task at the latest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from actors.errors import CommandFailed, ConfigError
+
+__all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished"]
+
+OUTPUT_LIMIT = 1 << 20
+"""How many bytes of each stream are kept, the last ones."""
+
+_READ = 1 << 16
+# Where the end of a process cannot be polled for, look for it this often.
+_LOOK_EVERY = 0.05
+_TOLD = 2000
+
+OnOutput = Callable[[str, str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended.
+
+    `code` is its exit code, negative the number of the signal that ended it. `stdout` and `stderr` are text; of long
+    output only the last part is there, and `truncated` is set.
+    """
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+    truncated: bool
+    seconds: float
+
+
+class _Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self.truncated = False
+
+    def add(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        while self._size - len(self._parts[0]) >= self._limit:
+            self._size -= len(self._parts.popleft())
+            self.truncated = True
+
+    def text(self) -> str:
+        data = b"".join(self._parts)
+        if len(data) > self._limit:
+            self.truncated = True
+            data = data[-self._limit :]
+        return data.decode(errors="replace")
+
+
+class ChildProcess:
+    """One command under way.
+
+    Args:
+        argv: the program and its arguments, each by itself; no shell reads them.
+        cwd: where it runs; None is where the agent runs.
+        env: its whole environment; None is the agent's.
+        stdin: what it reads; None is nothing.
+        limit: how many bytes of each output stream to keep.
+        on_output: called with "stdout" or "stderr" and each piece of text as it comes.
+
+    Raises:
+        ConfigError: `argv` is no list of texts.
+        CommandFailed: there is no such program, or it cannot be started.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | str | None = None,
+        limit: int = OUTPUT_LIMIT,
+        on_output: OnOutput | None = None,
+    ) -> None:
+        if isinstance(argv, str | bytes) or not argv:
+            raise ConfigError(
+                f'argv is a list, the program and each argument by itself, as ["git", "status"], not {argv!r}',
+                key="argv",
+                value=argv,
+            )
+        self.argv = tuple(os.fspath(word) for word in argv)
+        self._on_output = on_output
+        self._began = time.monotonic()
+        self._input = memoryview(stdin.encode() if isinstance(stdin, str) else stdin or b"")
+        self._tails = {"stdout": _Tail(limit), "stderr": _Tail(limit)}
+        try:
+            self._process = subprocess.Popen(
+                self.argv,
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            )
+        except OSError as error:
+            message = f"{self.argv[0]} cannot be started: {error.strerror or error}"
+            raise CommandFailed(message, argv=self.argv, code=None, stdout="", stderr="") from error
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also the id of its group."""
+        return self._process.pid
+
+    def finish(self, timeout: float | None = None) -> Finished:
+        """Read its output until it has ended. On any exception, also an interruption, it is ended with its group.
+
+        Args:
+            timeout: seconds; None without end.
+
+        Raises:
+            CommandFailed: it did not end within `timeout` and was ended.
+        """
+        deadline = None if timeout is None else self._began + timeout
+        try:
+            self._read_all(deadline)
+            code = self._process.wait()
+        except BaseException:
+            self.end()
+            raise
+        self.end()
+        stdout, stderr = self._tails["stdout"].text(), self._tails["stderr"].text()
+        truncated = any(tail.truncated for tail in self._tails.values())
+        return Finished(self.argv, code, stdout, stderr, truncated, time.monotonic() - self._began)
+
+    def end(self) -> None:
+        """Kill what is left of its group, reap it and free its pipes. Does nothing more the second time."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def failure(self, finished: Finished) -> CommandFailed:
+        """The error for a command that did not end well."""
+        how = f"was ended by {_signal_name(-finished.code)}" if finished.code < 0 else f"ended with {finished.code}"
+        told = finished.stderr.strip() or finished.stdout.strip()
+        message = f"{' '.join(self.argv)} {how}" + (f":\n{told[-_TOLD:]}" if told else "")
+        return CommandFailed(
+            message, argv=self.argv, code=finished.code, stdout=finished.stdout, stderr=finished.stderr
+        )
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _read_all(self, deadline: float | None) -> None:
+        process = self._process
+        exited = _exit_descriptor(process.pid)
+        try:
+            with selectors.DefaultSelector() as selector:
+                for name in ("stdout", "stderr"):
+                    stream: IO[bytes] = getattr(process, name)
+                    os.set_blocking(stream.fileno(), False)
+                    selector.register(stream, selectors.EVENT_READ, name)
+                if process.stdin is not None:
+                    os.set_blocking(process.stdin.fileno(), False)
+                    selector.register(process.stdin, selectors.EVENT_WRITE, "stdin")
+                if exited is not None:
+                    selector.register(exited, selectors.EVENT_READ, "exit")
+                self._pump(selector, deadline, polls=exited is None)
+        finally:
+            if exited is not None:
+                os.close(exited)
+
+    def _pump(self, selector: selectors.BaseSelector, deadline: float | None, *, polls: bool) -> None:
+        """Move data until the process has ended. A grandchild may hold the pipes open: nobody waits for that."""
+        ended = False
+        while not ended:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                self._out_of_time()
+            wait = left if not polls else min(_LOOK_EVERY, left if left is not None else _LOOK_EVERY)
+            for key, _ in selector.select(wait):
+                if key.data == "exit":
+                    ended = True
+                elif key.data == "stdin":
+                    self._write(selector, key.fileobj)
+                elif not self._read(key.data, key.fd):
+                    selector.unregister(key.fileobj)
+            if polls and self._process.poll() is not None:
+                ended = True
+        for name in ("stdout", "stderr"):
+            while self._read(name, getattr(self._process, name).fileno()):
+                pass
+
+    def _read(self, name: str, descriptor: int) -> bool:
+        """Take one piece. False if there is none now, or never again."""
+        try:
+            data = os.read(descriptor, _READ)
+        except BlockingIOError:
+            return False
+        if not data:
+            return False
+        self._tails[name].add(data)
+        if self._on_output is not None:
+            self._on_output(name, data.decode(errors="replace"))
+        return True
+
+    def _write(self, selector: selectors.BaseSelector, stream: Any) -> None:
+        try:
+            self._input = self._input[os.write(stream.fileno(), self._input[:_READ]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            # It reads no more: what is left is not wanted.
+            self._input = memoryview(b"")
+        if not self._input:
+            selector.unregister(stream)
+            stream.close()
+
+    def _out_of_time(self) -> None:
+        seconds = time.monotonic() - self._began
+        self.end()
+        raise CommandFailed(
+            f"{' '.join(self.argv)} did not end within {seconds:.1f} s and was killed",
+            argv=self.argv,
+            code=self._process.returncode,
+            stdout=self._tails["stdout"].text(),
+            stderr=self._tails["stderr"].text(),
+        )
+
+
+def _exit_descriptor(pid: int) -> int | None:
+    """A descriptor that is readable when the process has ended, where there are such."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,155 @@
+"""What others send to a worker: messages for its handlers, and events that it subscribed to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from actors.hosts.attempt import Attempt
+from actors.hosts.eventfeed import EventFeed
+from actors.hosts.parts import AgentParts
+from actors.hosts.refusals import no_handler
+from actors.hosts.serialize import loads, pack_value
+from actors.kernel.handlers import Entry, HandlerTable
+from actors.protocol.events import KNOWN_EVENTS
+from actors.protocol.messages import CoordinationRequest, Envelope, EventMessage, Outcome
+
+__all__ = ["Inbound"]
+
+_log = logging.getLogger("actors.agent")
+
+Ended = Callable[[Outcome, Any], None]
+
+
+class Inbound:
+    """Ordinary handlers run in the task lane, between tasks or while the task waits; urgent ones in the control lane.
+
+    Attributes:
+        spawn: runs a handler that is an `async def`, and tells how it ended; None where there is no event loop, and the
+            task lane waits for such a handler.
+    """
+
+    def __init__(self, parts: AgentParts) -> None:
+        self._parts = parts
+        self._table: HandlerTable | None = None
+        self._feed: EventFeed | None = None
+        self.spawn: Callable[[Coroutine[Any, Any, Any], Ended], None] | None = None
+
+    def ready(self, worker: Any) -> None:
+        """The worker is there."""
+        self._table = HandlerTable.of(type(worker))
+        self._feed = EventFeed(self._tell_event, f"{self._parts.spec.agent} events")
+
+    def end(self, timeout: float) -> None:
+        """No event is handled any more."""
+        if self._feed is not None:
+            self._feed.end(timeout)
+
+    # --- messages --------------------------------------------------------------------------------------------------
+
+    def offer(self, envelope: Envelope, request: CoordinationRequest) -> None:
+        """In the control lane: a request has come."""
+        if request.topic != "message":
+            _log.warning("%s: a request of unknown topic %r came", self._parts.spec.agent, request.topic)
+            name = f"a request of topic {request.topic!r}"
+            self._parts.respond_error(envelope, no_handler(self._parts.spec.agent, name, self._parts.slots.state))
+            return
+        if self._table is not None and self._table.any_urgent:
+            # Only the message itself tells whether it is urgent.
+            message = loads(request.data, "the message")
+            if self._table.is_urgent(type(message)):
+                self._handle_urgent(envelope, message)
+            else:
+                self._parts.leave(partial(self._handle, envelope, message))
+            return
+        self._parts.leave(partial(self._open, envelope, request.data))
+
+    def own(self, envelope: Envelope, message: Any) -> None:
+        """In the control lane: one of the library's own messages has come, for a worker that handles such."""
+        if self._table is not None and self._table.find(type(message)) is not None:
+            self._parts.leave(partial(self._handle, envelope, message))
+
+    def _open(self, envelope: Envelope, data: Any) -> None:
+        try:
+            message = loads(data, "the message")
+        except BaseException as error:  # noqa: BLE001 - it concerns this message only
+            self._ended(envelope, "a message", Outcome.ERROR, error)
+            return
+        self._handle(envelope, message)
+
+    def _entry(self, envelope: Envelope, message: Any) -> tuple[Entry, Callable[..., Any]] | None:
+        """The handler that takes a message now; else the sender is told why there is none."""
+        parts = self._parts
+        state = parts.slots.state
+        kind = type(message)
+        entry = None if self._table is None else self._table.find(kind)
+        if entry is None:
+            _log.warning("%s: no handler takes %s", parts.spec.agent, kind.__qualname__)
+            parts.respond_error(envelope, no_handler(parts.spec.agent, kind.__qualname__, state))
+            return None
+        function = entry.pick(state)
+        if function is None:
+            parts.respond_error(envelope, entry.refusal(parts.spec.agent, message, state))
+            return None
+        return entry, function
+
+    def _handle(self, envelope: Envelope, message: Any) -> None:
+        parts = self._parts
+        found = self._entry(envelope, message)
+        if found is None:
+            return
+        name = f"the handler of {type(message).__qualname__}"
+        outcome, value = parts.interrupter.call(Attempt.of_agent(name), found[1], (parts.worker, message), {})
+        if self.spawn is not None and isinstance(value, Coroutine):
+            self.spawn(value, partial(self._ended, envelope, name))
+        else:
+            self._ended(envelope, name, outcome, value)
+
+    def _handle_urgent(self, envelope: Envelope, message: Any) -> None:
+        found = self._entry(envelope, message)
+        if found is None:
+            return
+        name = f"the handler of {type(message).__qualname__}"
+        try:
+            outcome, value = Outcome.VALUE, found[1](self._parts.worker, message)
+        except BaseException as error:  # noqa: BLE001 - it concerns this message only
+            outcome, value = Outcome.ERROR, error
+        self._ended(envelope, name, outcome, value)
+
+    def _ended(self, envelope: Envelope, name: str, outcome: Outcome, value: Any) -> None:
+        parts = self._parts
+        if outcome is Outcome.VALUE and envelope.correlation is not None:
+            try:
+                parts.respond(envelope, pack_value(value, "the answer"))
+            except BaseException as error:  # noqa: BLE001 - as above
+                outcome, value = Outcome.ERROR, error
+        if outcome is Outcome.VALUE:
+            return
+        if envelope.correlation is not None:
+            parts.respond_error(envelope, value)
+        else:
+            _log.error("%s: %s failed", parts.spec.agent, name, exc_info=value)
+            parts.fault(value, name)
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def event(self, message: EventMessage) -> None:
+        """In the control lane: an event has come."""
+        if self._feed is not None:
+            self._feed.put(message)
+
+    def _tell_event(self, message: EventMessage) -> None:
+        worker = self._parts.worker
+        try:
+            kind = KNOWN_EVENTS.get(message.type)
+            if kind is not None and isinstance(message.data, dict):
+                told = {**message.data, "source": message.source, "scope": message.scope, "time": message.time}
+                event: Any = kind(**told)
+            else:
+                event = loads(message.data, f"the event {message.type}")
+            worker.on_event(event)
+        except BaseException as error:  # noqa: BLE001 - it concerns this event only
+            _log.error("%s: on_event failed on %s", self._parts.spec.agent, message.type, exc_info=error)
+            self._parts.fault(error, "on_event")

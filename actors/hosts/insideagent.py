@@ -1,0 +1,317 @@
+"""What a worker sees and does inside its agent; without an agent, the least that lets its tasks run as plain methods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, ClassVar, Literal, ParamSpec, TypeVar, overload
+
+from actors.config import LimitName
+from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
+from actors.hosts.attempt import Attempt
+from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
+from actors.hosts.context import Context
+from actors.hosts.options import Options
+from actors.hosts.taskmethod import TaskMethod
+from actors.hosts.workspace import atomic_write
+from actors.logs import get_logger
+from actors.protocol.events import Event, Scope
+from actors.protocol.messages import AdjustmentAnswer
+
+__all__ = ["InsideAgent", "SubSubmitter"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class InsideAgent:
+    """The part of `Worker` that speaks to the agent and, through it, to the system."""
+
+    agent_type: ClassVar[str]
+
+    _context: Context | None = None
+
+    def _inside(self, what: str) -> Context:
+        if self._context is None:
+            raise ActorsError(
+                f"{what} is for a worker inside an agent; this {type(self).__qualname__} is a plain object"
+            )
+        return self._context
+
+    def _attempt(self) -> Attempt | None:
+        return None if self._context is None else self._context.attempt
+
+    @property
+    def agent_id(self) -> str:
+        """The id of its agent, as "thumbnailer-2"; empty outside of one."""
+        return "" if self._context is None else self._context.agent_id
+
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task in hand; None in hooks and handlers, and outside of an agent."""
+        attempt = self._attempt()
+        return None if attempt is None else attempt.task_id
+
+    @property
+    def attempt(self) -> int:
+        """Which try at the task in hand this is, 1 for the first; 0 where no task is in hand."""
+        attempt = self._attempt()
+        return 0 if attempt is None else attempt.attempt
+
+    @property
+    def job(self) -> str | None:
+        """The job of the task in hand, else that of its agent."""
+        attempt = self._attempt()
+        if attempt is not None:
+            return attempt.job
+        return None if self._context is None else self._context.parts.spec.job
+
+    @property
+    def deadline(self) -> float | None:
+        """When the time limit of the task in hand is over, as `time.monotonic()` counts; None for no limit."""
+        attempt = self._attempt()
+        return None if attempt is None else attempt.deadline
+
+    @property
+    def workspace(self) -> Path:
+        """The agent's private directory, removed when it ends.
+
+        Raises:
+            ActorsError: it has none.
+        """
+        workspace = self._inside("workspace").workspace
+        if workspace is None:
+            raise ActorsError(f"{self.agent_id} was started without a workspace")
+        return workspace
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger that knows agent, task and attempt; its records arrive in the program's logging."""
+        attempt = self._attempt()
+        identity: dict[str, Any] = {"agent": self.agent_id} if self.agent_id else {}
+        if attempt is not None:
+            identity.update(task=attempt.task_id, attempt=attempt.attempt)
+        return get_logger(f"actors.worker.{self.agent_type}").bind(**identity)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the task in hand has come; outside of an agent it does nothing.
+
+        Args:
+            fraction: from 0 to 1.
+            note: what it is doing.
+
+        Raises:
+            ActorsError: no task is in hand, as in a hook.
+        """
+        if self._context is not None:
+            self._context.progress(fraction, note)
+
+    def cancelled(self) -> bool:
+        """Whether the task in hand is to be interrupted, for code that catches the interruption."""
+        return self._context is not None and self._context.cancelled()
+
+    @overload
+    def submit(self, call: TaskMethod[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    @overload
+    def submit(
+        self, call: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[R]: ...
+    @overload
+    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
+        """Submit a sub-task. To wait for it gives this agent's slot away; an async task awaits it.
+
+        Args:
+            call: a worker's task method or any callable.
+            *args: its arguments; futures of this worker's own sub-tasks stand for their results.
+            **kwargs: the same by name.
+
+        Raises:
+            TypeError: it cannot be called, or not with these arguments.
+            NotSerializable: the callable or an argument cannot be sent to another process.
+            ActorsError: the system does not take it.
+        """
+        return self._inside("submit(…)").submit(call, args, kwargs, Options())
+
+    def map(
+        self, call: TaskMethod[..., R] | Callable[..., R], /, *iterables: Iterable[Any], chunksize: int = 1
+    ) -> Iterator[R]:
+        """Sub-tasks for all items, results in order; closing the iterator cancels the rest.
+
+        Args:
+            call: as for `submit`.
+            *iterables: the arguments; the shortest ends it.
+            chunksize: how many calls make one task, 1 or more.
+
+        Raises:
+            ConfigError: `chunksize` is below 1.
+        """
+        return self.options().map(call, *iterables, chunksize=chunksize)
+
+    def options(self, **options: Any) -> SubSubmitter:
+        """`submit` and `map` with options: those of `@task`, and `after`, `key`, `inputs`, `job`.
+
+        Raises:
+            ConfigError: a value that is not allowed.
+            TypeError: an unknown option.
+        """
+        return SubSubmitter(self._inside("options(…)"), Options().updated(options))
+
+    def ask(self, recipient: Any, message: Any, timeout: float = 30) -> Any:
+        """Send a message to another agent and wait for what its handler returns. This agent's handlers run meanwhile.
+
+        Args:
+            recipient: an agent's id or ref.
+            message: what a method of that worker takes, marked `@handles(type(message))`.
+            timeout: seconds.
+
+        Raises:
+            AskTimeout: no answer in time.
+            AgentDied: it has ended.
+            DeadLetter: there is no such agent.
+            MessageRefused: it does not take this message, or not in its state.
+        """
+        return self._inside("ask(…)").ask(recipient, message, timeout)
+
+    def tell(self, recipient: Any, message: Any) -> None:
+        """Send a message to another agent, or to a group ("*", "type:…", "job:…"), and wait for nothing."""
+        self._inside("tell(…)").tell(recipient, message)
+
+    def coordinate(self, topic: str, data: Any = None, timeout: float | None = 30) -> Any:
+        """Ask the system for something that only it can do, as to spawn or to terminate an agent.
+
+        Args:
+            topic: what for.
+            data: plain values (text, numbers, bytes, lists, dicts).
+            timeout: seconds, None without end.
+
+        Raises:
+            AskTimeout: no answer in time.
+            ActorsError: the system refuses.
+        """
+        return self._inside("coordinate(…)").coordinate(topic, data, timeout)
+
+    def publish(self, event: Event) -> None:
+        """Publish an event to whoever subscribed to its type.
+
+        Raises:
+            NotSerializable: it cannot be sent to another process.
+        """
+        self._inside("publish(…)").publish(event)
+
+    def subscribe(self, *kinds: type[Event], scope: Scope = "global") -> None:
+        """Have events of these types, and of types derived from them, handed to `on_event`."""
+        self._inside("subscribe(…)").subscribe(kinds, scope, on=True)
+
+    def unsubscribe(self, *kinds: type[Event], scope: Scope = "global") -> None:
+        """The opposite of `subscribe`."""
+        self._inside("unsubscribe(…)").subscribe(kinds, scope, on=False)
+
+    def request_resources(self, limit: LimitName, amount: float | str, reason: str = "") -> AdjustmentAnswer:
+        """Ask for more of a limit.
+
+        Args:
+            limit: "memory", "open_files", "processes" or "cpu".
+            amount: how much more, in the limit's unit; of memory also as text, as "256M".
+            reason: what for.
+
+        Returns:
+            Whether it was granted, and what the limit is now.
+        """
+        return self._inside("request_resources(…)").request_resources(limit, amount, reason)
+
+    def run(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | str | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        limit: int = OUTPUT_LIMIT,
+        on_output: Callable[[str, str], object] | None = None,
+    ) -> Finished:
+        """Run a command, under the agent's limits; it ends with the task at the latest, however that ends.
+
+        Args:
+            argv: the program and each of its arguments by itself; no shell reads them.
+            cwd: where it runs; None is where the agent runs.
+            env: its whole environment; None is the agent's.
+            stdin: what it reads; None is nothing.
+            timeout: seconds, after which it is killed.
+            check: raise unless it ends with 0.
+            limit: how many bytes of each output stream are kept, the last ones.
+            on_output: called with "stdout" or "stderr" and each piece of text as it comes.
+
+        Raises:
+            CommandFailed: it cannot be started, did not end in time, or with `check` ended badly; has its output.
+
+        Example:
+            head = self.run(["git", "rev-parse", "HEAD"], cwd=repository, check=True).stdout
+        """
+        child = partial(ChildProcess, argv, cwd=cwd, env=env, stdin=stdin, limit=limit, on_output=on_output)
+        if self._context is not None:
+            return self._context.run(child, timeout, check=check)
+        alone = child()
+        finished = alone.finish(timeout)
+        if check and finished.code:
+            raise alone.failure(finished)
+        return finished
+
+    @staticmethod
+    def atomic_write(
+        path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w", **options: Any
+    ) -> AbstractContextManager[IO[Any]]:
+        """Write a file that appears under its name when the block has ended well, and not at all otherwise.
+
+        Args:
+            path: where it is to appear; what was there is replaced.
+            mode: "w" or "wb".
+            **options: as for `open`.
+
+        Example:
+            with self.atomic_write("report.json") as file:
+                json.dump(report, file)
+        """
+        return atomic_write(path, mode, **options)
+
+
+class SubSubmitter:
+    """Submits sub-tasks with certain options; see `Worker.options`."""
+
+    def __init__(self, context: Context, options: Options) -> None:
+        self._context = context
+        self._options = options
+
+    @overload
+    def submit(self, call: TaskMethod[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    @overload
+    def submit(
+        self, call: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[R]: ...
+    @overload
+    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
+        """As `Worker.submit`."""
+        return self._context.submit(call, args, kwargs, self._options)
+
+    def map(
+        self, call: TaskMethod[..., R] | Callable[..., R], /, *iterables: Iterable[Any], chunksize: int = 1
+    ) -> Iterator[R]:
+        """As `Worker.map`."""
+        if not iterables:
+            raise TypeError("map takes at least one iterable of arguments")
+        if type(chunksize) is not int or chunksize < 1:
+            raise ConfigError(
+                f"chunksize is a whole number of 1 or more, not {chunksize!r}", key="chunksize", value=chunksize
+            )
+        return self._context.map(call, iterables, chunksize, self._options)
+
+    def options(self, **options: Any) -> SubSubmitter:
+        """These options with some replaced."""
+        return SubSubmitter(self._context, self._options.updated(options))

@@ -1,0 +1,238 @@
+"""What both kinds of task lane do for one task: read its call, judge its end, tell its result."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import CoroutineType
+from typing import Any, NoReturn
+
+from actors.errors import ConfigError, NotSerializable
+from actors.hosts.attempt import Attempt
+from actors.hosts.interrupts import coroutine_attempt
+from actors.hosts.outbox import FLUSH_AFTER
+from actors.hosts.parts import AgentParts
+from actors.hosts.recycling import Recycling
+from actors.hosts.serialize import Call, failure_of, pack_value, unpack_call
+from actors.hosts.slots import Slot
+from actors.protocol.messages import AssignmentAck, Outcome, Payload
+from actors.protocol.states import AgentState
+
+__all__ = ["LaneBase", "run_items"]
+
+# A task that is expected to take no longer than this may start before the results of earlier ones are sent.
+_SHORT = 0.0002
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def run_items(
+    function: Callable[..., Any], items: list[tuple[Any, ...]], complete: Callable[[Any], Any]
+) -> list[tuple[bool, Any]]:
+    """One call for each item; an item that raises costs that item only.
+
+    Args:
+        function: what to call.
+        items: the arguments of each call.
+        complete: makes a value of a coroutine.
+
+    Returns:
+        For each item True and the value, or False and the fields of the `Failure`.
+    """
+    outcomes: list[tuple[bool, Any]] = []
+    for args in items:
+        try:
+            value = function(*args)
+            outcomes.append((True, complete(value) if type(value) is CoroutineType else value))
+        except Exception as error:  # noqa: BLE001 - it is this item's outcome
+            outcomes.append((False, tuple(failure_of(error))))
+    return outcomes
+
+
+def _pack_items(outcomes: list[tuple[bool, Any]]) -> Payload:
+    """Pickle the outcomes of many calls; one that cannot be pickled becomes a failure of its own item."""
+    try:
+        return pack_value(outcomes, "the results")
+    except NotSerializable:
+        for place, (_, value) in enumerate(outcomes):
+            try:
+                pack_value(value, "the result")
+            except NotSerializable as error:
+                outcomes[place] = (False, tuple(failure_of(error)))
+        return pack_value(outcomes, "the results")
+
+
+class LaneBase:
+    """The common part.
+
+    Args:
+        parts: what the lanes share.
+        methods: the worker's task methods by name, bound to the worker.
+    """
+
+    def __init__(self, parts: AgentParts, methods: Mapping[str, Callable[..., Any]]) -> None:
+        self.parts = parts
+        self.methods = methods
+        self.recycling = Recycling(parts.spec.extra, parts.vitals, parts.monotonic())
+        # How long a task takes of late: the last duration, or half of what this was if that is more.
+        self._recent = 1.0
+
+    # --- whose code is running -------------------------------------------------------------------------------------
+
+    def attempt_in_hand(self) -> Attempt | None:
+        """The attempt whose body is calling; for a thread that a body started, the one that runs now. None in hooks."""
+        attempt = coroutine_attempt.get() or self.parts.interrupter.current
+        return attempt if attempt is not None and attempt.attempt else None
+
+    def task_in_hand(self) -> int | None:
+        """The number of that attempt's task."""
+        attempt = self.attempt_in_hand()
+        return None if attempt is None else attempt.number
+
+    def in_body(self) -> bool:
+        """Whether the calling thread is the one that runs bodies."""
+        return threading.get_ident() == self.parts.interrupter.thread
+
+    def slot_of(self, attempt: Attempt) -> Slot | None:
+        """The slot in which an attempt runs, if it is the innermost there."""
+        return next((slot for slot in self.parts.slots.all if slot.attempt is attempt), None)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[bool]:
+        """A coroutine of the attempt in hand waits; gives whether it is the first of it that does.
+
+        The slot is waiting for as long as any of them does.
+        """
+        attempt = self.attempt_in_hand()
+        slot = None if attempt is None else self.slot_of(attempt)
+        if attempt is None or slot is None:
+            yield False
+            return
+        first = attempt.waits == 0
+        attempt.waits += 1
+        if slot.machine.state is AgentState.WORKING:
+            slot.machine.move(AgentState.WAITING)
+        try:
+            yield first
+        finally:
+            attempt.waits -= 1
+            if not attempt.waits and slot.attempt is attempt and slot.machine.state is AgentState.WAITING:
+                slot.machine.move(AgentState.WORKING)
+
+    # --- one task --------------------------------------------------------------------------------------------------
+
+    def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
+        """The body of a task with many items."""
+        return run_items(function, items, self.parts.interrupter.complete)
+
+    def over(self) -> bool:
+        """Whether the agent is to end, now that no task runs."""
+        ending = self.parts.ending
+        return ending.asked or (ending.when_empty and not len(self.parts.assignments))
+
+    def read_call(self, attempt: Attempt) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
+        """What to run for an attempt. Arguments that cannot be read become a body that raises the error."""
+        try:
+            call: Call = unpack_call(attempt.payload, attempt.results)
+        except NotSerializable as error:
+            return _raise, (error,), {}
+        finally:
+            # The arguments of a task are its body's alone: a large one is freed when the body lets go of it.
+            attempt.payload = attempt.results = None
+        function, args, kwargs, items = call
+        if attempt.call:
+            try:
+                function = self.methods[attempt.call]
+            except KeyError:
+                known = ", ".join(sorted(self.methods)) or "none"
+                message = f"{self.parts.spec.type} has no task {attempt.call!r}; it has {known}"
+                return _raise, (ConfigError(message, key="call", value=attempt.call, allowed=known),), {}
+        if items is not None:
+            attempt.many = True
+            return self.run_items, (function, items), {}
+        return function, args, kwargs
+
+    def flush(self) -> None:
+        """Send all results that wait."""
+        if self.parts.outbox.flush():
+            self.parts.status.flushed()
+
+    def before_start(self) -> None:
+        """See to it that results that wait are sent, although a task is about to start."""
+        if self._recent > _SHORT:
+            self.flush()
+        elif not self.parts.ticking:
+            self.parts.tick()
+
+    def finish(self, slot: Slot, attempt: Attempt, outcome: Outcome, value: Any) -> None:
+        """The body has ended: serialise what came of it, and put the result in the outbox.
+
+        The slot is completing meanwhile. Nothing of this can be interrupted.
+        """
+        parts = self.parts
+        ended = parts.monotonic()
+        self._recent = max(ended - attempt.started, self._recent * 0.5)
+        if attempt.children:
+            for child in tuple(attempt.children):
+                child.end()
+        payload: Payload
+        if outcome is Outcome.VALUE:
+            try:
+                payload = _pack_items(value) if attempt.many else pack_value(value, "the result")
+            except NotSerializable as error:
+                outcome, payload = Outcome.ERROR, tuple(failure_of(error))
+        else:
+            if isinstance(value, MemoryError):
+                self._explain(value)
+            payload = tuple(failure_of(value))
+        parts.outbox.add(attempt.result(outcome, payload, ended), ended)
+        parts.done += 1
+        if not attempt.idempotent or ended - parts.outbox.oldest >= FLUSH_AFTER:
+            self.flush()
+        reason = self.recycling.reason(parts.done, ended)
+        if reason is not None and parts.ending.reason is None:
+            parts.ending.reason = reason
+
+    def drop(self, attempt: Attempt, error: BaseException, outcome: Outcome = Outcome.INTERRUPTED) -> None:
+        """Tell the outcome of an attempt whose body never ran."""
+        now = self.parts.monotonic()
+        self.parts.outbox.add(attempt.result(outcome, tuple(failure_of(error)), now), now)
+        self.flush()
+
+    def acknowledge(self, attempt: Attempt) -> None:
+        """Tell that a body starts, because somebody watches."""
+        self.parts.outbox.channel.send(AssignmentAck(attempt.number, attempt.attempt, attempt.started))
+
+    def fault(self, slot: Slot, attempt: Attempt, error: BaseException) -> None:
+        """The agent itself has failed while it had a task in hand: end the task, ask the worker, go on or end."""
+        parts = self.parts
+        machine = slot.machine
+        if machine.can(AgentState.ERROR):
+            machine.move(AgentState.ERROR)
+        elif machine.state is AgentState.COMPLETING:
+            machine.move(AgentState.IDLE)
+        parts.status.finish()
+        self.drop(attempt, error, Outcome.ERROR)
+        goes_on = self.ask_worker(error)
+        parts.fault(error, f"running {attempt.task_id or attempt.call}")
+        if not goes_on and parts.ending.reason is None:
+            parts.ending.reason = f"a fault of the agent itself: {type(error).__name__}: {error}"
+            parts.ending.failure = error
+        if machine.state is AgentState.ERROR:
+            machine.move(AgentState.IDLE if goes_on else AgentState.TERMINATING)
+
+    def ask_worker(self, error: BaseException) -> bool:
+        """Call the worker's `on_error`. True if it wants the agent to go on."""
+        worker = self.parts.worker
+        if worker is None:
+            return False
+        outcome, value = self.parts.interrupter.call(Attempt.of_agent("on_error"), worker.on_error, (error,), {})
+        return outcome is Outcome.VALUE and value is True
+
+    def _explain(self, error: MemoryError) -> None:
+        memory = self.parts.limits.get("memory")
+        if memory is not None:
+            error.add_note(f"The memory of {self.parts.spec.agent} is limited to {int(memory) // 1024} KiB.")

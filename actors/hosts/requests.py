@@ -1,0 +1,115 @@
+"""Requests of an agent that wait for their answers."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from actors.errors import ActorsError, AskTimeout
+from actors.hosts.channel import Channel
+from actors.protocol.messages import HUB, Priority
+
+__all__ = ["Answer", "Requests"]
+
+Answer = concurrent.futures.Future
+"""What a request becomes: set by the control lane, exactly once."""
+
+
+class Requests:
+    """Ties answers to requests by correlation. Every request ends: by its answer, its deadline, or the agent's end.
+
+    Args:
+        channel: the agent's end of the control plane.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, channel: Channel, clock: Callable[[], float]) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._open: dict[int, tuple[Answer[Any], str, float | None]] = {}
+        self._ended: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def send(
+        self,
+        message: Any,
+        *,
+        timeout: float | None,
+        recipient: str = HUB,
+        priority: Priority = Priority.HIGH,
+    ) -> Answer[Any]:
+        """Send a request. The answer's value is the data of the response, its exception the failure's fields rebuilt.
+
+        Args:
+            message: a message of the protocol.
+            timeout: seconds until an answer is of no use any more, None for never.
+            recipient: the hub or an agent's id.
+            priority: how urgent it is.
+        """
+        answer: Answer[Any] = concurrent.futures.Future()
+        deadline = None if timeout is None else self._clock() + timeout
+        number = next(self._numbers)
+        with self._lock:
+            if self._ended is not None:
+                answer.set_exception(self._ended)
+                return answer
+            self._open[number] = (answer, recipient, deadline)
+        try:
+            self._channel.send(message, priority=priority, correlation=number, deadline=deadline, recipient=recipient)
+        except ActorsError as error:
+            self.fail(number, error)
+        return answer
+
+    def answer(self, number: int | None, value: Any) -> bool:
+        """An answer has come. False if nobody waits for it any more."""
+        found = self._take(number)
+        if found is None:
+            return False
+        found[0].set_result(value)
+        return True
+
+    def fail(self, number: int | None, error: BaseException) -> bool:
+        """A request has failed. False if nobody waits for it any more."""
+        found = self._take(number)
+        if found is None:
+            return False
+        found[0].set_exception(error)
+        return True
+
+    def lost(self, recipient: str, error: BaseException) -> None:
+        """The recipient is dead: what was asked of it fails."""
+        for number, (_, asked, _) in list(self._open.items()):
+            if asked == recipient:
+                self.fail(number, error)
+
+    def end(self, error: BaseException) -> None:
+        """The agent ends: all that is open fails, and so does what would be sent from now on."""
+        with self._lock:
+            self._ended = error
+        for number in list(self._open):
+            self.fail(number, error)
+
+    def due(self, now: float) -> float | None:
+        """Fail what is overdue. Returns when the next deadline is."""
+        earliest: float | None = None
+        for number, (_, recipient, deadline) in list(self._open.items()):
+            if deadline is None:
+                continue
+            if deadline <= now:
+                self.fail(number, AskTimeout(f"{recipient} did not answer in time", recipient=recipient))
+            elif earliest is None or deadline < earliest:
+                earliest = deadline
+        return earliest
+
+    def _take(self, number: int | None) -> tuple[Answer[Any], str, float | None] | None:
+        if number is None:
+            return None
+        with self._lock:
+            return self._open.pop(number, None)

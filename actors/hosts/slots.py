@@ -1,0 +1,91 @@
+"""The task slots of an agent, each with a state machine; together they show one state, that of the busiest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.hosts.attempt import Attempt
+from actors.hosts.statusblock import StatusWriter
+from actors.protocol.states import BUSY_ORDER, AgentState, Move, StateMachine, agent_machine
+
+__all__ = ["Slot", "Slots"]
+
+_RANK = {state: rank for rank, state in enumerate(BUSY_ORDER)}
+
+
+class Slot:
+    """Room for one task at a time."""
+
+    __slots__ = ("attempt", "machine")
+
+    def __init__(self, machine: StateMachine[AgentState]) -> None:
+        self.machine = machine
+        self.attempt: Attempt | None = None
+
+
+class Slots:
+    """All slots of an agent.
+
+    Args:
+        name: the agent's id, for error texts.
+        count: how many slots, 1 or more.
+        clock: monotonic seconds.
+        status: where the moves of the shown state are written.
+        watcher: called with each move of the shown state; must not raise.
+
+    Invariant: only the task lane moves the machines; any thread may read `state`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        count: int,
+        clock: Callable[[], float],
+        status: StatusWriter,
+        watcher: Callable[[Move[AgentState]], None],
+    ) -> None:
+        self._write = status.move
+        self._watcher = watcher
+        # Whether anybody wants to hear of moves.
+        self.watched = False
+        self._shown = AgentState.INITIALIZING
+        observer = self._alone if count == 1 else self._one_of_many
+        self.all = [Slot(agent_machine(name, clock, observer)) for _ in range(count)]
+
+    @property
+    def state(self) -> AgentState:
+        """The state that the agent shows."""
+        if len(self.all) == 1:
+            return self.all[0].machine.state
+        return self._shown
+
+    def running(self) -> list[Attempt]:
+        """The attempts in hand, each the innermost of its slot."""
+        return [attempt for slot in self.all if (attempt := slot.attempt) is not None]
+
+    def find(self, number: int, attempt: int) -> Attempt | None:
+        """The attempt in hand with these numbers, also one inside which another runs."""
+        for one in self.running():
+            found: Attempt | None = one
+            while found is not None:
+                if found.number == number and found.attempt == attempt:
+                    return found
+                found = found.outer
+        return None
+
+    def move_all(self, target: AgentState) -> None:
+        """Move all slots at once: the start and the end of an agent are those of each of its slots."""
+        for slot in self.all:
+            slot.machine.move(target)
+
+    def _alone(self, made: Move[AgentState]) -> None:
+        self._write(made.time, made.source, made.target)
+        if self.watched:
+            self._watcher(made)
+
+    def _one_of_many(self, made: Move[AgentState]) -> None:
+        shown = min((slot.machine.state for slot in self.all), key=_RANK.__getitem__)
+        before = self._shown
+        if shown is not before:
+            self._shown = shown
+            self._alone(Move(made.time, before, shown))

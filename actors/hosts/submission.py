@@ -1,0 +1,142 @@
+"""From a call inside a task to the description that the system makes a sub-task of."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, fields
+from itertools import islice
+from typing import Any
+
+from actors.errors import ConfigError
+from actors.future import TaskFuture
+from actors.hosts.options import Options
+from actors.hosts.serialize import Call, ResultOf, dumps, error_of, pack_call
+from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
+
+__all__ = ["describe", "map_calls"]
+
+_UNDER_WAY = 32
+_PLAIN = TaskOptions()
+
+
+def describe(
+    call: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: Options,
+    items: list[tuple[Any, ...]] | None = None,
+) -> dict[str, Any]:
+    """The fields of a submission, of those that were named.
+
+    Args:
+        call: a worker's task method or any callable.
+        args: its positional arguments; futures of this agent's sub-tasks, at the top level or one container deep,
+            stand for their results.
+        kwargs: its keyword arguments, in the same way.
+        options: how it is to be run.
+        items: make one call for each of these argument tuples instead.
+
+    Raises:
+        TypeError: it cannot be called, or not with these arguments.
+        ConfigError: it is a task of a class that is no worker.
+        NotSerializable: the callable or an argument cannot be sent to another process.
+    """
+    method = call if isinstance(call, TaskMethod) else None
+    if method is None and not callable(call):
+        raise TypeError(f"submit takes a worker's task method (Thumbnailer.shrink) or any callable, not {call!r}")
+    check = bound_check(call) if method is None else method.bind_check
+    for one in [args] if items is None else items:
+        check(one, kwargs)
+    after: dict[int, None] = dict.fromkeys(_number(one) for one in options.after)
+    args = tuple([_replaced(value, after, 1) for value in args])
+    kwargs = {name: _replaced(value, after, 1) for name, value in kwargs.items()}
+    name = method.task_type if method is not None else "general"
+    task: dict[str, Any] = {
+        "name": name,
+        "call": "" if method is None else method.name,
+        "payload": pack_call(Call(None if method is not None else call, args, kwargs, items), f"the call of {name}"),
+        "after": list(after),
+    }
+    below = _PLAIN
+    if method is None:
+        task["family"] = (
+            f"{getattr(call, '__module__', None) or 'builtins'}.{getattr(call, '__qualname__', type(call))}"
+        )
+    else:
+        if method.owner is None or not hasattr(method.owner, "agent_type"):
+            raise ConfigError(f"{method.name} is a task of a class that is no worker", key="worker", value=method.owner)
+        below = method.options
+        task["worker"] = method.owner.agent_type
+        task["worker_payload"] = dumps(method.owner, f"the worker {method.owner.__qualname__}")
+    for option in fields(TaskOptions):
+        value = options.pick(option.name, below)
+        if value != getattr(_PLAIN, option.name) or option.name in options.named:
+            task[option.name] = _plain(value)
+    for key in ("key", "job"):
+        if getattr(options, key) is not None:
+            task[key] = getattr(options, key)
+    if options.inputs:
+        task["inputs"] = sorted(options.inputs)
+    return task
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return list(astuple(value))
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, TaskFuture):
+        return value.number
+    raise ConfigError(
+        f"inside a task, after takes futures of its own sub-tasks, not {value!r}",
+        key="after",
+        value=value,
+        allowed="TaskFuture",
+    )
+
+
+def _replaced(value: Any, after: dict[int, None], depth: int) -> Any:
+    kind = type(value)
+    if isinstance(value, TaskFuture):
+        after[value.number] = None
+        return ResultOf(value.number)
+    if depth and kind in (list, tuple):
+        return kind(_replaced(one, after, 0) for one in value)
+    if depth and kind is dict:
+        return {name: _replaced(one, after, 0) for name, one in value.items()}
+    return value
+
+
+def map_calls(
+    submit: Callable[[dict[str, Any]], TaskFuture[Any]],
+    call: Any,
+    iterables: tuple[Iterable[Any], ...],
+    chunksize: int,
+    options: Options,
+) -> Iterator[Any]:
+    """The results of calls with the items of the iterables, in order; a bounded number of them is under way.
+
+    An item that failed raises when its turn comes. Closing the iterator cancels what has not been taken.
+    """
+    items = zip(*iterables, strict=False)
+    waiting: deque[TaskFuture[Any]] = deque()
+    try:
+        while True:
+            while len(waiting) < _UNDER_WAY and (chunk := list(islice(items, chunksize))):
+                waiting.append(submit(describe(call, (), {}, options, chunk)))
+            if not waiting:
+                return
+            for good, value in waiting.popleft().take():
+                if not good:
+                    raise error_of(value)
+                yield value
+    finally:
+        for future in waiting:
+            future.cancel("its map was closed")

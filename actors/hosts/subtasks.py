@@ -1,0 +1,182 @@
+"""The tasks that an agent submits itself, and their futures."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+from actors.errors import SystemClosed
+from actors.future import TaskFuture
+from actors.hosts.parts import AgentParts
+from actors.hosts.requests import Answer
+from actors.hosts.serialize import error_of, unpack_value
+from actors.protocol.messages import HUB, CoordinationRequest, Outcome
+from actors.protocol.states import AgentState
+
+__all__ = ["SubTaskFuture", "SubTasks", "Waiting"]
+
+T = TypeVar("T")
+
+_INFO_TIMEOUT = 30.0
+_SUBMIT_TIMEOUT = 60.0
+
+
+class Waiting(Protocol):
+    """What waiting for a sub-task needs of the task lane."""
+
+    def wait(self, answer: Answer[Any], state: AgentState, deadline: float | None) -> bool:
+        """Wait in a body until `answer` has its outcome; False if `deadline` came first."""
+
+    def suspended(self) -> contextlib.AbstractContextManager[bool]:
+        """The coroutine that runs waits; gives whether it is the first of its task that does."""
+
+    def in_body(self) -> bool:
+        """Whether the calling code is the body of a task, in the task lane's own thread."""
+
+    def task_in_hand(self) -> int | None:
+        """The number of the task whose body is calling."""
+
+
+class SubTaskFuture(TaskFuture[T]):
+    """The future of a task that another task submitted. Waiting for it gives the agent's slot away."""
+
+    def __await__(self) -> Generator[Any, None, T]:
+        owner = self._owner
+        if self.done() or not isinstance(owner, SubTasks):
+            return (yield from super().__await__())
+        with owner.awaiting(self.number):
+            return (yield from super().__await__())
+
+
+class SubTasks:
+    """Submits tasks and ties their results to their futures; the owner of these futures.
+
+    Args:
+        parts: what the lanes share.
+    """
+
+    def __init__(self, parts: AgentParts) -> None:
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._open: dict[int, TaskFuture[Any]] = {}
+        # Results that came before the thread that submitted had made their future.
+        self._early: dict[int, tuple[Any, ...]] = {}
+        self._submitting = 0
+        self.lane: Waiting | None = None
+
+    def submit(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
+        """Submit a task described by the fields of a submission, and wait until it is accepted.
+
+        Raises:
+            ActorsError: the system does not take it.
+        """
+        with self._lock:
+            self._submitting += 1
+        try:
+            number, task_id = self.request("submit", task, _SUBMIT_TIMEOUT)
+            future: SubTaskFuture[Any] = SubTaskFuture(number, task_id, self)
+            future.set_accepted()
+            with self._lock:
+                early = self._early.pop(number, None)
+                if early is None:
+                    self._open[number] = future
+        finally:
+            with self._lock:
+                self._submitting -= 1
+                if not self._submitting:
+                    self._early.clear()
+        if early is not None:
+            _settle(future, early)
+        return future
+
+    def request(self, topic: str, data: Any, timeout: float | None) -> Any:
+        """Ask the system and wait for the answer, in state communicating."""
+        answer = self._parts.requests.send(CoordinationRequest(topic, data), timeout=timeout, recipient=HUB)
+        return self.answered(answer, None if timeout is None else timeout + 1.0)
+
+    def answered(self, answer: Answer[Any], timeout: float | None) -> Any:
+        """Wait for an answer, in state communicating."""
+        if self.lane is not None and self.lane.in_body():
+            # Overdue requests are failed by the control lane, so the wait itself has no end.
+            self.lane.wait(answer, AgentState.COMMUNICATING, None)
+        return answer.result(timeout)
+
+    def ended(self, results: Iterable[tuple[Any, ...]]) -> None:
+        """In the control lane: results of sub-tasks have come."""
+        for fields in results:
+            with self._lock:
+                future = self._open.pop(fields[0], None)
+                if future is None and self._submitting:
+                    self._early[fields[0]] = fields
+            if future is not None:
+                _settle(future, fields)
+
+    def end(self) -> None:
+        """The agent ends: what is open fails."""
+        with self._lock:
+            left, self._open = self._open, {}
+        for future in left.values():
+            future.set_error(SystemClosed(f"the agent that submitted {future.task_id} has ended"))
+
+    # --- the owner of the futures ----------------------------------------------------------------------------------
+
+    def cancel(self, number: int, reason: str) -> None:
+        """Cancel a sub-task; nobody waits for what becomes of it."""
+        with self._lock:
+            self._open.pop(number, None)
+        self._parts.requests.send(CoordinationRequest("cancel", number), timeout=_INFO_TIMEOUT, recipient=HUB)
+
+    def info(self, number: int) -> Any:
+        """What the system knows of a sub-task."""
+        return self.request("info", number, _INFO_TIMEOUT)
+
+    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
+        """A body waits for a sub-task: the slot is given away meanwhile."""
+        lane, parts = self.lane, self._parts
+        if lane is None or not lane.in_body():
+            return
+        deadline = None if timeout is None else parts.monotonic() + timeout
+        number = lane.task_in_hand()
+        if number is None:
+            lane.wait(future, AgentState.WAITING, deadline)
+            return
+        self._tell("waiting", number, [future.number])
+        try:
+            lane.wait(future, AgentState.WAITING, deadline)
+        finally:
+            with parts.interrupter.shielded:
+                self._tell("resumed", number, None)
+
+    @contextlib.contextmanager
+    def awaiting(self, on: int) -> Iterator[None]:
+        """A coroutine of a body awaits a sub-task."""
+        lane = self.lane
+        number = None if lane is None else lane.task_in_hand()
+        if lane is None or number is None:
+            yield
+            return
+        with lane.suspended() as first:
+            self._tell("waiting", number, [on])
+            try:
+                yield
+            finally:
+                if first:
+                    self._tell("resumed", number, None)
+
+    def _tell(self, topic: str, number: int, on: list[int] | None) -> None:
+        parts = self._parts
+        data = [number, on] if on is not None else [number]
+        with parts.interrupter.shielded:
+            parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=parts.spec.agent)
+
+
+def _settle(future: TaskFuture[Any], fields: tuple[Any, ...]) -> None:
+    _, _, outcome, payload, _, _ = fields
+    if outcome == Outcome.VALUE:
+        future.set_payload(payload, unpack_value)
+    elif outcome == Outcome.INTERRUPTED:
+        future.set_cancelled(payload if isinstance(payload, str) else "")
+    else:
+        future.set_failure(payload, error_of)
