@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from types import MethodType
@@ -185,6 +186,27 @@ def bound_check(function: Callable[..., Any], *, skip_first: bool = False) -> Ca
     return _Shape(getattr(function, "__qualname__", repr(function)), signature).check
 
 
+def _importable(owner: type[Any] | None) -> bool:
+    if owner is None or owner.__module__ == "__main__":
+        return False
+    found: Any = sys.modules.get(owner.__module__)
+    for name in owner.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is owner
+
+
+def _rebuilt(
+    kind: type[TaskMethod[Any, Any]],
+    function: Callable[..., Any],
+    options: TaskOptions,
+    owner: type[Any] | None,
+    name: str,
+) -> TaskMethod[Any, Any]:
+    method = kind(function, options, owner)
+    method.name = name
+    return method
+
+
 class TaskMethod(Generic[P, R]):
     """A method of a worker that can be submitted as a task.
 
@@ -224,7 +246,11 @@ class TaskMethod(Generic[P, R]):
         return f"<task {self.owner.__qualname__ if self.owner else '?'}.{self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self.owner, self.name)
+        # A class that can be imported is named. One that cannot travels by value, and this method with it, while the
+        # class is still being built over there.
+        if _importable(self.owner):
+            return getattr, (self.owner, self.name)
+        return _rebuilt, (type(self), self.function, self.options, self.owner, self.name)
 
     def of(self, owner: type[Any]) -> Self:
         """The same method as the class `owner` has it."""
