@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
+from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
 from actors.core.crew import Crew
 from actors.core.fleet import Agent
 from actors.core.graph import check_dependencies, in_order, link
@@ -55,6 +55,7 @@ class Engine(Crew):
             COOLED: self._cooled,
             STEAL: self._sharing.steal_late,
             FORGET: self._forget_due,
+            ASK_AGAIN: self._sharing.ask_again,
         }
 
     @property

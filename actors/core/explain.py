@@ -163,34 +163,41 @@ def _for_agent(book: Book, task: Task) -> tuple[str, str, dict[str, Any]]:
     skills = list(book.fleet.serving(bucket))
     place = _place(task, bucket, skills)
     facts: dict[str, Any] = {"place": place, "needs": str(needs)}
-    if book.paused:
-        return "paused", "The system is paused; resume() lets work go on.", facts
-    if not book.admitting:
-        return "admission", "No new work starts while the machine is short of resources; it goes on by itself.", facts
     agents = [agent for skill in skills for agent in skill.agents]
-    if not agents:
-        return _without_agent(book, bucket, facts)
+    if book.paused:
+        reason, text = "paused", "The system is paused; resume() lets work go on."
+    elif not book.admitting:
+        reason, text = "admission", "No new work starts while the machine is short of resources; it goes on by itself."
+    elif not agents:
+        reason, text = _without_agent(book, bucket, facts)
+    else:
+        reason, text = _among_agents(book, skills, agents, facts)
+    return reason, text, facts
+
+
+def _among_agents(book: Book, skills: list[Skill], agents: list[Agent], facts: dict[str, Any]) -> tuple[str, str]:
+    place = facts["place"]
     if book.short and all(book.blocked(skill) for skill in skills if skill.agents):
         short = sorted(book.short & {name for skill in skills for name in skill.highs})
         facts["resources"] = short
         text = f"Its agents take much {' and '.join(short)}, of which the machine is short, and one of them is at work."
-        return "resource", text, facts
+        return "resource", text
     facts["agents"] = {agent.id: _standing(agent) for agent in agents[:_LISTED]}
     if not any(agent.open for agent in agents):
         standing = ", ".join(f"{name} is {what}" for name, what in facts["agents"].items())
         reason = "starting" if any(skill.starting for skill in skills) else "busy"
-        return reason, f"No suitable agent takes work now: {standing}. It is number {place} in line.", facts
+        return reason, f"No suitable agent takes work now: {standing}. It is number {place} in line."
     if not any(agent.free_slots for agent in agents if agent.open):
         text = f"All {len(agents)} suitable agents are busy; it is number {place} in line."
         why = _no_more(book, skills)
         if why:
             facts["no_more_agents"] = why
             text += f" No further one is started: {why}."
-        return "busy", text, facts
-    return "ready", f"It is ready and number {place} in line; the next turn gives it to an agent.", facts
+        return "busy", text
+    return "ready", f"It is ready and number {place} in line; the next turn gives it to an agent."
 
 
-def _without_agent(book: Book, bucket: Bucket, facts: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+def _without_agent(book: Book, bucket: Bucket, facts: dict[str, Any]) -> tuple[str, str]:
     needs = bucket.needs
     skill = book.fleet.spawner(bucket)
     if skill is None:
@@ -198,13 +205,13 @@ def _without_agent(book: Book, bucket: Bucket, facts: dict[str, Any]) -> tuple[s
         missing = sorted(needs.requires - offered)
         facts["missing"] = missing
         told = f"no agent offers {', '.join(missing)}" if missing else f"no single agent is {needs}"
-        return "unsuitable", f"It needs {needs}, but {told}.", facts
+        return "unsuitable", f"It needs {needs}, but {told}."
     facts["agent_type"] = skill.type.name
     if skill.type.spawning:
-        return "starting", f"An agent of type {skill.type.name} is being started for it.", facts
+        return "starting", f"An agent of type {skill.type.name} is being started for it."
     why = book.fleet.room_for(skill.type)
     facts["no_more_agents"] = why
-    return "limit", f"It needs an agent of type {skill.type.name}, but {why or 'none was started yet'}.", facts
+    return "limit", f"It needs an agent of type {skill.type.name}, but {why or 'none was started yet'}."
 
 
 def _no_more(book: Book, skills: list[Skill]) -> str:

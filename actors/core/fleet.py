@@ -150,6 +150,7 @@ class Agent:
     """One agent. Its id is taken over by its replacement, with the next incarnation."""
 
     __slots__ = (
+        "asked",
         "awaited",
         "cooling",
         "done",
@@ -212,6 +213,8 @@ class Agent:
         self.waiting: list[int] = []
         # What was asked back and not yet answered, one item for each request.
         self.recalls: list[tuple[tuple[int, int], ...]] = []
+        # How often it was asked in a row and kept something, while it was to give back all.
+        self.asked = 0
         # Interrupted tasks by number, with the cause.
         self.interrupts: dict[int, CancellationCause] = {}
         # What a hard limit ended it for: (limit, figure, allowed).

@@ -51,9 +51,17 @@ class Limits:
             return
         if number in agent.waiting and (agent.waiting[-1] != number or len(agent.held) > len(agent.waiting)):
             # It cannot unwind before the tasks that run inside it have: these have limits of their own.
-            book.timer(book.now + book.settings.grace, GRACE, agent, (incarnation, number, attempt))
+            book.timer(book.now + book.settings.grace, GRACE, agent, whom)
             return
         cause = agent.interrupts.get(number, CancellationCause.CANCELLED)
+        first = next((held for held in agent.held if held not in agent.waiting), number)
+        if agent.slots == 1 and number != first and number not in agent.waiting:
+            # Others come first there, so it does not run: its interruption got lost on the way.
+            book.out.append(
+                Interrupt(agent.id, agent.incarnation, number, attempt, cause, task.cancelling or "it is not wanted")
+            )
+            book.timer(book.now + book.settings.grace, GRACE, agent, whom)
+            return
         book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
 
     def look_due(self, agent: Agent, incarnation: int) -> None:

@@ -104,6 +104,7 @@ class Reports:
                 # It was cancelled in the belief that it had not begun.
                 self._limits.interrupt(agent, task, CancellationCause.CANCELLED, task.cancelling or "")
         book.refit(agent)
+        self._sharing.answered(agent)
 
     def waiting(self, agent: Agent, number: int) -> None:
         """A task of the agent waits for its sub-tasks: its slot is free for others."""

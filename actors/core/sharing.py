@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.book import STEAL, Book
+from actors.core.book import ASK_AGAIN, STEAL, Book
 from actors.core.decisions import Recall
 from actors.protocol.states import TaskStatus
 
@@ -18,6 +18,8 @@ __all__ = ["Sharing"]
 _ASSIGNED = TaskStatus.ASSIGNED
 _SHORT_WORK = 0.001
 _STEAL_LATER = 0.01
+_ASK_AGAIN = 0.02
+_ASK_AT_MOST = 1.0
 
 
 class Sharing:
@@ -54,6 +56,26 @@ class Sharing:
         for skill in book.fleet.skills.values():
             book.idled.update(skill.idle)
         self.steal(patient=False)
+
+    def answered(self, agent: Agent) -> None:
+        """The agent has answered a recall. What it kept has begun, or had not reached it yet: look again later."""
+        book = self._book
+        settled = agent.open or not any(
+            task.status is _ASSIGNED and task.number not in agent.waiting for task in agent.held.values()
+        )
+        if settled:
+            agent.asked = 0
+            if agent in agent.skill.laden and any(skill.idle for skill in book.fleet.skills.values()):
+                self._steal_later()
+        elif not agent.recalls:
+            agent.asked += 1
+            delay = min(_ASK_AT_MOST, _ASK_AGAIN * 2 ** (agent.asked - 1))
+            book.timer(book.now + delay, ASK_AGAIN, agent, agent.incarnation)
+
+    def ask_again(self, agent: Agent, incarnation: int) -> None:
+        """Ask once more for what an agent has not begun, if it still is to give it back."""
+        if agent.incarnation == incarnation and agent.asked and not agent.open and not agent.recalls:
+            self.take_back_all(agent)
 
     def take_back_all(self, agent: Agent) -> None:
         """Ask for all that the agent has not begun, as far as is known."""
