@@ -348,7 +348,7 @@ class AgentLogForwarder(logging.Handler):
             time=record.created,
             logger=record.name,
             level=record.levelno,
-            message=self._redactor.text(_cut(record.getMessage() if text is None else text, _LONGEST_TEXT)),
+            message=self._redactor.text(_cut(_message(record) if text is None else text, _LONGEST_TEXT)),
             fields=plain,
             exception=self._story(record),
         )
@@ -363,6 +363,13 @@ class AgentLogForwarder(logging.Handler):
             # The end of a traceback says more than its beginning.
             story = f"({len(story) - _LONGEST_STORY} characters before) …{story[-_LONGEST_STORY:]}"
         return self._redactor.text(story) if story else None
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit the text: it is worth more than nothing
+        return f"{_show(record.msg)} (its arguments do not fit: {type(error).__name__})"
 
 
 def _captures_warnings() -> bool:

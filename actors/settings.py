@@ -351,8 +351,9 @@ def _unknown(key: str, value: object, known: Mapping[str, Any], inside: str) -> 
     hint = f"; did you mean {inside}{near[0]}?" if near else ""
     where = f" (from {value.variable})" if isinstance(value, FromEnvironment) else ""
     allowed = ", ".join(f"{inside}{each}" for each in sorted(known))
+    shown = str(value) if isinstance(value, FromEnvironment) else value
     return ConfigError(
-        f"there is no setting {key}{where}{hint}; known: {allowed}", key=key, value=value, allowed=allowed
+        f"there is no setting {key}{where}{hint}; known: {allowed}", key=key, value=shown, allowed=allowed
     )
 
 
@@ -375,7 +376,7 @@ def _checked(rule: Rule, key: str, value: object, came: object = None) -> object
         return rule.check(value)
     except ConfigError:
         raise
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ArithmeticError):
         raise bad_setting(key, value if came is None else came, rule.allowed) from None
 
 
