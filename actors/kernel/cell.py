@@ -207,7 +207,7 @@ class Cell:
             run, self.run = self.run, None
         if run is None:
             return None
-        self.give_back(run.disown(error), error)
+        self.give_back(*run.disown(error), error)
         # For the case that it sleeps: it has to see that it is over.
         self.mailbox.rouse()
         return Exit(self.name, run.incarnation, "failure", error)
@@ -224,9 +224,10 @@ class Cell:
         else:
             self.on_exit(self, exit)
 
-    def give_back(self, messages: list[Any], error: BaseException | None = None) -> None:
+    def give_back(self, urgent: list[Any], ordinary: list[Any], error: BaseException | None = None) -> None:
         """Return messages to the mailbox for the replacement, or bury them if there will be none."""
-        if messages and not self.mailbox.restore(messages):
+        messages = urgent + ordinary
+        if messages and not self.mailbox.restore(messages, len(urgent)):
             self._bury_all(messages, error)
 
     # --- the end ---

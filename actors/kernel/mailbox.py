@@ -73,13 +73,17 @@ class Mailbox:
         self._bell = allocate_lock()
         self._bell.acquire()
         self._order: MailboxOrder[Any] = MailboxOrder()
+        # Messages that were taken and given back, of the system lane and of the others.
+        self._returned_urgent: list[Any] = []
         self._returned: list[Any] = []
         # Whether something waits in the system lane. The owner reads it without the lock, in the middle of a batch.
         self.pressing = False
+        # How many of the last batch, at its beginning, were of the system lane. For the owner.
+        self.leading = 0
         self._blocked: list[LockType] = []
 
     def __len__(self) -> int:
-        return len(self._order) + len(self._returned)
+        return len(self._order) + len(self._returned) + len(self._returned_urgent)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {len(self)} waiting of {self._bound}{', closed' if self._closed else ''}>"
@@ -144,9 +148,10 @@ class Mailbox:
             The messages; none if the time was up, the mailbox was closed, or somebody called for a look around.
         """
         with self._lock:
-            if self._order or self._returned:
+            if self._order or self._returned or self.pressing:
                 return self._drain()
             if self._closed or (timeout is not None and timeout <= 0):
+                self.leading = 0
                 return []
             self._asleep = True
         called = self._sleep(timeout)
@@ -160,11 +165,14 @@ class Mailbox:
     def take_urgent(self) -> list[Any]:
         """Take what waits in the system lane."""
         with self._lock:
-            self.pressing = False
-            return self._order.take(system_only=True)
+            return self._drain_urgent()
 
-    def restore(self, items: list[Any]) -> bool:
-        """Give back messages that were taken and not handled: they go before all others but the system lane.
+    def restore(self, items: list[Any], leading: int = 0) -> bool:
+        """Give back messages that were taken and not handled: each goes before all others of its lane.
+
+        Args:
+            items: the messages, in their order.
+            leading: how many of them, at the beginning, are of the system lane.
 
         Returns:
             Whether they were taken back; False if the mailbox is closed.
@@ -172,7 +180,9 @@ class Mailbox:
         with self._lock:
             if self._closed:
                 return False
-            self._returned[:0] = items
+            self._returned_urgent[:0] = items[:leading]
+            self._returned[:0] = items[leading:]
+            self.pressing = self.pressing or leading > 0
             self._asleep = False
             self._rouse()
             return True
@@ -197,14 +207,21 @@ class Mailbox:
 
     # --- under the lock ---
 
-    def _drain(self) -> list[Any]:
-        if self._returned:
-            # After the system lane, before the rest.
-            taken = self._order.take(system_only=True) + self._returned + self._order.take()
-            self._returned = []
-        else:
-            taken = self._order.take()
+    def _drain_urgent(self) -> list[Any]:
+        taken = self._order.take(system_only=True)
+        if self._returned_urgent:
+            taken = self._returned_urgent + taken
+            self._returned_urgent = []
         self.pressing = False
+        return taken
+
+    def _drain(self) -> list[Any]:
+        taken = self._drain_urgent() if self.pressing else []
+        self.leading = len(taken)
+        if self._returned:
+            taken += self._returned
+            self._returned = []
+        taken += self._order.take()
         if self._blocked:
             for waiter in self._blocked:
                 waiter.release()

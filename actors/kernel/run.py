@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import ActorsError, DeadLetter, MessageRefused
@@ -110,10 +109,13 @@ class Run:
         Returns:
             Whether the actor goes on.
         """
-        batch = self._collect(timeout)
+        batch, leading = self._collect(timeout)
         if limit is not None and len(batch) > limit:
-            self.cell.give_back(batch[limit:])
+            self.cell.give_back(batch[limit:leading], batch[max(limit, leading) :])
             del batch[limit:]
+        if leading:
+            self.urgent_rest = iter(batch[:leading])
+            del batch[:leading]
         self.rest = iter(batch)
         # Given up while it waited: the batch is for its successor.
         if not self.over:
@@ -133,7 +135,7 @@ class Run:
         if cell.run is self and cell.will_end():
             # Before the hook: that may take long, and nobody is to wait for an answer meanwhile.
             cell.close(self.error)
-        cell.give_back([*self.urgent_rest, *self.rest], self.error)
+        cell.give_back([*self.urgent_rest], [*self.rest], self.error)
         if self.actor is not None:
             self._call_last_hook(self.actor)
             if self.actor.poller is not None and cell.run is self:
@@ -144,10 +146,14 @@ class Run:
         self.ended.set()
         cell.run_ended(self, Exit(cell.name, self.incarnation, self.reason, self.error))
 
-    def disown(self, error: BaseException) -> list[Any]:
-        """Called from another thread when the run is given up: answer its questions, return what it has not handled."""
+    def disown(self, error: BaseException) -> tuple[list[Any], list[Any]]:
+        """Called from another thread when the run is given up: answer its questions.
+
+        Returns:
+            The messages of the system lane that it has not handled, and the others.
+        """
         self.finish("failure")
-        left = [*self.urgent_rest, *self.rest]
+        left = [*self.urgent_rest], [*self.rest]
         asked = self.asked
         if asked is not None:
             asked.fail(self._unanswered(error))
@@ -157,20 +163,23 @@ class Run:
 
     # --- messages ---
 
-    def _collect(self, timeout: float | None) -> list[Any]:
+    def _collect(self, timeout: float | None) -> tuple[list[Any], int]:
+        """Take what waits and what the timers bring, and say how many at its beginning are of the system lane."""
         timers = self.timers
         mailbox = self.cell.mailbox
         try:
             due = timers.next_due() if timers else None
             if due is None:
-                return mailbox.take(timeout)
+                return mailbox.take(timeout), mailbox.leading
             clock = self.cell.clock
             left = max(0.0, due - clock.monotonic())
             batch = mailbox.take(left if timeout is None else min(left, timeout))
-            return timers.due(clock.monotonic()) + batch
+            leading = mailbox.leading
+            batch[leading:leading] = timers.due(clock.monotonic())
+            return batch, leading
         except BaseException as error:
             self._fail(error, "its wait for messages")
-            return []
+            return [], 0
 
     def _work(self) -> None:
         """Handle the batch in hand, and what is urgent as soon as it comes in."""
@@ -178,10 +187,9 @@ class Run:
         assert actor is not None
         mailbox = self.cell.mailbox
         plain = self.cell.table.plain
+        if not self._work_urgently():
+            return
         for item in self.rest:
-            if mailbox.pressing and not self._work_urgently():
-                self.rest = chain((item,), self.rest)
-                return
             kind = type(item)
             if kind is Ask:
                 self._answer(item)
@@ -194,7 +202,7 @@ class Run:
                         self._dispatch(item)
                 except BaseException as error:
                     self._fail(error, _handling(item))
-            if self.over:
+            if self.over or (mailbox.pressing and not self._work_urgently()):
                 return
         try:
             actor.on_turn_end()
@@ -202,18 +210,22 @@ class Run:
             self._fail(error, "the end of its turn")
 
     def _work_urgently(self) -> bool:
-        self.urgent_rest = iter(self.cell.mailbox.take_urgent())
-        for item in self.urgent_rest:
-            if type(item) is Ask:
-                self._answer(item)
-            else:
-                try:
-                    self._dispatch(item)
-                except BaseException as error:
-                    self._fail(error, _handling(item))
-            if self.over:
-                return False
-        return True
+        """Handle what is in hand of the system lane, and then what came into it. Whether the actor goes on."""
+        mailbox = self.cell.mailbox
+        while True:
+            for item in self.urgent_rest:
+                if type(item) is Ask:
+                    self._answer(item)
+                else:
+                    try:
+                        self._dispatch(item)
+                    except BaseException as error:
+                        self._fail(error, _handling(item))
+                if self.over:
+                    return False
+            if not mailbox.pressing:
+                return True
+            self.urgent_rest = iter(mailbox.take_urgent())
 
     def _answer(self, ask: Ask) -> None:
         reply, message = ask.reply, ask.message

@@ -623,3 +623,23 @@ def test_pykkas_proxy_reaches_methods_and_attributes() -> None:
     ref.stop(timeout=LIMIT)
     with pytest.raises(DeadLetter):
         ref.proxy()
+
+
+def test_urgent_messages_keep_their_order_among_themselves() -> None:
+    """Order holds for each sender, recipient and priority: also when more of them come while some are handled."""
+
+    class Urgent(Log):
+        @handles(int, urgent=True)
+        def urgent(self, message: int) -> None:
+            self.handled.append(message)
+            if message < 5:
+                # While those behind it are in hand already.
+                self.actor_ref.tell(message + 10)
+
+    ref = Urgent.start()
+    go_on = busy(ref)
+    for number in range(5):
+        ref.tell(number)
+    go_on.set()
+    assert ref.ask("handled", timeout=LIMIT) == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    ref.stop(timeout=LIMIT)
