@@ -87,12 +87,15 @@ class EventLane(Lane):
         return self._buffer.missed
 
     def put(self, item: Event) -> None:
+        """Add an event; when there is no room, the oldest is dropped."""
         self._buffer.put(item)
 
     def take(self) -> Call:
+        """See `Lane.take`."""
         return self._handler, (self._buffer.take(),)
 
     def drop(self) -> int:
+        """See `Lane.drop`."""
         return self._buffer.drop()
 
 
@@ -107,12 +110,15 @@ class CallbackLane(Lane):
         return len(self._callbacks)
 
     def put(self, item: Callable[[], object]) -> None:
+        """Add a callback."""
         self._callbacks.append(item)
 
     def take(self) -> Call:
+        """See `Lane.take`."""
         return self._callbacks.popleft(), ()
 
     def drop(self) -> int:
+        """See `Lane.drop`."""
         dropped = len(self._callbacks)
         self._callbacks.clear()
         return dropped

@@ -13,6 +13,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.config import Limits
 from actors.core.ledger import Admission, HardBreach, Ledger, Sample, SoftBreach
 from actors.core.ledger import Machine as MachineShares
 from actors.errors import ActorsError
@@ -28,7 +29,7 @@ from actors.runtime.resource_report import AgentResources, ResourceReport
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.config import Limits, SystemConfig
+    from actors.config import SystemConfig
     from actors.core.ledger import LedgerDecision
     from actors.hosts.host import AgentHandle
     from actors.kernel.timers import Timer
@@ -45,6 +46,8 @@ _LEASE = 1.0
 """Seconds after which the scheduler is asked whether there still is work."""
 
 _SOURCE = "resources"
+
+_NO_LIMITS = Limits(memory=None, open_files=None, processes=None, cpu=None)
 
 
 class _Sample(NamedTuple):
@@ -158,10 +161,8 @@ class ResourceManager(Actor):
 
     def _follow(self, agent: str) -> None:
         """Watch an agent's memory by the limits that it has now."""
-        known, limits = self._agents[agent], self._ledger.limits(agent)
-        hard = soft = None
-        if limits is not None:
-            hard, soft = limits.hard_limit("memory"), limits.soft_limit("memory")
+        known, limits = self._agents[agent], self._limits_of(agent)
+        hard, soft = limits.hard_limit("memory"), limits.soft_limit("memory")
         self._unseen.discard(agent)
         if hard is None or soft is None:
             self._watch.forget(agent)
@@ -172,7 +173,8 @@ class ResourceManager(Actor):
 
     # The fast rhythm
 
-    @handles(m.WorkBegan, urgent=True)
+    # Not urgent: it must not overtake the end of the work before.
+    @handles(m.WorkBegan)
     def _began(self, message: m.WorkBegan) -> None:
         if self._working:
             return
@@ -242,9 +244,9 @@ class ResourceManager(Actor):
             self._peers.scheduler.tell(m.AgentsMeasured(measures))
 
     def _measure(self, agent: str, incarnation: int, usage: Usage) -> m.AgentMeasure:
-        limits, machine = self._ledger.limits(agent), self._state.machine
-        cpu = (limits and limits.hard_limit("cpu")) or 100.0
-        memory = limits and limits.hard_limit("memory")
+        limits, machine = self._limits_of(agent), self._state.machine
+        cpu = limits.hard_limit("cpu") or 100.0
+        memory = limits.hard_limit("memory")
         if memory:
             free_memory = 1.0 - usage.memory / memory
         else:
@@ -293,9 +295,7 @@ class ResourceManager(Actor):
     def _warn(self, breach: SoftBreach) -> None:
         """Tell an agent that it is over a soft limit; it may ask for more."""
         agent, _, limit, figure, allowed = breach
-        known, limits = self._agents[agent], self._ledger.limits(agent)
-        if limits is not None:
-            self._send(known, ResourceLimit(limits.to_wire(), (limit, figure)))
+        self._send(self._agents[agent], ResourceLimit(self._limits_of(agent).to_wire(), (limit, figure)))
         pressure = ResourcePressure(source=_SOURCE, resource=limit, agent=agent, figure=figure, allowed=allowed)
         self._publish(pressure)
 
@@ -336,8 +336,7 @@ class ResourceManager(Actor):
     def _set_limits(self, message: m.SetLimits) -> Limits:
         """Change an agent's limits; its last figures are judged by them at once. An unknown agent is the asker's error."""
         decisions = self._ledger.change(message.agent, message.limits)
-        limits = self._ledger.limits(message.agent)
-        assert limits is not None
+        limits = self._limits_of(message.agent)
         self._limits_changed(message.agent, self._agents[message.agent], limits)
         self._carry_out(decisions)
         return limits
@@ -362,8 +361,7 @@ class ResourceManager(Actor):
             self._sample()
         agents = {}
         for agent, known in self._agents.items():
-            limits = self._ledger.limits(agent)
-            assert limits is not None
+            limits = self._limits_of(agent)
             agents[agent] = AgentResources(agent=agent, limits=limits, usage=known.usage, memory=known.memory)
         admission = self._ledger.admission
         return ResourceReport(
@@ -376,6 +374,9 @@ class ResourceManager(Actor):
     @handles(m.Ping)
     def _ping(self, message: m.Ping) -> bool:
         return True
+
+    def _limits_of(self, agent: str) -> Limits:
+        return self._ledger.limits(agent) or _NO_LIMITS
 
     def _send(self, known: _Agent, message: Any, correlation: int | None = None) -> None:
         # An agent that is ending does not read any more, and its end is told by its supervisor.

@@ -341,8 +341,8 @@ def test_whatever_is_offered_is_delivered_once_in_order_or_counted_as_missed(
     offered = [0] * len(bounds)
     called: list[int] = []
     callbacks = 0
-    for which, step in steps:
-        which %= len(bounds)
+    for number, step in steps:
+        which = number % len(bounds)
         if step == "callback":
             dispatcher.call_soon(functools.partial(called.append, callbacks))
             callbacks += 1

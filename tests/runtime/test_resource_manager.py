@@ -17,7 +17,6 @@ from actors.hosts.memorychannel import MemoryChannel
 from actors.kernel.actor import Actor, ActorOptions
 from actors.kernel.clock import ManualClock
 from actors.kernel.dispatch import ManualDispatcher
-from actors.kernel.handlers import handles
 from actors.protocol.events import KNOWN_EVENTS, ResourceAvailable, ResourceLimitExceeded, ResourcePressure
 from actors.protocol.messages import AdjustmentAnswer, AdjustmentRequest, Heartbeat, ResourceLimit
 from actors.runtime import messages as m
@@ -183,7 +182,7 @@ def starting(handle: Handle, limits: Limits) -> m.AgentStarting:
 
 def gone(handle: Handle) -> m.AgentGone:
     """What an agent's supervisor tells at its end."""
-    return m.AgentGone(handle.agent, handle.incarnation, "sort", None, "", True, False)  # type: ignore[arg-type]
+    return m.AgentGone(handle.agent, handle.incarnation, "sort", None, "", expected=True, replaced=False)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -237,6 +236,17 @@ def test_while_there_is_work_limited_memory_is_looked_at_twenty_times_a_second(w
     world.tell(m.WorkBegan())
     world.dispatcher.advance(1.0)
     assert world.figures.looks >= looks + 19
+
+
+def test_work_that_begins_right_after_other_work_ended_is_watched(world: World) -> None:
+    """E2: both may wait in the mailbox at once."""
+    world.agent("sort-1", 7, memory="512M")
+    world.tell(m.WorkBegan())
+    world.manager.tell(m.WorkEnded())
+    world.manager.tell(m.WorkBegan())
+    world.dispatcher.run()
+    world.dispatcher.advance(0.5)
+    assert world.figures.looks >= 9
 
 
 def test_agents_without_a_memory_limit_are_not_looked_at(world: World) -> None:
@@ -299,7 +309,7 @@ def test_a_request_for_more_is_answered_and_the_new_limits_hold(world: World) ->
     world.tell(m.AdjustmentAsked("sort-1", 1, request, 41))
     (answer, correlation), (limits, _) = handle.heard()
     assert correlation == 41
-    assert answer == AdjustmentAnswer("memory", True, float(GB), answer.reason)
+    assert answer == AdjustmentAnswer("memory", granted=True, allowed=float(GB), reason=answer.reason)
     assert isinstance(limits, ResourceLimit)
     assert limits.limits["memory"] == GB
     world.figures.memory[7] = 700 * MB
@@ -385,14 +395,14 @@ def test_no_new_work_starts_while_memory_is_short_and_it_goes_on_by_itself(world
     world.figures.available = GB // 2
     world.tell(m.WorkBegan())
     world.dispatcher.advance(2.0)
-    assert world.told(m.AdmissionChanged) == [m.AdmissionChanged(False, frozenset({"memory"}))]
+    assert world.told(m.AdmissionChanged) == [m.AdmissionChanged(open=False, short=frozenset({"memory"}))]
     assert [event.resource for event in world.events(ResourcePressure)] == ["memory"]
     world.tell(m.WorkEnded())
     world.tell(gone(handle))
     world.dispatcher.advance(30.0)
     world.figures.available = 2 * GB
     world.dispatcher.advance(1.5)
-    assert world.told(m.AdmissionChanged)[-1] == m.AdmissionChanged(True, frozenset())
+    assert world.told(m.AdmissionChanged)[-1] == m.AdmissionChanged(open=True, short=frozenset())
     assert [event.resource for event in world.events(ResourceAvailable)] == ["memory"]
     assert world.dispatcher.next_due() is None or world.dispatcher.next_due() > world.clock.monotonic() + 1.5
 
