@@ -148,7 +148,8 @@ class SocketChannel:
         self._recycle = recycle
         self._lock = threading.RLock()
         self._ids = itertools.count(1)
-        self._encoder = Encoder(limit)
+        # One end trusts the other, the program: what the agent sends is examined there.
+        self._encoder = Encoder(limit, examined=trusted)
         self._released: deque[int] = deque()
         self._decoder = Decoder(trusted=trusted, let_go=self._released.append, released=self._let_go, limit=limit)
         self._kept: list[Envelope] = []

@@ -152,7 +152,7 @@ class AgentHandle(Protocol):
         """End the agent and all its descendants at once; the exit report repeats the reason."""
 
     def close(self) -> None:
-        """Close both channels. The agent, if it still runs, is not ended by this."""
+        """Close both channels, and keep what the status block says now. The agent, if it still runs, is not ended by this."""
 
 
 class Host(Protocol):

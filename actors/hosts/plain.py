@@ -1,9 +1,9 @@
 """Plain values as bytes: written and read by the C pickler, examined before they are read.
 
-Plain are None, bool, int, float, str, bytes, and tuples, lists and dicts of plain values. The form is pickle
-protocol 5 without its memory of earlier objects, so a value is a tree. Even an unpickler that refuses every class can
-be made to allocate without end (a huge memo index), to hash for hours (a tuple that holds itself many times over,
-as a key) or to overflow the C stack (a key nested a million deep). `examine` therefore walks through bytes of
+Plain are None, bool, int, float, str, bytes, bytearray, and tuples, lists, sets and dicts of plain values. The form
+is pickle protocol 5 without its memory of earlier objects, so a value is a tree. Even an unpickler that refuses every
+class can be made to allocate without end (a huge memo index), to hash for hours (a tuple that holds itself many times
+over, as a key) or to overflow the C stack (a key nested a million deep). `examine` therefore walks through bytes of
 unknown origin and accepts only what writing plain values can give, of bounded depth, size and number of items.
 """
 
@@ -16,13 +16,16 @@ from typing import Any, NoReturn
 
 from actors.errors import NotSerializable
 
-__all__ = ["DEPTH_LIMIT", "ITEM_LIMIT", "NotPlain", "PlainReader", "PlainWriter", "examine"]
+__all__ = ["DEPTH_LIMIT", "ITEM_LIMIT", "KEY_LIMIT", "NotPlain", "PlainReader", "PlainWriter", "examine"]
 
 DEPTH_LIMIT = 100
 """How deeply tuples, lists and dicts may be nested in each other."""
 
 ITEM_LIMIT = 1_000_000
 """How many values one piece may have in all."""
+
+KEY_LIMIT = 10_000
+"""How many keys and members all dicts and sets of one piece may have: numbers can be chosen so that they collide."""
 
 
 class NotPlain(NotSerializable):
@@ -128,25 +131,28 @@ class PlainWriter:
             return tuple([self._plain(item, depth + 1, slots, inline) for item in value])
         if isinstance(value, list):
             return [self._plain(item, depth + 1, slots, inline) for item in value]
+        if isinstance(value, (set, frozenset)):
+            base = set if isinstance(value, set) else frozenset
+            return base([self._plain(item, depth + 1, slots, inline) for item in value])
         if isinstance(value, dict):
             return {
                 self._plain(key, depth + 1, slots, inline): self._plain(item, depth + 1, slots, inline)
                 for key, item in value.items()
             }
-        for base in (int, float, str, bytes):
-            if isinstance(value, base):
+        for atom in (int, float, str, bytes, bytearray):
+            if isinstance(value, atom):
                 # The base's own doing: a subclass may have another idea of int() or str().
-                copy: Any = base.__add__
-                return copy(value, base())
+                copy: Any = atom.__add__
+                return copy(value, atom())
         raise NotPlain(
-            f"a message may hold plain values (None, bool, int, float, str, bytes; tuples, lists and dicts of them) "
+            f"a message may hold plain values (None, bool, int, float, str, bytes; tuples, lists, sets and dicts of them) "
             f"and payloads, not a {kind.__module__}.{kind.__qualname__}; pickle it into a payload first",
             what=kind.__qualname__,
             reason="not a plain value",
         )
 
 
-_ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+_ATOMS = frozenset({type(None), bool, int, float, str, bytes, bytearray})
 
 
 def _too_deep() -> NotPlain:
@@ -195,19 +201,23 @@ _FIXED = {
     0x29: 0,  # EMPTY_TUPLE
     0x5D: 0,  # EMPTY_LIST
     0x7D: 0,  # EMPTY_DICT
+    0x8F: 0,  # EMPTY_SET
 }
 # One value each: how many bytes tell the length of what follows them.
 _COUNTED = {
     0x8A: 1,  # LONG1
+    0x8B: 4,  # LONG4
     0x8C: 1,  # SHORT_BINUNICODE
     0x43: 1,  # SHORT_BINBYTES
     0x58: 4,  # BINUNICODE
     0x42: 4,  # BINBYTES
     0x8D: 8,  # BINUNICODE8
     0x8E: 8,  # BINBYTES8
+    0x96: 8,  # BYTEARRAY8
 }
 _TUPLES = {0x85: 1, 0x86: 2, 0x87: 3}  # TUPLE1 to TUPLE3: how many values they take
-_TUPLE, _APPEND, _APPENDS, _SETITEM, _SETITEMS = 0x74, 0x61, 0x65, 0x73, 0x75
+_TUPLE, _FROZENSET = 0x74, 0x91
+_APPEND, _APPENDS, _SETITEM, _SETITEMS, _ADDITEMS = 0x61, 0x65, 0x73, 0x75, 0x90
 
 
 def examine(data: bytes | bytearray | memoryview) -> None:
@@ -228,7 +238,7 @@ def _walk(data: bytes | bytearray | memoryview) -> None:  # noqa: C901, PLR0912 
     marks: list[int] = []
     push = stack.append
     fixed, counted, tuples = _FIXED.get, _COUNTED.get, _TUPLES.get
-    at, end, items = 0, len(data), 0
+    at, end, items, keys = 0, len(data), 0, 0
     while at < end:
         code = data[at]
         at += 1
@@ -242,13 +252,17 @@ def _walk(data: bytes | bytearray | memoryview) -> None:  # noqa: C901, PLR0912 
             _close(stack, len(stack) - taken, marks)
         elif code == _MARK:
             marks.append(len(stack))
-        elif code == _TUPLE:
-            _close(stack, marks.pop(), marks)
-        elif code in (_APPENDS, _SETITEMS):
+        elif code in (_TUPLE, _FROZENSET):
             height = marks.pop()
+            keys += len(stack) - height if code == _FROZENSET else 0
+            _close(stack, height, marks)
+        elif code in (_APPENDS, _SETITEMS, _ADDITEMS):
+            height = marks.pop()
+            keys += len(stack) - height if code != _APPENDS else 0
             _close(stack, height, marks)
             _join(stack, marks)
         elif code in (_APPEND, _SETITEM):
+            keys += code == _SETITEM
             _close(stack, len(stack) - (1 if code == _APPEND else 2), marks)
             _join(stack, marks)
         elif code == _PERSID:
@@ -263,8 +277,9 @@ def _walk(data: bytes | bytearray | memoryview) -> None:  # noqa: C901, PLR0912 
         else:
             raise ValueError(f"a message does not use the pickle opcode {code:#04x}")
         items += 1
-        if items > ITEM_LIMIT:
-            raise ValueError(f"a message has at most {ITEM_LIMIT} items")
+        # A dict's values count as well: its keys are half of what is set.
+        if items > ITEM_LIMIT or keys > 2 * KEY_LIMIT:
+            raise ValueError(f"a message has at most {ITEM_LIMIT} items and {KEY_LIMIT} keys")
     else:
         raise IndexError
     if at != end or len(stack) != 1 or marks:

@@ -101,6 +101,7 @@ class ProcessHandle:
         """Close both channels. The agent, if it still runs, is not ended by this."""
         self.task.close()
         self.control.close()
+        self.status.close()
         self._host.forget(self)
 
 

@@ -110,6 +110,11 @@ class StatusWriter:
         finally:
             os.close(fd)
 
+    def close(self) -> None:
+        """Write no more; free the mapping."""
+        if isinstance(self._buffer, mmap.mmap):
+            self._buffer.close()
+
     def begin(self, number: int, attempt: int, started: float) -> None:
         """A task starts: its number, attempt (1 or more) and the time on the monotonic clock."""
         self._number = number
@@ -167,10 +172,11 @@ class StatusReader:
         buffer: the memory that the writer writes, or another mapping of it.
     """
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_last")
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
+        self._last: Status | None = None
 
     @classmethod
     def of_fd(cls, fd: int) -> StatusReader:
@@ -184,7 +190,9 @@ class StatusReader:
         return cls(mmap.mmap(fd, BLOCK_SIZE, access=mmap.ACCESS_READ))
 
     def read(self) -> Status:
-        """What the block says now."""
+        """What the block says now, or said when it was closed."""
+        if self._last is not None:
+            return self._last
         view = memoryview(self._buffer)
         image = bytes(view)
         for _ in range(_TRIES):
@@ -194,6 +202,13 @@ class StatusReader:
             # Written meanwhile: the two differ, and only a pair that agrees is known to hold no half-done store.
             image = again
         return _decode(image)
+
+    def close(self) -> None:
+        """Free the mapping; what the block says now is kept."""
+        if self._last is None:
+            self._last = self.read()
+            if isinstance(self._buffer, mmap.mmap):
+                self._buffer.close()
 
 
 def _decode(image: bytes) -> Status:

@@ -24,7 +24,7 @@ from actors.errors import WireError
 from actors.hosts.descriptors import FDS_AT_ONCE, close_all
 from actors.hosts.fieldtypes import message_of
 from actors.hosts.payload import Lease, Segment
-from actors.hosts.plain import ITEM_LIMIT, PlainReader, PlainWriter, examine
+from actors.hosts.plain import ITEM_LIMIT, KEY_LIMIT, PlainReader, PlainWriter, examine
 from actors.protocol.messages import CODES, KINDS, Batch, Envelope, Result
 
 __all__ = ["FRAME_LIMIT", "Decoder", "Encoder", "Piece"]
@@ -40,8 +40,8 @@ _RESULT_HEAD = struct.Struct("<qdBIHH")
 _COLUMN_BYTES = struct.calcsize("<qqBidd")
 _RESULT_CODE = CODES[Result]
 _ROW_HEAD = 8
-# Below this a frame cannot hold so many items that the other end would refuse it for their number.
-_COUNTED_FROM = ITEM_LIMIT
+# A shorter frame cannot hold so many items or keys that the other end would refuse it for their number.
+_COUNTED_FROM = min(ITEM_LIMIT, KEY_LIMIT)
 # One frame of rows takes so many envelopes at most, so that a long queue does not wait for its last one.
 _ROWS_AT_ONCE = 4096
 
@@ -65,10 +65,12 @@ class Encoder:
 
     Args:
         limit: the most bytes of one frame.
+        examined: the other end examines what it reads, so what it would refuse is refused here already.
     """
 
-    def __init__(self, limit: int = FRAME_LIMIT) -> None:
+    def __init__(self, limit: int = FRAME_LIMIT, *, examined: bool = False) -> None:
         self._limit = limit
+        self._examined = examined
         self._writer = PlainWriter(Segment)
         self._tokens = itertools.count(1)
 
@@ -120,7 +122,7 @@ class Encoder:
             return
         if too_large:
             raise self._too_large(KINDS[rows[0][_ROW_HEAD - 1]].__name__, size)
-        if size > _COUNTED_FROM and not segments:
+        if self._examined and size > _COUNTED_FROM:
             try:
                 examine(b"".join(parts))
             except ValueError as error:
