@@ -48,17 +48,14 @@ class GeneralPurpose(Worker):
             TypeError: the callable does not take these arguments.
             BaseException: whatever the callable raises.
         """
-        if isinstance(args, str | bytes) or not isinstance(args, Sequence):
-            _refuse("args", args, "a list of positional arguments")
         kwargs = {} if kwargs is None else kwargs
-        if not isinstance(kwargs, Mapping) or not all(isinstance(name, str) for name in kwargs):
-            _refuse("kwargs", kwargs, "a mapping of names to values")
+        _check_data(args, kwargs)
         found = resolve_callable(callable)
         _check_call(found, callable, args, kwargs)
         return found(*args, **kwargs)
 
 
-def resolve_callable(name: str) -> Callable[..., Any]:
+def resolve_callable(name: Any) -> Callable[..., Any]:
     """What a text such as "package.module:function" names; its module is imported.
 
     Raises:
@@ -84,6 +81,13 @@ def resolve_callable(name: str) -> Callable[..., Any]:
     if not callable(found):
         _refuse("callable", name, f"the name of something to call, not of a {type(found).__name__}")
     return found  # type: ignore[no-any-return]
+
+
+def _check_data(args: Any, kwargs: Any) -> None:
+    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
+        _refuse("args", args, "a list of positional arguments")
+    if not isinstance(kwargs, Mapping) or not all(isinstance(name, str) for name in kwargs):
+        _refuse("kwargs", kwargs, "a mapping of names to values")
 
 
 def _check_call(found: Callable[..., Any], name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from actors.errors import ConfigError
 
@@ -14,7 +15,7 @@ __all__ = ["expand"]
 _MAGIC = re.compile(r"[*?\[]")
 
 
-def expand(paths: Sequence[str], root: str | None = None, keep: Callable[[str], bool] | None = None) -> list[str]:
+def expand(paths: Any, root: str | None = None, keep: Callable[[str], bool] | None = None) -> list[str]:
     """The files that a list of paths and patterns names.
 
     In a pattern `*` and `?` stand for anything but a slash, `[…]` for a character, and a part that is `**` for any
@@ -23,7 +24,7 @@ def expand(paths: Sequence[str], root: str | None = None, keep: Callable[[str], 
     if it looks like a pattern.
 
     Args:
-        paths: paths and patterns; relative ones start at `root`.
+        paths: a list of paths and patterns; relative ones start at `root`.
         root: a folder; None is the working directory.
         keep: which of a pattern's matches are taken. Paths that are written out are always taken, whether they exist
             or not: whoever names a file wants to hear of it.
@@ -68,20 +69,11 @@ def _matches(pattern: str, root: str | None) -> Iterator[str]:
         seen.add((folder, index))
         part, last = parts[index], index == len(parts) - 1
         if part == "**":
-            if last:
-                part = "*"
-            else:
-                todo.append((folder, index + 1))
             todo += [(inner, index) for inner, is_folder in _listed(folder, "*", root) if is_folder]
             if not last:
+                todo.append((folder, index + 1))
                 continue
-        if not _MAGIC.search(part):
-            inner = folder + part
-            if last and os.path.isfile(_under(root, inner)):
-                yield inner
-            elif not last and os.path.isdir(_under(root, inner)):
-                todo.append((f"{inner}/", index + 1))
-            continue
+            part = "*"
         for inner, is_folder in _listed(folder, part, root):
             if last and not is_folder:
                 yield inner
@@ -91,15 +83,20 @@ def _matches(pattern: str, root: str | None) -> Iterator[str]:
 
 def _listed(folder: str, pattern: str, root: str | None) -> Iterator[tuple[str, bool]]:
     """What is in a folder and matches one part of a pattern; folders end with a slash. No folder: nothing."""
+    if not _MAGIC.search(pattern):
+        path = _under(root, folder + pattern)
+        if os.path.lexists(path):
+            yield (f"{folder}{pattern}/", True) if os.path.isdir(path) else (folder + pattern, False)
+        return
     match = re.compile(fnmatch.translate(pattern)).match
-    hidden = pattern.startswith(".")
     try:
         with os.scandir(_under(root, folder) or ".") as entries:
             for entry in entries:
-                if match(entry.name) and (hidden or not entry.name.startswith(".")):
-                    if entry.is_dir(follow_symlinks=False):
-                        yield f"{folder}{entry.name}/", True
-                    elif not (entry.is_symlink() and os.path.isdir(entry.path)):
-                        yield folder + entry.name, False
+                if not match(entry.name) or (entry.name.startswith(".") and not pattern.startswith(".")):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    yield f"{folder}{entry.name}/", True
+                elif not os.path.isdir(entry.path):
+                    yield folder + entry.name, False
     except OSError:
         return
