@@ -86,7 +86,10 @@ class ControlLane:
                 self.signalled(written)
 
     def _is_wanted(self, wait: float) -> bool:
-        return self._stopped or (self.parts.ticking and wait > _TICK)
+        parts = self.parts
+        if self._stopped or (parts.ticking and wait > _TICK):
+            return True
+        return parts.requests.nearest < parts.monotonic() + wait
 
     def stop(self) -> None:
         """Let `run` return. From any thread."""
@@ -131,9 +134,7 @@ class ControlLane:
         again = self._interruptions.repeat(now)
         if again is not None:
             due.append(again)
-        overdue = parts.requests.due(now)
-        if overdue is not None:
-            due.append(overdue)
+        due.append(parts.requests.due(now))
         ending = parts.ending
         if ending.interrupt_at is not None:
             if now >= ending.interrupt_at:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from actors.errors import ConfigError, NotSerializable
 from actors.hosts.attempt import Attempt
 from actors.hosts.interrupts import coroutine_attempt
-from actors.hosts.outbox import FLUSH_AFTER
+from actors.hosts.outbox import FLUSH_AFTER, FLUSH_BEYOND
 from actors.hosts.parts import AgentParts
 from actors.hosts.recycling import Recycling
 from actors.hosts.serialize import Call, failure_of, pack_value, unpack_call
@@ -188,9 +188,12 @@ class LaneBase:
             if isinstance(value, MemoryError):
                 self._explain(value)
             payload = tuple(failure_of(value))
-        parts.outbox.add(attempt.result(outcome, payload, ended), ended)
+        outbox = parts.outbox
+        outbox.add(
+            attempt.result(outcome, payload, ended), ended, len(payload) if type(payload) is bytes else 0
+        )
         parts.done += 1
-        if not attempt.idempotent or ended - parts.outbox.oldest >= FLUSH_AFTER:
+        if not attempt.idempotent or ended - outbox.oldest >= FLUSH_AFTER or outbox.size >= FLUSH_BEYOND:
             self.flush()
         reason = self.recycling.reason(parts.done, ended)
         if reason is not None and parts.ending.reason is None:

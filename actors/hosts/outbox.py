@@ -10,10 +10,13 @@ from typing import Any
 from actors.hosts.channel import Channel
 from actors.protocol.messages import Progress, Result
 
-__all__ = ["FLUSH_AFTER", "Outbox"]
+__all__ = ["FLUSH_AFTER", "FLUSH_BEYOND", "Outbox"]
 
 FLUSH_AFTER = 0.001
 """Seconds that a result may wait for others to go with it."""
+
+FLUSH_BEYOND = 1 << 20
+"""So many bytes of results do not wait for more: a frame has a limit."""
 
 _PROGRESS_KEPT = 32
 
@@ -29,7 +32,7 @@ class Outbox:
     progress goes before its result.
     """
 
-    __slots__ = ("_clock", "_lock", "_waiting", "channel", "flushed", "oldest")
+    __slots__ = ("_clock", "_lock", "_waiting", "channel", "flushed", "oldest", "size")
 
     def __init__(self, channel: Channel, clock: Callable[[], float]) -> None:
         self.channel = channel
@@ -40,15 +43,18 @@ class Outbox:
         self.oldest = 0.0
         # When something was sent last.
         self.flushed = 0.0
+        # How many bytes of results wait.
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, result: tuple[Any, ...], now: float) -> None:
-        """Put in the fields of a `TaskResult`."""
+    def add(self, result: tuple[Any, ...], now: float, size: int = 0) -> None:
+        """Put in the fields of a `TaskResult`; `size` is how many bytes of it go into the frame."""
         if not self._waiting:
             self.oldest = now
         self._waiting.append(result)
+        self.size += size
 
     def tell(self, progress: Progress, now: float) -> None:
         """Put in a progress message. Of a task that tells more than can be sent, the last story replaces others."""
@@ -75,6 +81,7 @@ class Outbox:
             results: list[tuple[Any, ...]] = []
             messages: list[Any] = []
             waiting = self._waiting
+            self.size = 0
             while waiting:
                 one = waiting.popleft()
                 if type(one) is Progress:

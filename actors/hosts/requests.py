@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,11 +25,15 @@ class Requests:
     Args:
         channel: the agent's end of the control plane.
         clock: monotonic seconds.
+        wake: called when a deadline is nearer than all that were known; `due` is to be called again then.
     """
 
-    def __init__(self, channel: Channel, clock: Callable[[], float]) -> None:
+    def __init__(self, channel: Channel, clock: Callable[[], float], wake: Callable[[], object]) -> None:
         self._channel = channel
         self._clock = clock
+        self._wake = wake
+        # The nearest deadline, as far as `due` knows or has been asked to find out.
+        self.nearest = math.inf
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._open: dict[int, tuple[Answer[Any], str, float | None]] = {}
@@ -61,6 +66,9 @@ class Requests:
                 answer.set_exception(self._ended)
                 return answer
             self._open[number] = (answer, recipient, deadline)
+        if deadline is not None and deadline < self.nearest:
+            self.nearest = deadline
+            self._wake()
         try:
             self._channel.send(message, priority=priority, correlation=number, deadline=deadline, recipient=recipient)
         except ActorsError as error:
@@ -96,17 +104,22 @@ class Requests:
         for number in list(self._open):
             self.fail(number, error)
 
-    def due(self, now: float) -> float | None:
-        """Fail what is overdue. Returns when the next deadline is."""
-        earliest: float | None = None
+    def due(self, now: float) -> float:
+        """Fail what is overdue. Returns when the next deadline is, infinite for never."""
+        if now < self.nearest:
+            return self.nearest
+        # First, so that a request that is sent meanwhile asks for another look.
+        self.nearest = math.inf
+        earliest = math.inf
         for number, (_, recipient, deadline) in list(self._open.items()):
             if deadline is None:
                 continue
             if deadline <= now:
                 self.fail(number, AskTimeout(f"{recipient} did not answer in time", recipient=recipient))
-            elif earliest is None or deadline < earliest:
-                earliest = deadline
-        return earliest
+            else:
+                earliest = min(earliest, deadline)
+        self.nearest = min(self.nearest, earliest)
+        return self.nearest
 
     def _take(self, number: int | None) -> tuple[Answer[Any], str, float | None] | None:
         if number is None:
