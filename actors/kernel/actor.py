@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pykka
@@ -220,12 +221,9 @@ def _attribute(root: Any, path: Any) -> Any:
     return root
 
 
-def make_cell(
-    actor_class: type[Actor],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    options: ActorOptions,
-    **callbacks: Any,
-) -> Cell:
+def make_cell(actor_class: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any], options: ActorOptions) -> Cell:
     """A cell that waits for its `start`; for `Actor` and for supervisors."""
-    return Cell(actor_class, args, kwargs, options, options.dispatcher or _THREADS, **callbacks)
+    cell = Cell(actor_class, args, kwargs, options, dispatcher=options.dispatcher or _THREADS, make_run=Run)
+    if options.on_dead_letter is not None:
+        cell.on_dead_letter = partial(options.on_dead_letter, ActorRef(cell))
+    return cell

@@ -16,7 +16,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from actors.errors import DeadLetter, MailboxClosed
 from actors.kernel.clock import Clock, SystemClock
@@ -25,12 +25,7 @@ from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.poll import PollMailbox
 from actors.kernel.reply import Ask, Reply
 
-if TYPE_CHECKING:
-    from actors.kernel.actor import Actor
-    from actors.kernel.dispatch import Dispatcher
-    from actors.kernel.run import Run
-
-__all__ = ["ActorOptions", "Address", "Cell", "Exit", "Stop"]
+__all__ = ["ActorOptions", "Address", "Cell", "Dispatcher", "Drive", "Exit", "Incarnation", "Stop"]
 
 _log = logging.getLogger("actors.kernel")
 
@@ -56,6 +51,36 @@ class Stop(NamedTuple):
     """Ends the actor that takes it. `reason` is "normal", or "shutdown" when its supervisor says so."""
 
     reason: str = "normal"
+
+
+Drive: TypeAlias = Callable[[Callable[[], bool], float | None], bool]
+
+
+class Incarnation(Protocol):
+    """What a cell knows of a `Run`."""
+
+    incarnation: int
+    actor: Any
+    ended: threading.Event
+
+    def build(self) -> None:
+        """Make the actor."""
+
+    def disown(self, error: BaseException) -> tuple[list[Any], list[Any]]:
+        """Be given up: return what is left to do, urgent and ordinary."""
+
+
+class Dispatcher(Protocol):
+    """Carries out the runs that it is given.
+
+    `drive` is None if they go on by themselves while a thread waits for an answer; otherwise the thread that waits calls
+    it with what it waits for and a time limit in seconds, and gets back whether it has come.
+    """
+
+    drive: Drive | None
+
+    def start(self, run: Any) -> None:
+        """See to it that the `Run` is carried out from its beginning to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +129,24 @@ class Cell:
         kwargs: of the constructor.
         options: what surrounds it.
         dispatcher: what runs it.
-        on_exit: called with (cell, Exit) at the end of each incarnation, in the thread that ran it. If it is given, the
+        make_run: makes the `Run` of each incarnation.
+
+    Attributes:
+        on_exit: called with (cell, Exit) at the end of each incarnation, in the thread that ran it. If it is set, the
             mailbox stays open until `retire`, so that a replacement may go on; otherwise the first end is the last.
-        on_started: called with (cell, incarnation) when `on_start` of an incarnation has returned, in its thread.
+        on_started: called with (cell, incarnation) when an incarnation has started, in its thread.
+        on_dead_letter: called with each message that will never be handled, in any thread.
     """
 
     def __init__(
         self,
-        actor_class: type[Actor],
+        actor_class: type[Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         options: ActorOptions,
+        *,
         dispatcher: Dispatcher,
-        on_exit: Callable[[Cell, Exit], None] | None = None,
-        on_started: Callable[[Cell, int], None] | None = None,
+        make_run: Callable[[Cell], Incarnation],
     ) -> None:
         self.number = next(_numbers)
         self.name = options.name or f"{actor_class.__name__}-{self.number}"
@@ -128,14 +157,16 @@ class Cell:
         self.clock = options.clock
         self.dispatcher = dispatcher
         self.drive = dispatcher.drive
-        self.on_exit = on_exit
-        self.on_started = on_started
+        self.on_exit: Callable[[Cell, Exit], None] | None = None
+        self.on_started: Callable[[Cell, int], None] | None = None
+        self.on_dead_letter: Callable[[Any], None] | None = None
+        self._make_run = make_run
         self.table = HandlerTable.of(actor_class)
         self.is_urgent = self.table.is_urgent if self.table.any_urgent else None
         make = PollMailbox if actor_class.polls else Mailbox
         self.mailbox: Mailbox = make(options.bound, options.overflow, self.bury)
         self.incarnation = 0
-        self.run: Run | None = None
+        self.run: Incarnation | None = None
         # Messages that nobody will handle, that nobody takes, and that were refused in the state of the moment.
         self.dead_letters = 0
         self.unknown = 0
@@ -167,10 +198,8 @@ class Cell:
             build_here: call the constructor now, in this thread, and raise what it raises. Otherwise it is called where
                 the actor runs, and what it raises is a failure of this incarnation.
         """
-        from actors.kernel.run import Run
-
         self.incarnation += 1
-        run = self.run = Run(self)
+        run = self.run = self._make_run(self)
         try:
             if build_here:
                 run.build()
@@ -212,17 +241,17 @@ class Cell:
         self.mailbox.rouse()
         return Exit(self.name, run.incarnation, "failure", error)
 
-    def run_ended(self, run: Run, exit: Exit) -> None:
+    def run_ended(self, run: Incarnation, end: Exit) -> None:
         """Called by a run at its end, in its thread."""
         with self._lock:
             if self.run is not run:
                 return
             self.run = None
-            self._last_exit = exit
+            self._last_exit = end
         if self.on_exit is None:
-            self.retire(exit)
+            self.retire(end)
         else:
-            self.on_exit(self, exit)
+            self.on_exit(self, end)
 
     def give_back(self, urgent: list[Any], ordinary: list[Any], error: BaseException | None = None) -> None:
         """Return messages to the mailbox for the replacement, or bury them if there will be none."""
@@ -244,21 +273,21 @@ class Cell:
         """Close the mailbox and answer those who wait in it."""
         self._bury_all(self.mailbox.close(), error)
 
-    def retire(self, exit: Exit) -> None:
+    def retire(self, end: Exit) -> None:
         """End for good: no message is taken any more, everybody who waits is told."""
         with self._lock:
             if self.stopped.is_set():
                 return
             self._retiring = True
             self.stopped.set()
-            self._last_exit = exit
+            self._last_exit = end
             watchers, self._watchers = self._watchers, []
-        self.close(exit.error)
+        self.close(end.error)
         self.mailbox.release()
         for dependent in self.dependents:
-            dependent.retire(Exit(dependent.name, dependent.incarnation, "shutdown", exit.error))
+            dependent.retire(Exit(dependent.name, dependent.incarnation, "shutdown", end.error))
         for watcher in watchers:
-            self._tell(watcher, exit)
+            self._tell(watcher, end)
 
     def watch(self, callback: Callable[[Exit], object]) -> None:
         """Call `callback` with the Exit when the actor has ended for good; at once if it has."""
@@ -266,14 +295,13 @@ class Cell:
             if not self.stopped.is_set():
                 self._watchers.append(callback)
                 return
-            exit = self._last_exit
-        assert exit is not None
-        self._tell(callback, exit)
+            end = self._last_exit or Exit(self.name, self.incarnation, "normal", None)
+        self._tell(callback, end)
 
-    def _tell(self, watcher: Callable[[Exit], object], exit: Exit) -> None:
+    def _tell(self, watcher: Callable[[Exit], object], end: Exit) -> None:
         try:
-            watcher(exit)
-        except Exception:
+            watcher(end)
+        except Exception:  # noqa: BLE001 - its own trouble; the others are to be told
             _log.exception("Somebody who watched %s raised when told of its end", self.name)
 
     # --- dead letters ---
@@ -288,13 +316,10 @@ class Cell:
             return
         self.dead_letters += 1
         _log.debug("Dead letter to %s: %r", self.name, message)
-        listener = self.options.on_dead_letter
-        if listener is not None:
-            from actors.kernel.ref import ActorRef
-
+        if self.on_dead_letter is not None:
             try:
-                listener(ActorRef(self), message)
-            except Exception:
+                self.on_dead_letter(message)
+            except Exception:  # noqa: BLE001 - the listener's own trouble
                 _log.exception("The listener for dead letters of %s raised", self.name)
 
     def dead_letter(self, message: Any, error: BaseException | None = None) -> DeadLetter:
@@ -309,13 +334,13 @@ class Cell:
         """Put a question into the mailbox; the reply is failed at once if the actor has ended."""
         reply: Reply[Any] = Reply()
         if self.drive is not None:
-            reply._drive = self.drive
+            reply.drive = self.drive
         urgent = self.is_urgent is not None and self.is_urgent(type(message))
         try:
             self.mailbox.put(Ask(message, reply), priority=priority, urgent=urgent, block=block)
         except MailboxClosed:
-            exit = self._last_exit
-            self.bury(Ask(message, reply), exit.error if exit is not None else None)
+            end = self._last_exit
+            self.bury(Ask(message, reply), end.error if end is not None else None)
         return reply
 
     def _bury_all(self, items: list[Any], error: BaseException | None = None) -> None:

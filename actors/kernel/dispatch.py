@@ -7,28 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
+from actors.kernel.cell import Dispatcher, Drive
 from actors.kernel.clock import ManualClock
 from actors.kernel.current import current
 from actors.kernel.run import Run
 
 __all__ = ["Dispatcher", "ManualDispatcher", "ThreadDispatcher"]
-
-Drive = Callable[[Callable[[], bool], float | None], bool]
-
-
-class Dispatcher(Protocol):
-    """Carries out the runs that it is given.
-
-    `drive` is None if they go on by themselves while a thread waits for an answer; otherwise the thread that waits
-    calls it with what it waits for and a time limit in seconds, and gets back whether it has come.
-    """
-
-    drive: Drive | None
-
-    def start(self, run: Run) -> None:
-        """See to it that the run is carried out from its beginning to its end."""
 
 
 class ThreadDispatcher:

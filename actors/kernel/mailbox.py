@@ -237,9 +237,9 @@ class Mailbox:
 
     def _sleep(self, timeout: float | None) -> bool:
         """Sleep until called (True) or until the time is up (False)."""
-        return self._bell.acquire(True, -1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        return self._bell.acquire(timeout=-1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
 
-    def _put_slowly(self, item: Any, priority: int, block: bool | float) -> None:
+    def _put_slowly(self, item: Any, priority: int, block: bool | float) -> None:  # noqa: FBT001 - as `put` got it
         """Put into a mailbox that is closed or was full a moment ago."""
         if self._overflow is Overflow.BLOCK and block is True and current.cell is not None:
             # Two actors that wait for room with each other would wait for ever.
@@ -270,9 +270,9 @@ class Mailbox:
                 return
             self._wait_for_room(waiter, deadline, block)
 
-    def _wait_for_room(self, waiter: LockType, deadline: float | None, block: bool | float) -> None:
+    def _wait_for_room(self, waiter: LockType, deadline: float | None, block: float) -> None:
         left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
-        if not waiter.acquire(True, min(left, threading.TIMEOUT_MAX)):
+        if not waiter.acquire(timeout=min(left, threading.TIMEOUT_MAX)):
             with self._lock:
                 if waiter in self._blocked:
                     self._blocked.remove(waiter)

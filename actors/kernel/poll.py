@@ -117,7 +117,7 @@ class Poller:
             self._watched[fd] = _Watched(on_readable, on_writable)
         self._changed()
 
-    def want_write(self, fd: int, wanted: bool) -> None:
+    def want_write(self, fd: int, wanted: bool) -> None:  # noqa: FBT001 - it is what the call is about
         """Say whether `on_writable` of a descriptor is to be called. Nothing happens if it is not watched."""
         with self._lock:
             watched = self._watched.get(fd)
@@ -177,7 +177,7 @@ class Poller:
                 if events & _OUT and watched.on_writable is not None and self._watched.get(fd) is watched:
                     messages += watched.on_writable() or ()
             except BaseException as error:
-                raise PollFailed(messages) from error
+                raise PollFailed(error, messages) from error
         return messages
 
     def close(self) -> None:
@@ -192,16 +192,21 @@ class Poller:
             if self._bell_in != self._bell_out:
                 os.close(self._bell_in)
 
+    def __del__(self) -> None:
+        # Of a mailbox that was never used, and so never released.
+        self.close()
+
     def _changed(self) -> None:
         if self._restless:
             self.wake()
 
 
 class PollFailed(Exception):
-    """A callback raised, which is the cause; `messages` are what the others of the round returned."""
+    """A callback raised `error`; `messages` are what the others of the round returned."""
 
-    def __init__(self, messages: list[Any]) -> None:
+    def __init__(self, error: BaseException, messages: list[Any]) -> None:
         super().__init__("a callback of a descriptor raised")
+        self.error = error
         self.messages = messages
 
 
@@ -242,8 +247,7 @@ class PollMailbox(Mailbox):
                 self._asleep = False
                 for message in failed.messages:
                     self._order.put(message)
-            assert failed.__cause__ is not None
-            raise failed.__cause__ from failed.__cause__.__cause__
+            raise failed.error from failed.error.__cause__
         with self._lock:
             self._asleep = False
             taken = self._drain()

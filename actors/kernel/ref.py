@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import pykka
 
@@ -13,12 +13,9 @@ from actors.kernel.current import current
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Priority
 
-if TYPE_CHECKING:
-    from actors.kernel.actor import Actor
-
 __all__ = ["ActorRef", "install_resolver"]
 
-A = TypeVar("A", bound="Actor")
+A = TypeVar("A")
 
 _NORMAL = Priority.NORMAL
 
@@ -142,15 +139,19 @@ class ActorRef(Generic[A]):
         if current.cell is self._cell:
             raise self._self_asked(message)
         reply = self._cell.ask(message, priority=priority)
-        if not reply.wait(timeout):
-            kind = type(message).__qualname__
-            raise AskTimeout(
-                f"{self._cell.name} did not answer {kind} within {timeout} s",
-                recipient=self._cell.name,
-                message=kind,
-                timeout=timeout,
-            )
-        return reply.get()
+        try:
+            if reply.wait(timeout):
+                return reply.get()
+        finally:
+            # The traceback of an error that is raised leads to this frame: break the circle.
+            del reply
+        kind = type(message).__qualname__
+        raise AskTimeout(
+            f"{self._cell.name} did not answer {kind} within {timeout} s",
+            recipient=self._cell.name,
+            message=kind,
+            timeout=timeout,
+        )
 
     def ask_later(self, message: Any, *, priority: int = _NORMAL) -> Reply[Any]:
         """Send a message and return its `Reply` at once: to be given a callback, awaited, or waited for later."""
@@ -182,7 +183,7 @@ class ActorRef(Generic[A]):
             AskTimeout: it did not end in time. It is still asked to.
         """
         reply: Reply[bool] = Reply()
-        reply._drive = self._cell.dispatcher.drive
+        reply.drive = self._cell.drive
         alive = self.is_alive()
         self._cell.stop()
         self._cell.watch(lambda _: reply.set(alive))
@@ -212,19 +213,19 @@ class ActorRef(Generic[A]):
             message=kind,
         )
 
-    def _actor_weakref(self) -> Actor | None:
+    def _actor_weakref(self) -> Any:
         """What pykka's proxy looks at to learn the names of methods and attributes."""
         run = self._cell.run
         return None if run is None else run.actor
 
 
-_resolver: Callable[[Address], Any] | None = None
+# At most one: what knows the way to the actors of other processes.
+_resolvers: list[Callable[[Address], Any]] = []
 
 
 def install_resolver(resolver: Callable[[Address], Any] | None) -> None:
     """Say what a reference from another process becomes in this one; None: an error."""
-    global _resolver
-    _resolver = resolver
+    _resolvers[:] = [] if resolver is None else [resolver]
 
 
 def _resolve(fields: tuple[str, int, str]) -> Any:
@@ -234,8 +235,8 @@ def _resolve(fields: tuple[str, int, str]) -> Any:
         return ActorRef(cell)
     if address.process == process_name():
         raise DeadLetter(f"{address.name} has ended and nothing is left of it", recipient=address.name)
-    if _resolver is not None:
-        return _resolver(address)
+    for resolver in _resolvers:
+        return resolver(address)
     raise NotSerializable(
         f"the reference to the actor {address.name} is of another process, and this one has no connection to it; "
         "pass its name, or answer through the system",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 from _thread import LockType, allocate_lock
 from collections.abc import Callable, Generator
@@ -34,7 +35,8 @@ class Reply(pykka.Future[T]):
     # Class attributes, because almost no reply has a hook: pykka would make two objects for each.
     _get_hook: Any = None
     _get_hook_result: Any = None
-    _drive: Callable[[Callable[[], bool], float | None], bool] | None = None
+    # Set where actors go on only if somebody steps them: see `Dispatcher`.
+    drive: Callable[[Callable[[], bool], float | None], bool] | None = None
 
     def __init__(self) -> None:
         self._mutex = allocate_lock()
@@ -65,8 +67,6 @@ class Reply(pykka.Future[T]):
 
     def set_exception(self, exc_info: Any = None) -> bool:  # type: ignore[override]
         """Answer with the exception of an `exc_info` triple, by default the one that is being handled."""
-        import sys
-
         error = (exc_info or sys.exc_info())[1]
         return self.fail(error if error is not None else RuntimeError("set_exception() without an exception"))
 
@@ -97,8 +97,8 @@ class Reply(pykka.Future[T]):
         """Wait for the answer for at most `timeout` seconds (None: without end). Whether it is there."""
         if self.done():
             return True
-        if self._drive is not None:
-            return self._drive(self.done, timeout)
+        if self.drive is not None:
+            return self.drive(self.done, timeout)
         with self._mutex:
             if self._state:
                 return True
@@ -106,7 +106,7 @@ class Reply(pykka.Future[T]):
                 self._gate = allocate_lock()
                 self._gate.acquire()
             gate = self._gate
-        if gate.acquire(True, -1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+        if gate.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
             # For the next one who waits.
             gate.release()
         return self._state != _OPEN
@@ -160,12 +160,12 @@ class Reply(pykka.Future[T]):
     def _call(self, callback: Callable[[Reply[T]], object]) -> None:
         try:
             callback(self)
-        except Exception:
+        except Exception:  # noqa: BLE001 - its own trouble: it harms nobody who waits
             _log.exception("A callback of a reply raised")
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait without blocking the event loop: the thread that answers calls the loop back."""
-        import asyncio
+        import asyncio  # noqa: PLC0415 - only who has a loop pays for it
 
         loop = asyncio.get_running_loop()
         if self._get_hook is not None:

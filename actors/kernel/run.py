@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.errors import ActorsError, DeadLetter, MessageRefused
 from actors.kernel.cell import Cell, Exit, Stop
 from actors.kernel.current import current
 from actors.kernel.reply import Ask, Reply
 from actors.kernel.timers import Timers
-
-if TYPE_CHECKING:
-    from actors.kernel.actor import Actor
 
 __all__ = ["Run"]
 
@@ -31,7 +28,8 @@ class Run:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.incarnation = cell.incarnation
-        self.actor: Actor | None = None
+        # An `Actor`, from the end of `build` to the end of the run.
+        self.actor: Any = None
         self.timers = Timers(cell.clock)
         self.over = False
         self.reason = "normal"
@@ -62,10 +60,11 @@ class Run:
 
     def build(self) -> None:
         """Make the actor. Raises what its constructor raises."""
-        actor_class = self.cell.actor_class
+        actor_class: Any = self.cell.actor_class
         actor = actor_class.__new__(actor_class)
-        actor._run = self
-        actor.__init__(*self.cell.args, **self.cell.kwargs)  # type: ignore[misc]
+        # Before the constructor, which may look at its name, its clock or its reference.
+        actor.__dict__["_run"] = self
+        actor.__init__(*self.cell.args, **self.cell.kwargs)
         if not hasattr(actor, "actor_urn"):
             raise ActorsError(
                 f"{actor_class.__qualname__}.__init__ must call super().__init__() so that the actor gets its mailbox"
@@ -78,9 +77,8 @@ class Run:
         try:
             if self.actor is None:
                 self.build()
-            assert self.actor is not None
             self.actor.on_start()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "its start")
         else:
             if self.actor.reports_start:
@@ -177,14 +175,13 @@ class Run:
             leading = mailbox.leading
             batch[leading:leading] = timers.due(clock.monotonic())
             return batch, leading
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "its wait for messages")
             return [], 0
 
     def _work(self) -> None:
         """Handle the batch in hand, and what is urgent as soon as it comes in."""
         actor = self.actor
-        assert actor is not None
         mailbox = self.cell.mailbox
         plain = self.cell.table.plain
         if not self._work_urgently():
@@ -200,13 +197,13 @@ class Run:
                         handler(actor, item)
                     else:
                         self._dispatch(item)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
                     self._fail(error, _handling(item))
             if self.over or (mailbox.pressing and not self._work_urgently()):
                 return
         try:
             actor.on_turn_end()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "the end of its turn")
 
     def _work_urgently(self) -> bool:
@@ -219,7 +216,7 @@ class Run:
                 else:
                     try:
                         self._dispatch(item)
-                    except BaseException as error:
+                    except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
                         self._fail(error, _handling(item))
                 if self.over:
                     return False
@@ -233,13 +230,13 @@ class Run:
         self.took_over = False
         try:
             value = self._dispatch(message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is the asker's
             # The asker is told, and judges; the actor goes on. Without this frame, or the reply would hold itself.
             if error.__traceback__ is not None:
                 error.__traceback__ = error.__traceback__.tb_next
             _log.debug("%s answers %s with %r", self.cell.name, type(message).__qualname__, error)
             reply.fail(error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, _handling(message))
             reply.fail(self.cell.dead_letter(message, error))
         else:
@@ -250,7 +247,6 @@ class Run:
     def _dispatch(self, message: Any) -> Any:
         """Hand a message to the method that takes it in the actor's state."""
         actor = self.actor
-        assert actor is not None
         kind = type(message)
         handler = self.cell.table.plain.get(kind)
         if handler is not None:
@@ -296,13 +292,13 @@ class Run:
         _log.error("%s failed in %s", self.cell.name, doing, exc_info=error)
         self.fail(error)
 
-    def _call_last_hook(self, actor: Actor) -> None:
+    def _call_last_hook(self, actor: Any) -> None:
         try:
             if self.error is None:
                 actor.on_stop()
             else:
                 actor.on_failure(self.error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "its clean-up")
 
     def _answer_owed(self) -> None:

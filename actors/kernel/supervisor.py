@@ -67,11 +67,11 @@ def _report_start(supervisor: Cell, cell: Cell, incarnation: int) -> None:
         cell.stop_now()
 
 
-def _report_exit(supervisor: Cell, cell: Cell, exit: Exit) -> None:
+def _report_exit(supervisor: Cell, cell: Cell, end: Exit) -> None:
     try:
-        supervisor.mailbox.put(_Exited(cell, exit), urgent=True)
+        supervisor.mailbox.put(_Exited(cell, end), urgent=True)
     except MailboxClosed:
-        cell.retire(exit)
+        cell.retire(end)
 
 
 class Supervisor(Actor):
@@ -137,7 +137,7 @@ class Supervisor(Actor):
         self._carry_out(self._plan.start(self.clock.monotonic()))
         self._announce()
 
-    def on_child_exit(self, id: str, exit: Exit) -> None:
+    def on_child_exit(self, child_id: str, end: Exit) -> None:
         """Called after each end of an incarnation of a child, before anything is done about it."""
 
     # --- what it is asked ---
@@ -196,20 +196,20 @@ class Supervisor(Actor):
 
     @handles(_Started, urgent=True)
     def _child_started(self, message: _Started) -> None:
-        id = self._ids.get(message.cell)
-        if id is None or message.incarnation != message.cell.incarnation:
+        child_id = self._ids.get(message.cell)
+        if child_id is None or message.incarnation != message.cell.incarnation:
             return
-        self._carry_out(self._plan.started(id, self.clock.monotonic()))
-        reply = self._starting.pop(id, None)
+        self._carry_out(self._plan.started(child_id, self.clock.monotonic()))
+        reply = self._starting.pop(child_id, None)
         if reply is not None:
-            reply.set(self._children[id].ref)
+            reply.set(self._children[child_id].ref)
         self._announce()
 
     @handles(_Exited, urgent=True)
     def _child_exited(self, message: _Exited) -> None:
-        id = self._ids.get(message.cell)
-        if id is not None and message.exit.incarnation == message.cell.incarnation:
-            self._exited(id, message.cell, message.exit)
+        child_id = self._ids.get(message.cell)
+        if child_id is not None and message.exit.incarnation == message.cell.incarnation:
+            self._exited(child_id, message.cell, message.exit)
 
     @handles(_Due, urgent=True)
     def _due(self, message: _Due) -> None:
@@ -220,45 +220,45 @@ class Supervisor(Actor):
         if message.cell.incarnation == message.incarnation and self._ids.get(message.cell) == message.id:
             self._give_up_on(message.id, message.cell)
 
-    def _exited(self, id: str, cell: Cell, exit: Exit) -> None:
-        self._errors[id] = exit.error
-        bound = self._bounds.pop(id, None)
+    def _exited(self, child_id: str, cell: Cell, end: Exit) -> None:
+        self._errors[child_id] = end.error
+        bound = self._bounds.pop(child_id, None)
         if bound is not None:
             bound.cancel()
-        self.on_child_exit(id, exit)
-        reason: Any = exit.reason
-        why = f"{type(exit.error).__name__}: {exit.error}" if exit.error is not None else ""
-        actions = self._plan.exited(id, reason, self.clock.monotonic(), why)
-        if self._plan.status(id) in {None, ChildStatus.DOWN}:
-            self._settle(id, cell, exit.reason, exit.error)
+        self.on_child_exit(child_id, end)
+        reason: Any = end.reason
+        why = f"{type(end.error).__name__}: {end.error}" if end.error is not None else ""
+        actions = self._plan.exited(child_id, reason, self.clock.monotonic(), why)
+        if self._plan.status(child_id) in {None, ChildStatus.DOWN}:
+            self._settle(child_id, cell, end.reason, end.error)
         self._carry_out(actions)
         self._announce()
 
-    def _settle(self, id: str, cell: Cell, reason: str, error: BaseException | None) -> None:
+    def _settle(self, child_id: str, cell: Cell, reason: str, error: BaseException | None) -> None:
         """A child is down and will not be started by itself: end it for good, and tell who waits for it."""
         own = self._run.cell
-        if not (self._plan.ending and id in self._static and not own.will_end()):
+        if not (self._plan.ending and child_id in self._static and not own.will_end()):
             cell.retire(Exit(cell.name, cell.incarnation, reason, error))
-        starting, stopping = self._starting.pop(id, None), self._stopping.pop(id, None)
+        starting, stopping = self._starting.pop(child_id, None), self._stopping.pop(child_id, None)
         if stopping is not None:
             stopping.set(True)
         if starting is not None:
-            failed = ActorsError(f"{id} did not start: {error or reason}")
+            failed = ActorsError(f"{child_id} did not start: {error or reason}")
             failed.__cause__ = error
             starting.fail(failed)
-        if self._plan.status(id) is None:
-            self._forget(id)
+        if self._plan.status(child_id) is None:
+            self._forget(child_id)
 
     # --- carrying out ---
 
     def _carry_out(self, actions: Sequence[Action]) -> None:
         for action in actions:
             if isinstance(action, Start):
-                for id in action.children:
-                    self._launch(self._children[id].cell)
+                for child_id in action.children:
+                    self._launch(self._children[child_id].cell)
             elif isinstance(action, Stop):
-                for id in action.children:
-                    self._halt(id)
+                for child_id in action.children:
+                    self._halt(child_id)
             elif isinstance(action, Later):
                 self.timers.once(action.delay, _Due())
             elif isinstance(action, Drop):
@@ -271,17 +271,17 @@ class Supervisor(Actor):
     def _launch(self, cell: Cell) -> None:
         try:
             cell.start(build_here=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is reported
             # No further thread, most likely. It counts like any other failure to start.
             _log.error("%s could not start %s", self.name, cell.name, exc_info=error)
             _report_exit(self._run.cell, cell, Exit(cell.name, cell.incarnation, "failure", error))
 
-    def _halt(self, id: str) -> None:
-        spec, cell = self._children[id].spec, self._children[id].cell
+    def _halt(self, child_id: str) -> None:
+        spec, cell = self._children[child_id].spec, self._children[child_id].cell
         if spec.shutdown == 0:
-            self._give_up_on(id, cell)
+            self._give_up_on(child_id, cell)
             return
-        if id in self._stopping or (self._plan.ending and self._run.cell.will_end()):
+        if child_id in self._stopping or (self._plan.ending and self._run.cell.will_end()):
             # For good: it may finish what waits for it.
             cell.retiring()
             cell.stop("shutdown")
@@ -289,16 +289,16 @@ class Supervisor(Actor):
             # Its replacement will find what waits.
             cell.stop_now("shutdown")
         if spec.shutdown is not None:
-            self._bounds[id] = self.timers.once(spec.shutdown, _TimeUp(id, cell, cell.incarnation))
+            self._bounds[child_id] = self.timers.once(spec.shutdown, _TimeUp(child_id, cell, cell.incarnation))
 
-    def _give_up_on(self, id: str, cell: Cell) -> None:
+    def _give_up_on(self, child_id: str, cell: Cell) -> None:
         """A child had its time to end. A thread cannot be killed: it goes on, but nothing it does is heard any more."""
-        allowed = self._children[id].spec.shutdown
+        allowed = self._children[child_id].spec.shutdown
         error = ActorsError(f"{cell.name} did not end within {allowed} s and was given up; its thread may still run")
-        exit = cell.abandon(error)
-        if exit is not None:
+        end = cell.abandon(error)
+        if end is not None:
             _log.error("%s", error)
-            _report_exit(self._run.cell, cell, exit)
+            _report_exit(self._run.cell, cell, end)
 
     def _escalate(self, action: Escalate) -> None:
         error = SupervisorGaveUp(f"{self.name} gives up: {action.why}", supervisor=self.name, child=action.child)
@@ -316,7 +316,7 @@ class Supervisor(Actor):
 
     def on_failure(self, exception: BaseException) -> None:
         """See to it that no child outlives a supervisor that fails, and tell who asked to know."""
-        for id, child in reversed(self._children.items()):
+        for child_id, child in reversed(self._children.items()):
             cell = child.cell
             run = cell.run
             if run is None:
@@ -326,7 +326,7 @@ class Supervisor(Actor):
             if cell.drive is not None:
                 cell.drive(run.ended.is_set, allowed)
             elif not run.ended.wait(allowed):
-                self._give_up_on(id, cell)
+                self._give_up_on(child_id, cell)
         if self._on_escalation is not None:
             self._on_escalation(exception)
 
@@ -340,9 +340,9 @@ class Supervisor(Actor):
         if cell not in own.dependents:
             own.dependents.append(cell)
 
-    def _forget(self, id: str) -> None:
-        child = self._children.pop(id, None)
+    def _forget(self, child_id: str) -> None:
+        child = self._children.pop(child_id, None)
         if child is not None:
             self._ids.pop(child.cell, None)
             self._run.cell.dependents.remove(child.cell)
-        self._errors.pop(id, None)
+        self._errors.pop(child_id, None)

@@ -11,31 +11,26 @@ __all__ = ["Timer", "Timers"]
 
 
 class Timer:
-    """One message that is due at a time, once or again and again."""
+    """One message that is due at a time, once or again and again. `live`: whether it will still fire."""
 
-    __slots__ = ("_interval", "_live", "_message", "_timers", "due")
+    __slots__ = ("_timers", "due", "interval", "live", "message")
 
     def __init__(self, timers: Timers, due: float, message: Any, interval: float | None) -> None:
         self._timers = timers
-        self._message = message
-        self._interval = interval
-        self._live = True
+        self.message = message
+        self.interval = interval
+        self.live = True
         self.due = due
 
     def __repr__(self) -> str:
-        return f"<Timer {self._message!r} due at {self.due:.3f}{'' if self._live else ', over'}>"
-
-    @property
-    def live(self) -> bool:
-        """Whether it will still fire."""
-        return self._live
+        return f"<Timer {self.message!r} due at {self.due:.3f}{'' if self.live else ', over'}>"
 
     def cancel(self) -> bool:
         """See to it that it fires no more. False if it had fired for the last time or was cancelled already."""
-        if not self._live:
+        if not self.live:
             return False
-        self._live = False
-        self._timers._forget()
+        self.live = False
+        self._timers.forget()
         return True
 
 
@@ -91,21 +86,21 @@ class Timers:
         heap = self._heap
         while heap and heap[0][0] <= now:
             timer = heapq.heappop(heap)[2]
-            if not timer._live:
+            if not timer.live:
                 self._dead -= 1
                 continue
-            messages.append(timer._message)
-            if timer._interval is None:
-                timer._live = False
+            messages.append(timer.message)
+            if timer.interval is None:
+                timer.live = False
             else:
-                missed = int((now - timer.due) / timer._interval)
-                self._push(timer, timer.due + timer._interval * (missed + 1))
+                missed = int((now - timer.due) / timer.interval)
+                self._push(timer, timer.due + timer.interval * (missed + 1))
         return messages
 
     def clear(self) -> None:
         """Cancel all."""
         for _, _, timer in self._heap:
-            timer._live = False
+            timer.live = False
         self._heap.clear()
         self._dead = 0
 
@@ -119,7 +114,8 @@ class Timers:
         self._count += 1
         heapq.heappush(self._heap, (due, self._count, timer))
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Note that a timer was cancelled; for `Timer.cancel`."""
         self._dead += 1
         if self._dead > 16 and self._dead * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].live]

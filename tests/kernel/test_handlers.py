@@ -189,9 +189,7 @@ def test_urgency_belongs_to_the_type_and_what_derives_from_it() -> None:
     assert [table.is_urgent(kind) for kind in (Base, Derived, int, str)] == [True, True, False, False]
 
 
-@pytest.mark.parametrize(
-    "arguments", [((), {}), ((5,), {}), ((int,), {"when": set()}), ((int,), {"when": {"open"}})]
-)
+@pytest.mark.parametrize("arguments", [((), {}), ((5,), {}), ((int,), {"when": set()}), ((int,), {"when": {"open"}})])
 def test_handles_refuses_what_is_no_type_and_no_state(arguments: tuple[tuple[type, ...], dict]) -> None:
     args, kwargs = arguments
     with pytest.raises(ConfigError):

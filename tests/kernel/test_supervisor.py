@@ -242,7 +242,10 @@ def test_rest_for_one_restarts_the_one_and_those_after_it() -> None:
 )
 def test_permanent_transient_and_temporary_children(restart: Any, after_failure: bool, after_stop: bool) -> None:
     """F1."""
-    for ending, again in ((lambda ref: ref.tell(Die(KeyError())), after_failure), (lambda ref: ref.stop(block=False), after_stop)):
+    for ending, again in (
+        (lambda ref: ref.tell(Die(KeyError())), after_failure),
+        (lambda ref: ref.stop(block=False), after_stop),
+    ):
         seen = Seen()
         (a,) = children = kids(seen, "a", restart=restart)
         tree = start(children)
