@@ -121,7 +121,7 @@ class AgentConfig(Settings):
     """
 
     _inside: ClassVar[str] = "agent."
-    limits: Limits = setting(Limits(memory="1GiB", open_files=1000, processes=10, cpu=80.0, soft=0.8), nested(Limits))
+    limits: Limits = setting(Limits(memory="1GiB", open_files=1000, processes=10, cpu=80.0, soft=0.8), nested(Limits))  # noqa: RUF009 - it is frozen
     timeout: float | None = setting(300.0, optional(seconds()))
     capabilities: frozenset[str] = setting(frozenset(), names())
     environment: Mapping[str, str] | None = setting(None, optional(mapping(plain_text, "a mapping of text to text")))
@@ -162,7 +162,8 @@ class SystemConfig(Settings):
             started, until more than the second is.
         admit_by: what work is held back for beside memory: "cpu", "io".
         resources: named resources and how much there is of each.
-        ceilings: by agent type, the most that an agent may be granted when it asks for more.
+        ceilings: by agent type, the most that an agent may be granted when it asks for more. For what is not named
+            there, its limit is the most; what is named as None has no ceiling but what the machine can spare.
         journal: path of the journal, None for none.
         journal_survives: "death" of any process, or loss of "power".
         workspace_root: where agents have their workspaces; None is a directory of the user's below the temporary one.
@@ -206,8 +207,8 @@ class SystemConfig(Settings):
     journal_survives: Literal["death", "power"] = setting("death", one_of("death", "power"))
     workspace_root: str | None = setting(None, optional(text()))
     log_level: str = setting("warning", one_of("debug", "info", "warning", "error", "critical"))
-    agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))
-    callable_agent: AgentConfig = setting(AgentConfig(limits=_NO_LIMITS, timeout=None), nested(AgentConfig))
+    agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))  # noqa: RUF009 - it is frozen
+    callable_agent: AgentConfig = setting(AgentConfig(limits=_NO_LIMITS, timeout=None), nested(AgentConfig))  # noqa: RUF009 - it is frozen
 
     def _check_together(self) -> None:
         for low, high in (

@@ -115,7 +115,8 @@ class Ledger:
             starts, until more than the second is. Between the two it stays as it was, so that it does not flutter.
         admit_by: what closes admission beside memory: "cpu" (with hardly any core idle), "io" (with most of the time
             spent waiting for disks). Shortness of them is told in any case.
-        ceilings: by agent type, the most that an agent may be granted when it asks for more.
+        ceilings: by agent type, the most that an agent may be granted when it asks for more. For what is not named
+            there, its limit is the most; what is named as None has no ceiling.
 
     Invariants: an agent over a soft limit is in its `over_soft` until a figure is below that limit again; a condemned
     agent gets no further decision in this life.
@@ -325,7 +326,10 @@ class Ledger:
     def _grant(self, account: _Account, name: LimitName, hard: float, amount: float) -> tuple[float, str]:
         more, reason = amount, "granted"
         ceilings = self._ceilings.get(account.agent_type)
-        ceiling = None if ceilings is None else ceilings.hard_limit(name)
+        if ceilings is None or name not in ceilings.named:
+            # A limit that gave way whenever it is reached would be none.
+            return 0.0, f"no ceiling of {name} is set for {account.agent_type} beyond its limit (setting: ceilings)"
+        ceiling = ceilings.hard_limit(name)
         if ceiling is not None and hard + more > ceiling:
             more, reason = max(0.0, ceiling - hard), f"the ceiling of {account.agent_type} is {ceiling:g}"
         if name == "memory":

@@ -17,9 +17,12 @@ GIB = 2**30
 LIMITS = Limits(memory=1000, open_files=100, processes=10, cpu=80.0)
 
 
+NO_CEILING = {"a": Limits(memory=None, open_files=None, processes=None, cpu=None)}
+
+
 def make(**settings: Any) -> Ledger:
-    """A ledger with one agent, on a machine with half of its 100 GiB free."""
-    ledger = Ledger(**settings)
+    """A ledger with one agent that may be granted anything, on a machine with half of its 100 GiB free."""
+    ledger = Ledger(**{"ceilings": NO_CEILING, **settings})
     ledger.opened("a-1", "a", 1, LIMITS)
     assert ledger.measured(Machine(100 * GIB, 50 * GIB)) == []
     return ledger
@@ -162,7 +165,7 @@ def test_more_memory_is_granted_while_the_machine_can_spare_it() -> None:
 
 def test_what_was_granted_is_spoken_for_until_the_machine_is_measured_again() -> None:
     """E2: two requests do not get the same memory."""
-    ledger = Ledger(memory_enough=0.1)
+    ledger = Ledger(memory_enough=0.1, ceilings=NO_CEILING)
     ledger.opened("a-1", "a", 1, LIMITS)
     ledger.measured(Machine(10_000, 2000))
     first = ledger.asked("a-1", 1, "memory", 800)
@@ -179,7 +182,7 @@ def test_what_was_granted_is_spoken_for_until_the_machine_is_measured_again() ->
 
 def test_the_ceiling_of_a_type_bounds_what_is_granted() -> None:
     """E4: quotas per type."""
-    ledger = make(ceilings={"a": Limits(memory=1200, open_files=100)})
+    ledger = make(ceilings={"a": Limits(memory=1200, open_files=100, processes=None)})
     answer = ledger.asked("a-1", 1, "memory", 500)
     assert answer is not None
     assert (answer.granted, answer.allowed) == (True, 1200)
@@ -195,6 +198,15 @@ def test_the_ceiling_of_a_type_bounds_what_is_granted() -> None:
     assert (answer.granted, answer.limits.processes) == (True, 60)
 
 
+@pytest.mark.parametrize("ceilings", [{}, {"b": Limits(memory=5000)}, {"a": Limits(open_files=500)}])
+def test_without_a_ceiling_a_limit_holds(ceilings: dict[str, Limits]) -> None:
+    """E2: a task that allocates without end dies at its limit: the limit does not give way because it is reached."""
+    answer = make(ceilings=ceilings).asked("a-1", 1, "memory", 500)
+    assert answer is not None
+    assert (answer.granted, answer.allowed) == (False, 1000)
+    assert "no ceiling of memory is set for a" in answer.reason
+
+
 @pytest.mark.parametrize(
     ("limit", "amount", "granted", "word"),
     [
@@ -208,7 +220,7 @@ def test_the_ceiling_of_a_type_bounds_what_is_granted() -> None:
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_and_told_why(
-    limit: str, amount: float, granted: bool, word: str
+    *, limit: str, amount: float, granted: bool, word: str
 ) -> None:
     """E2: requests come from agents, so anything may come."""
     answer = make().asked("a-1", 1, limit, amount)
@@ -321,7 +333,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return said
 
     @rule(memory=st.none() | st.integers(0, 2000), files=st.none() | st.integers(0, 300), old=st.booleans())
-    def is_sampled(self, memory: int | None, files: int | None, old: bool) -> None:
+    def is_sampled(self, *, memory: int | None, files: int | None, old: bool) -> None:
         """Figures come, also late ones of an earlier life."""
         decisions = self.ledger.sampled("a-1", self.life - old, Sample(memory=memory, open_files=files))
         if old:

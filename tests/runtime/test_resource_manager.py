@@ -187,7 +187,7 @@ def gone(handle: Handle) -> m.AgentGone:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    world = World()
+    world = World(SystemConfig(ceilings={"sort": Limits(memory=None)}))
     yield world
     world.close()
 
