@@ -282,7 +282,7 @@ class Settings:
         Raises:
             ConfigError: an unknown key or a bad value.
         """
-        return cls._build(data, "")
+        return cls.build(data, "")
 
     @classmethod
     def from_sources(cls, *sources: Mapping[str, Any]) -> Self:
@@ -293,7 +293,7 @@ class Settings:
         """
         data: dict[str, Any] = {}
         for source in sources:
-            cls._lay_over(data, source)
+            cls.lay_over(data, source)
         return cls.from_dict(data)
 
     @classmethod
@@ -301,7 +301,8 @@ class Settings:
         return {each.name: each.metadata["rule"] for each in dataclasses.fields(cls) if "rule" in each.metadata}
 
     @classmethod
-    def _lay_over(cls, data: dict[str, Any], over: Mapping[str, Any]) -> None:
+    def lay_over(cls, data: dict[str, Any], over: Mapping[str, Any]) -> None:
+        """Put what the nested mapping `over` says into `data`, table by table."""
         rules = cls._rules()
         for key, value in over.items():
             table = rules[key].nested if key in rules else None
@@ -309,12 +310,13 @@ class Settings:
             if table is not None and isinstance(inner, Mapping):
                 below = data.get(key)
                 data[key] = below if isinstance(below, dict) else {}
-                table._lay_over(data[key], inner)
+                table.lay_over(data[key], inner)
             else:
                 data[key] = value
 
     @classmethod
-    def _build(cls, data: Mapping[str, Any], inside: str) -> Self:
+    def build(cls, data: Mapping[str, Any], inside: str) -> Self:
+        """As `from_dict`; `inside` is where the table stands, for texts."""
         rules = cls._rules()
         values: dict[str, Any] = {}
         for key, value in data.items():
@@ -322,7 +324,7 @@ class Settings:
                 raise _unknown(f"{inside}{key}", value, rules, inside)
             rule = rules[key]
             if rule.nested is not None and isinstance(value, Mapping):
-                values[key] = rule.nested._build(value, f"{inside}{key}.")
+                values[key] = rule.nested.build(value, f"{inside}{key}.")
             else:
                 values[key] = _checked(rule, f"{inside}{key}", _read(rule, f"{inside}{key}", value), value)
         return cls(**values)

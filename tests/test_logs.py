@@ -253,7 +253,7 @@ def test_a_record_of_an_agent_becomes_an_event_with_text_fields_and_traceback(fo
         raise ValueError("broken")
     except ValueError:
         with bound(task="t-1"):
-            logger.error("failed %s", "badly", exc_info=True, extra={"size": 3})
+            logger.exception("failed %s", "badly", extra={"size": 3})
     (event,) = events
     assert (event.source, event.logger, event.level, event.message) == ("a-1", "agentlib", 40, "failed badly")
     assert event.fields["task"] == "t-1"

@@ -74,7 +74,7 @@ def test_asks_that_ended_early_do_not_fill_the_memory() -> None:
     for number in range(10_000):
         asks.add(number, "a", 1e9, number)
         asks.answered(number)
-    assert len(asks._deadlines) < 200  # noqa: SLF001 - what is bounded cannot be seen from outside
+    assert len(asks._deadlines) < 200
 
 
 class AsksMachine(RuleBasedStateMachine):
@@ -96,7 +96,7 @@ class AsksMachine(RuleBasedStateMachine):
         self.model[self.number] = (whom, deadline, life)
 
     @rule(data=st.data(), forget=st.booleans())
-    def is_answered(self, data: st.DataObject, forget: bool) -> None:
+    def is_answered(self, *, data: st.DataObject, forget: bool) -> None:
         """An answer comes, perhaps late."""
         number = data.draw(st.integers(0, self.number + 1))
         ended = self.asks.forget(number) if forget else self.asks.answered(number)

@@ -290,7 +290,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.jobs[agent] = [job] if job else []
 
     @rule(data=st.data(), old=st.booleans())
-    def is_heard(self, data: st.DataObject, old: bool) -> None:
+    def is_heard(self, *, data: st.DataObject, old: bool) -> None:
         """An agent says something."""
         agent = self.pick(data)
         if agent is None:
@@ -304,7 +304,7 @@ class RegistryMachine(RuleBasedStateMachine):
             self.ready[agent] = self.now
 
     @rule(data=st.data(), replaced=st.booleans(), old=st.booleans())
-    def dies(self, data: st.DataObject, replaced: bool, old: bool) -> None:
+    def dies(self, *, data: st.DataObject, replaced: bool, old: bool) -> None:
         """An agent dies, and may be replaced."""
         agent = self.pick(data)
         if agent is None:
@@ -321,7 +321,7 @@ class RegistryMachine(RuleBasedStateMachine):
             del self.types[agent], self.incarnations[agent], self.jobs[agent]
 
     @rule(data=st.data(), job=st.sampled_from(["j", "k"]), joins=st.booleans())
-    def works(self, data: st.DataObject, job: str, joins: bool) -> None:
+    def works(self, *, data: st.DataObject, job: str, joins: bool) -> None:
         """An agent begins or ends to work for a job."""
         agent = self.pick(data)
         if agent is None:

@@ -53,11 +53,9 @@ class World:
                         self.carry_out(self.plan.exited(child, "shutdown", self.now))
                 case Later(delay):
                     self.laters.append(delay)
-                case Drop(child, _):
-                    self.told.append(f"drop {child}")
-                case Escalate(child, _):
-                    self.told.append(f"escalate {child}")
-                case Finish(_):
+                case Drop() | Escalate():
+                    self.told.append(f"{type(action).__name__.lower()} {action.child}")
+                case Finish():
                     self.told.append("finish")
 
     def start(self) -> World:
@@ -203,7 +201,7 @@ def test_an_intensity_that_makes_no_sense_is_refused(restarts: int, period: floa
 )
 @pytest.mark.parametrize("strategy", Strategy)
 def test_the_restart_type_and_the_reason_decide_whether_a_child_is_restarted(
-    strategy: Strategy, restart: Any, reason: str, again: bool
+    *, strategy: Strategy, restart: Any, reason: str, again: bool
 ) -> None:
     """F1: permanent, transient, temporary."""
     world = World(make("a", ChildSpec("x", restart), "z", strategy=strategy, backoff=NO_WAIT)).start()
@@ -220,7 +218,7 @@ def test_the_restart_type_and_the_reason_decide_whether_a_child_is_restarted(
 
 # Strategies
 
-SIX = "a b c d e f".split()
+SIX = ["a", "b", "c", "d", "e", "f"]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +386,7 @@ def test_a_supervisor_that_waits_for_a_restart_can_be_stopped() -> None:
     ],
 )
 def test_more_restarts_than_the_intensity_in_a_period_end_the_supervisor(
-    intensity: Intensity, deaths: list[float], gives_up: bool
+    *, intensity: Intensity, deaths: list[float], gives_up: bool
 ) -> None:
     """F1: intensity in a period, counted over all children."""
     world = World(make("a", "b", "c", intensity=intensity, backoff=NO_WAIT)).start()

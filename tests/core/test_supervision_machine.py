@@ -133,7 +133,7 @@ class AgainstSimpleModel(RuleBasedStateMachine):
             del self.specs[child], self.up[child]
 
     @rule(data=st.data(), forget=st.booleans())
-    def comes_back_or_is_removed(self, data: st.DataObject, forget: bool) -> None:
+    def comes_back_or_is_removed(self, *, data: st.DataObject, forget: bool) -> None:
         """A child that is down is started again, or forgotten."""
         candidates = [child for child, up in self.up.items() if not up]
         if self.over or not candidates:
@@ -177,7 +177,9 @@ class AnyInterleaving(RuleBasedStateMachine):
         counted=st.sampled_from(["restarts", "failed_starts"]),
         parallel=st.booleans(),
     )
-    def begin(self, strategy: Strategy, kinds: list[Any], intensity: Intensity, counted: Any, parallel: bool) -> None:
+    def begin(
+        self, *, strategy: Strategy, kinds: list[Any], intensity: Intensity, counted: Any, parallel: bool
+    ) -> None:
         self.strategy = strategy
         self.parallel = parallel and strategy is Strategy.ONE_FOR_ONE
         self.plan = SupervisionPlan(
@@ -229,7 +231,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         return data.draw(st.sampled_from(candidates)) if candidates else None
 
     @rule(data=st.data(), works=st.booleans())
-    def a_start_is_reported(self, data: st.DataObject, works: bool) -> None:
+    def a_start_is_reported(self, *, data: st.DataObject, works: bool) -> None:
         """A start works, or fails."""
         child = self.some(data, "starting")
         if child is None:
@@ -250,7 +252,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.take(self.plan.exited(child, reason, self.now))
 
     @rule(data=st.data(), reason=REASONS, progress=st.booleans())
-    def a_child_dies(self, data: st.DataObject, reason: Any, progress: bool) -> None:
+    def a_child_dies(self, *, data: st.DataObject, reason: Any, progress: bool) -> None:
         """A child ends by itself."""
         child = self.some(data, "up")
         if child is None:
