@@ -14,31 +14,29 @@ import logging
 import os
 import secrets
 import selectors
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.channel import SocketChannel
 from actors.hosts.descriptors import close_all, memory_file, socket_pair
-from actors.hosts.exitreport import Ending, ExitReport, explain, signal_name
+from actors.hosts.exitreport import Ending, ExitReport, explain
 from actors.hosts.host import HostPromises, LaunchSpec, OnExit
+from actors.hosts.launcherprocess import LauncherProcess, checked_executable
 from actors.hosts.launchlink import (
     Close,
     Exited,
     Kill,
     Launch,
-    LaunchLink,
     LinkMessage,
     SendSignal,
-    Setup,
     Started,
 )
-from actors.hosts.linux import process_descriptor
 from actors.hosts.payload import Segment
-from actors.hosts.proctree import LAUNCHER_MARK, end_marked
+from actors.hosts.proctree import LAUNCHER_MARK
 from actors.hosts.statusblock import StatusReader, new_block
 
 __all__ = ["ENTRY", "ProcessHandle", "ProcessHost"]
@@ -46,10 +44,10 @@ __all__ = ["ENTRY", "ProcessHandle", "ProcessHost"]
 ENTRY = "actors.hosts.child:run_agent"
 """What runs an agent unless the host is told otherwise."""
 
+_Entry: TypeAlias = "tuple[ProcessHandle, OnExit]"
 _LOG = logging.getLogger("actors.hosts")
 # Beyond the time that `close` was given: for the launcher to report and to remove the workspaces.
 _CLOSE_MARGIN = 3.0
-_LEFTOVERS_WITHIN = 1.0
 
 
 class ProcessHandle:
@@ -105,16 +103,6 @@ class ProcessHandle:
         self._host.forget(self)
 
 
-class _Launcher:
-    """A launcher's process and what the host keeps of it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], link: LaunchLink, mark: str) -> None:
-        self.process = process
-        self.link = link
-        self.mark = mark
-        self.handles: dict[int, tuple[ProcessHandle, OnExit]] = {}
-
-
 class ProcessHost:
     """Runs agents as processes.
 
@@ -151,11 +139,11 @@ class ProcessHost:
         self._root = _checked_root(root)
         self._entry = entry
         self._preload = tuple(preload)
-        self._executable = _checked_executable(executable)
+        self._executable = checked_executable(executable)
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._generations = itertools.count(1)
-        self._launcher: _Launcher | None = None
+        self._launcher: LauncherProcess[_Entry] | None = None
         self._environment: dict[str, str] = {}
         self._closed = False
         self._pid = os.getpid()
@@ -250,11 +238,10 @@ class ProcessHost:
                     handle.reason = handle.reason or "the system is closing"
                 self._wait_for_end(deadline, calls)
                 if self._launcher is not None:
-                    launcher.process.kill()
+                    launcher.kill()
                     self._bury(launcher, calls)
             elif launcher is not None:
-                launcher.link.close()
-                launcher.process.returncode = 0
+                launcher.disown()
             if self._pid == os.getpid():
                 for handle in list(self._handles):
                     handle.close()
@@ -267,7 +254,7 @@ class ProcessHost:
             self._selector.select(left)
             self._listen(self._launcher, calls)
 
-    def _ready(self) -> _Launcher:
+    def _ready(self) -> LauncherProcess[_Entry]:
         """The launcher, a new one if there is none."""
         self._check_open()
         if self._launcher is None:
@@ -280,43 +267,18 @@ class ProcessHost:
         if self._closed:
             raise SystemClosed("the host is closed")
 
-    def _start_launcher(self) -> _Launcher:
-        ours, theirs = socket_pair()
-        link = LaunchLink(ours)
-        mark = f"{self.system_id}.{next(self._generations)}"
-        # Of the program itself, made by itself: no moment in which the launcher could watch the wrong process.
-        program = process_descriptor(os.getpid())
-        path = tuple(_absolute(entry) for entry in sys.path)
+    def _start_launcher(self) -> LauncherProcess[_Entry]:
         self._environment = dict(os.environ)
-        interpreter = (self._executable, *subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined] # noqa: SLF001 - what multiprocessing uses too
-        setup = Setup(os.getpid(), self._entry, self._preload, self._root, interpreter, path, tuple(sys.argv))
-        code = (
-            f"import sys; sys.path[:] = {list(path)!r}; from actors.hosts.launcher import main; main({theirs.fileno()})"
+        started: LauncherProcess[_Entry] = LauncherProcess(
+            executable=self._executable,
+            entry=self._entry,
+            preload=self._preload,
+            root=self._root,
+            environment={**self._environment, "ACTORS_SYSTEM_ID": self.system_id},
+            mark=f"{self.system_id}.{next(self._generations)}",
         )
-        environment = {**self._environment, "ACTORS_SYSTEM_ID": self.system_id, LAUNCHER_MARK: mark}
-        try:
-            # Written before the launcher exists, so that it is there even if the program dies now.
-            link.post(setup, [] if program is None else [program])
-            process = subprocess.Popen(
-                [*interpreter, "-c", code],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=environment,
-                # A session of its own: what is typed at the terminal is for the program alone.
-                start_new_session=True,
-            )
-        except OSError as error:
-            link.close()
-            raise ConfigError(
-                f"the interpreter {self._executable!r} cannot be run: {error}",
-                key="executable",
-                value=self._executable,
-                allowed="the path of a Python interpreter",
-            ) from error
-        finally:
-            theirs.close()
-        self._selector.register(link, selectors.EVENT_READ)
-        return _Launcher(process, link, mark)
+        self._selector.register(started.link, selectors.EVENT_READ)
+        return started
 
     def _make(self, number: int, spec: LaunchSpec) -> tuple[ProcessHandle, list[int], int]:
         """The handle of a new agent, the descriptors that go to it, and the size of its spec."""
@@ -341,7 +303,7 @@ class ProcessHost:
             raise
         return ProcessHandle(self, number, spec, (channels[0], channels[1]), status), fds, len(data)
 
-    def _request(self, launcher: _Launcher, number: int, spec: LaunchSpec, size: int) -> Launch:
+    def _request(self, launcher: LauncherProcess[_Entry], number: int, spec: LaunchSpec, size: int) -> Launch:
         now = dict(os.environ)
         then = self._environment
         changed = {} if now == then else {name: value for name, value in now.items() if then.get(name) != value}
@@ -362,7 +324,7 @@ class ProcessHost:
             spec_size=size,
         )
 
-    def _post(self, launcher: _Launcher, message: LinkMessage, fds: Sequence[int] = ()) -> None:
+    def _post(self, launcher: LauncherProcess[_Entry], message: LinkMessage, fds: Sequence[int] = ()) -> None:
         try:
             launcher.link.post(message, fds)
         except OSError:
@@ -370,13 +332,13 @@ class ProcessHost:
             close_all(fds)
         self._want(launcher)
 
-    def _want(self, launcher: _Launcher) -> None:
+    def _want(self, launcher: LauncherProcess[_Entry]) -> None:
         """Poll for room in the socket while something waits for it."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if launcher.link.waiting else 0)
         if self._selector.get_key(launcher.link).events != events:
             self._selector.modify(launcher.link, events)
 
-    def _listen(self, launcher: _Launcher, calls: list[tuple[OnExit, ExitReport]]) -> None:
+    def _listen(self, launcher: LauncherProcess[_Entry], calls: list[tuple[OnExit, ExitReport]]) -> None:
         with contextlib.suppress(OSError):
             launcher.link.flush()
         try:
@@ -396,7 +358,12 @@ class ProcessHost:
         self._want(launcher)
 
     def _report(
-        self, launcher: _Launcher, number: int, ending: Ending, failure: str, calls: list[tuple[OnExit, ExitReport]]
+        self,
+        launcher: LauncherProcess[_Entry],
+        number: int,
+        ending: Ending,
+        failure: str,
+        calls: list[tuple[OnExit, ExitReport]],
     ) -> None:
         handle, on_exit = launcher.handles.pop(number)
         handle.ended = True
@@ -425,22 +392,12 @@ class ProcessHost:
             )
         )
 
-    def _bury(self, launcher: _Launcher, calls: list[tuple[OnExit, ExitReport]]) -> None:
+    def _bury(self, launcher: LauncherProcess[_Entry], calls: list[tuple[OnExit, ExitReport]]) -> None:
         """The launcher is gone: end what it left, report its agents, and be ready to start another."""
         self._launcher = None
         self._selector.unregister(launcher.link)
         launcher.link.close()
-        try:
-            code = launcher.process.wait(_LEFTOVERS_WITHIN)
-        except subprocess.TimeoutExpired:
-            launcher.process.kill()
-            code = launcher.process.wait()
-        if code == 0 and not launcher.handles:
-            return
-        # Its agents die with it (PDEATHSIG); their descendants do not, and where that signal is unknown nobody does.
-        end_marked(LAUNCHER_MARK, launcher.mark, _LEFTOVERS_WITHIN)
-        how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code} (see stderr)"
-        failure = f"the launcher, parent of all agents, {how}, and its agents with it"
+        failure = launcher.bury()
         for number in list(launcher.handles):
             self._report(launcher, number, Ending(None), failure, calls)
 
@@ -452,14 +409,6 @@ def _call(calls: list[tuple[OnExit, ExitReport]]) -> None:
             on_exit(report)
         except Exception:  # noqa: BLE001 - it is logged, and the others must be told
             _LOG.exception("the exit of %s could not be dealt with", report.agent)
-
-
-def _absolute(entry: str) -> str:
-    """An entry of `sys.path` that means the same in whatever directory an agent is started."""
-    try:
-        return os.path.abspath(entry)
-    except OSError:
-        return entry
 
 
 def _here_or_none() -> str | None:
@@ -482,16 +431,3 @@ def _checked_root(root: str) -> str:
             allowed="a directory that holds nothing else",
         )
     return path
-
-
-def _checked_executable(executable: str | None) -> str:
-    found = executable or sys.executable
-    if not found:
-        raise ConfigError(
-            "agents need a Python interpreter, and sys.executable is empty, as in a program that embeds Python; "
-            "set sys.executable to a Python that has the same modules, or use host='thread'",
-            key="sys.executable",
-            value=sys.executable,
-            allowed="the path of a Python interpreter",
-        )
-    return found

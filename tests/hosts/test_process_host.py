@@ -27,6 +27,11 @@ def host(tmp_path: Path) -> Iterator[ProcessHost]:
     made.close(0)
 
 
+def _parent_of(pid: int) -> int:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+
 @pytest.fixture
 def exits() -> Exits:
     """Collects exit reports."""
@@ -238,8 +243,7 @@ def test_a_launcher_that_dies_is_noticed_and_replaced(host: ProcessHost, exits: 
     """F1: its agents and their descendants end, are reported, and the next launch works."""
     handle = host.launch(spec(do="has_family"), exits)
     family = heard(handle)
-    with open(f"/proc/{family[0]}/stat", "rb") as file:
-        launcher = int(file.read().rpartition(b")")[2].split()[1])
+    launcher = _parent_of(family[0])
     os.kill(launcher, signal.SIGKILL)
     report = end_of(host, exits)
     assert "launcher" in report.cause
@@ -254,8 +258,7 @@ def test_a_launch_just_after_the_launcher_died_is_reported(host: ProcessHost, ex
     """F2: no launch is forgotten, whatever the moment."""
     handle = host.launch(spec(), exits)
     agent = heard(handle)
-    with open(f"/proc/{agent}/stat", "rb") as file:
-        launcher = int(file.read().rpartition(b")")[2].split()[1])
+    launcher = _parent_of(agent)
     os.kill(launcher, signal.SIGKILL)
     assert gone([launcher], LIMIT)
     late = host.launch(spec("walker-2"), exits)
@@ -338,6 +341,46 @@ def test_agents_are_launched_from_many_threads_at_once(host: ProcessHost, exits:
         assert heard(handle) == name
     host.close(0)
     assert sorted(report.agent for report in exits.reports) == sorted(handles)
+
+
+def test_starting_and_ending_many_agents_leaves_nothing(host: ProcessHost, exits: Exits) -> None:
+    """A6: neither descriptors here and in the launcher, nor processes, nor zombies."""
+    first = host.launch(spec("walker-0"), exits)
+    launcher = _parent_of(heard(first))
+
+    def held() -> tuple[int, int, int]:
+        with open(f"/proc/{launcher}/task/{launcher}/children") as file:
+            children = len(file.read().split())
+        return len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{launcher}/fd")), children
+
+    before = held()
+    for turn in range(10):
+        handles = [host.launch(spec(f"walker-{number}"), exits) for number in range(1, 4)]
+        if turn % 2:
+            for handle in handles:
+                heard(handle)
+        for handle in handles:
+            handle.kill("test")
+        pump_until(host, lambda wanted=3 * (turn + 1): len(exits) == wanted)
+        for handle in handles:
+            handle.close()
+    assert len(exits) == 30
+    assert held() == before
+    first.close()
+
+
+def test_a_terminal_s_interrupt_does_not_reach_agents(host: ProcessHost, exits: Exits) -> None:
+    """A6: Ctrl-C goes to the foreground process group, and neither launcher nor agent is in the program's."""
+    pid = heard(host.launch(spec(), exits))
+    assert os.getpgid(pid) == pid
+    launcher = _parent_of(pid)
+    assert os.getsid(launcher) == launcher
+    assert os.getsid(pid) != launcher
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(launcher, signum)
+    again = host.launch(spec("walker-2", do="echo"), exits)
+    assert heard(again) == "walker-2"
+    assert alive(pid)
 
 
 def test_an_interpreter_that_is_missing_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
