@@ -8,7 +8,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -106,7 +105,7 @@ def test_many_threads_that_want_the_value_at_once_get_the_same_one() -> None:
     for _ in range(20):
         future = made()
         seen = Seen()
-        threads = [in_thread(lambda: seen(future.result(LIMIT))) for _ in range(4)]
+        threads = [in_thread(lambda future=future, seen=seen: seen(future.result(LIMIT))) for _ in range(4)]
         future.set_payload(b"x", lambda payload: [payload])
         for thread in threads:
             finished(thread)
@@ -393,10 +392,10 @@ def test_callbacks_are_called_once_each_and_one_that_fails_harms_nobody() -> Non
         sys.exit(1)
 
     future.add_done_callback(leave)
-    future.add_done_callback(lambda done: 1 / 0)
+    future.add_done_callback(lambda _: 1 / 0)
     future.add_done_callback(lambda done: seen.append(done.result()))
     future.set_payload(b"1", int)
-    future.add_done_callback(lambda done: seen.append("late"))
+    future.add_done_callback(lambda _: seen.append("late"))
     assert seen == [1, "late"]
 
 

@@ -118,7 +118,7 @@ def test_an_exception_without_an_asker_ends_the_actor_and_is_told_to_it() -> Non
 def test_an_ask_that_is_not_answered_in_time_ends_with_an_error_that_names_both() -> None:
     ref = Log.start()
     go_on = busy(ref)
-    with pytest.raises(AskTimeout, match="did not answer Ping within 0.01 s") as caught:
+    with pytest.raises(AskTimeout, match=r"did not answer Ping within 0\.01 s") as caught:
         ref.ask(Ping(), timeout=0.01)
     assert (caught.value.recipient, caught.value.message, caught.value.timeout) == (ref.name, "Ping", 0.01)
     go_on.set()
@@ -263,11 +263,11 @@ def test_an_unknown_message_is_a_warning_and_an_asker_is_refused(
 
 
 def test_on_receive_takes_what_no_method_takes() -> None:
-    class Any_(Actor):
+    class Catching(Actor):
         def on_receive(self, message: Any) -> Any:
             return ["got", message]
 
-    ref = Any_.start()
+    ref = Catching.start()
     assert ref.ask(5, timeout=LIMIT) == ["got", 5]
     ref.stop(timeout=LIMIT)
 
@@ -464,7 +464,7 @@ def test_a_hook_that_fails_at_the_end_is_logged_and_the_end_is_a_failure(caplog:
 def test_those_who_watch_learn_of_the_end_once_also_when_it_was_long_ago() -> None:
     seen = Seen()
     ref = Log.start_with(ActorOptions(name="watched"))
-    ref.watch(lambda end: 1 / 0)
+    ref.watch(lambda _: 1 / 0)
     ref.watch(seen)
     ref.stop(timeout=LIMIT)
     ref.watch(seen)

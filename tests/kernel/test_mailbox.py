@@ -221,7 +221,9 @@ def test_close_and_put_are_one_decision_a_message_is_handed_over_or_refused(make
         refused: list[int] = []
         start = threading.Barrier(3)
 
-        def send(base: int, mailbox: Mailbox = mailbox, refused: list[int] = refused) -> None:
+        def send(
+            base: int, mailbox: Mailbox = mailbox, refused: list[int] = refused, start: threading.Barrier = start
+        ) -> None:
             start.wait()
             for number in range(base, base + 300):
                 try:

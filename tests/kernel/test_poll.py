@@ -13,7 +13,7 @@ import pytest
 
 from actors.errors import ConfigError
 from actors.kernel import poll
-from actors.kernel.poll import PollMailbox, Poller
+from actors.kernel.poll import Poller, PollMailbox
 from tests.kernel.support import LIMIT, Seen, finished, in_thread
 
 
@@ -32,8 +32,8 @@ def mailbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
+    left.settimeout(0)
+    right.settimeout(0)
     with left, right:
         yield left, right
 
@@ -97,9 +97,9 @@ def test_writability_is_told_only_while_it_is_wanted(mailbox: PollMailbox, pair:
     left, _ = pair
     mailbox.poller.register(left.fileno(), lambda: None, lambda: ["writable"])
     assert mailbox.take(0) == []
-    mailbox.poller.want_write(left.fileno(), True)
+    mailbox.poller.want_write(left.fileno(), wanted=True)
     assert mailbox.take(5) == ["writable"]
-    mailbox.poller.want_write(left.fileno(), False)
+    mailbox.poller.want_write(left.fileno(), wanted=False)
     assert mailbox.take(0) == []
 
 
@@ -110,13 +110,13 @@ def test_another_thread_may_register_and_want_to_write_while_the_owner_sleeps(ma
     mailbox.poller.register(left.fileno(), lambda: [left.recv(100)], lambda: _once(mailbox, left))
     right.send(b"data")
     assert taken.wait(1) == [[b"data"]]
-    mailbox.poller.want_write(left.fileno(), True)
+    mailbox.poller.want_write(left.fileno(), wanted=True)
     assert taken.wait(2)[1] == ["written"]
     finished(thread)
 
 
 def _once(mailbox: PollMailbox, sock: socket.socket) -> list[str]:
-    mailbox.poller.want_write(sock.fileno(), False)
+    mailbox.poller.want_write(sock.fileno(), wanted=False)
     return ["written"]
 
 
@@ -183,7 +183,7 @@ def test_registering_twice_is_an_error_and_unregistering_twice_is_none(pair: Pai
         poller.register(left.fileno(), lambda: None)
     poller.unregister(left.fileno())
     poller.unregister(left.fileno())
-    poller.want_write(left.fileno(), True)
+    poller.want_write(left.fileno(), wanted=True)
     poller.close()
     poller.close()
     # Late calls of another thread find it closed, which harms nobody.
@@ -215,7 +215,7 @@ def test_descriptors_do_not_leak_into_children_of_the_program() -> None:
 
 def test_senders_and_descriptors_at_once_lose_nothing(mailbox: PollMailbox, pair: Pair) -> None:
     left, right = pair
-    right.setblocking(True)
+    right.settimeout(None)
     mailbox.poller.register(left.fileno(), lambda: list(left.recv(4096)))
     count = 2000
     start = threading.Barrier(3)

@@ -148,7 +148,7 @@ def test_awaiting_through_a_proxy_does_not_block_the_event_loop() -> None:
 
 @pytest.mark.parametrize("how", ["exit", "interrupt"])
 @pytest.mark.parametrize("asked", [True, False])
-def test_system_exit_in_a_handler_fails_that_actor_and_no_other(echo: ActorRef[Echo], how: str, asked: bool) -> None:
+def test_system_exit_in_a_handler_fails_that_actor_and_no_other(echo: ActorRef[Echo], how: str, asked: Any) -> None:
     """Trap: SystemExit in a handler stops every pykka actor of the process."""
     seen = Seen()
     ref = Exiter.start(seen)

@@ -33,7 +33,7 @@ def test_a_reply_raises_its_error_where_it_is_waited_for() -> None:
 
 
 def test_the_second_answer_changes_nothing_and_says_so() -> None:
-    """B3: exactly one answer. (pykka raises queue.Full at whoever comes second.)"""
+    """B3: exactly one answer. With pykka, whoever comes second gets queue.Full."""
     reply: Reply[int] = Reply()
     assert reply.set(1)
     assert reply.set(2) is False
@@ -84,7 +84,7 @@ def test_of_many_answers_at_once_exactly_one_counts() -> None:
 def test_a_callback_is_called_once_whether_it_comes_before_or_after_and_may_fail() -> None:
     reply: Reply[int] = Reply()
     seen: list[int] = []
-    reply.add_done_callback(lambda done: 1 / 0)
+    reply.add_done_callback(lambda _: 1 / 0)
     reply.add_done_callback(lambda done: seen.append(done.get()))
     reply.set(1)
     reply.add_done_callback(lambda done: seen.append(done.get() + 1))
@@ -92,7 +92,7 @@ def test_a_callback_is_called_once_whether_it_comes_before_or_after_and_may_fail
 
 
 def test_a_reply_does_not_pickle_and_says_why() -> None:
-    """pykka's futures fail with a bare TypeError about a lock."""
+    """A future of pykka fails with a bare TypeError about a lock."""
     with pytest.raises(NotSerializable, match="belongs to the process that asked"):
         pickle.dumps(Reply())
 
@@ -100,14 +100,14 @@ def test_a_reply_does_not_pickle_and_says_why() -> None:
 def test_pykkas_combinators_work_on_replies() -> None:
     first: Reply[int] = Reply()
     second: Reply[int] = Reply()
-    joined = first.join(second).map(lambda values: sum(values))  # type: ignore[arg-type]
+    joined = first.join(second).map(sum)  # type: ignore[arg-type]
     first.set(1)
     second.set(2)
     assert joined.get(timeout=1) == 3
 
 
 def test_awaiting_a_reply_leaves_the_event_loop_free() -> None:
-    """pykka's futures block the whole loop while somebody awaits one."""
+    """A future of pykka blocks the whole loop while somebody awaits one."""
     reply: Reply[int] = Reply()
 
     async def main() -> int:
