@@ -81,8 +81,13 @@ class Crew:
         book.fleet.add(Agent(agent, incarnation, skill, slots, job))
         book.reconsider = True
 
+    def agent_requested(self, agent_type: str, now: float) -> None:
+        """The shell starts an agent of the type of its own accord; it is counted as one that `Spawn` asked for."""
+        self._book.now = now
+        self._book.fleet.type(agent_type).spawning += 1
+
     def spawn_failed(self, agent_type: str, now: float) -> None:
-        """An agent that `Spawn` asked for will not come."""
+        """An agent that `Spawn` asked for, or that was requested, will not come."""
         self._book.now = now
         kind = self._book.fleet.type(agent_type)
         kind.spawning = max(0, kind.spawning - 1)

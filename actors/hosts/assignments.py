@@ -19,13 +19,17 @@ class Assignments:
     Args:
         channel: the agent's end of the task plane.
         stranger: called with each message on that plane that is no assignment.
+        on_arrival: called after another than the task lane has read assignments.
 
     Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out. Reading
     goes in the order of the channel, under the lock.
     """
 
-    def __init__(self, channel: Channel, stranger: Callable[[Envelope], None]) -> None:
+    def __init__(
+        self, channel: Channel, stranger: Callable[[Envelope], None], on_arrival: Callable[[], object] = lambda: None
+    ) -> None:
         self.channel = channel
+        self.on_arrival = on_arrival
         self._stranger = stranger
         self._lock = threading.Lock()
         self._order: deque[Attempt] = deque()
@@ -35,6 +39,10 @@ class Assignments:
 
     def __len__(self) -> int:
         return len(self._unclaimed)
+
+    def ready(self, *, nested: bool) -> bool:
+        """Whether a task could be claimed: any, or only one to be run inside another."""
+        return bool(self._nested) if nested else bool(self._unclaimed)
 
     def read(self) -> bool:
         """Take in what has arrived, without waiting. Returns whether anything had.
@@ -75,8 +83,12 @@ class Assignments:
         return None
 
     def withdraw(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
-        """Take those of these (number, attempt) that have not started, also ones that are still in the channel."""
-        self.read()
+        """Take those of these (number, attempt) that have not started, also ones that are still in the channel.
+
+        Others may be read on the way, which the task lane then no longer finds in the channel: `on_arrival` tells it.
+        """
+        if self.read():
+            self.on_arrival()
         taken = (self._unclaimed.pop((key[0], key[1]), None) for key in keys)
         return [attempt for attempt in taken if attempt is not None]
 
@@ -86,7 +98,8 @@ class Assignments:
 
     def close(self) -> None:
         """Take no more: what is read from now on is only for `refused`. What was read before stays."""
-        self.read()
+        if self.read():
+            self.on_arrival()
         with self._lock:
             if self._refused is None:
                 self._refused = []

@@ -83,7 +83,7 @@ class AgentParts:
         self.clock = clock
         self.monotonic = clock.monotonic
         self.interrupter = interrupter
-        self.assignments = Assignments(task, self.refuse_stranger)
+        self.assignments = Assignments(task, self.refuse_stranger, lambda: self.task_bell.ring())
         self.outbox = Outbox(task, clock.monotonic)
         self.slots = Slots(spec.agent, spec.concurrency, clock.monotonic, status, self._moved)
         self.interest = Interest(spec.interest)

@@ -169,7 +169,13 @@ class TaskLane(LaneBase):
         parts = self.parts
         bell = parts.task_bell
         bell.asleep = True
-        if parts.errands or (answer is None and self.over()) or (answer is not None and answer.done()):
+        idle = answer is None
+        nested = self.machine.state is AgentState.WAITING
+        if (
+            parts.errands
+            or (self.over() if answer is None else answer.done())
+            or ((idle or nested) and parts.assignments.ready(nested=nested))
+        ):
             bell.asleep = False
             return
         bell.sleep(timeout)

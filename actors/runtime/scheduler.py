@@ -161,7 +161,8 @@ class Scheduler(PollingActor):
     def _request_agent(self, message: m.RequestAgent) -> None:
         """Let one more agent of a type be started, if there is room for it."""
         worker_type = message.worker_type
-        self._engine.type_mended(worker_type.name, self.clock.monotonic())
+        now = self.clock.monotonic()
+        self._engine.type_mended(worker_type.name, now)
         refused = self._engine.room_for(worker_type.name)
         if refused:
             raise AgentLimitReached(
@@ -169,6 +170,7 @@ class Scheduler(PollingActor):
                 "or allow more with max_agents",
                 limit=self._most,
             )
+        self._engine.agent_requested(worker_type.name, now)
         self._tell_supervisor(
             worker_type.name, m.SpawnAgent(message.config, message.job, self.defer() if message.answer else None)
         )

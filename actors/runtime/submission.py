@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping
 from itertools import count
+from types import BuiltinFunctionType
 from typing import Any
 
 from actors.core.retry import Backoff
@@ -23,6 +24,7 @@ __all__ = ["Submission"]
 
 _PLAIN = TaskOptions()
 _KINDS_KEPT = 4096
+_LASTING = (BuiltinFunctionType, type)
 _OPTION_FIELDS = frozenset(
     {"priority", "timeout", "retries", "retry_on", "backoff", "requires", "idempotent", "duration", "type"}
 )
@@ -87,11 +89,9 @@ class Submission:
         """
         kind = self.kind_of(call, options)
         method = call if isinstance(call, TaskMethod) else None
-        if items is None:
-            self._check(call)(args, kwargs)
-        else:
-            for item in items:
-                self._check(call)(item, kwargs)
+        check = self._check(call)
+        for given in [args] if items is None else items:
+            check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
         args = tuple([_replaced(value, after, 1) for value in args])
         if kwargs:
@@ -252,7 +252,8 @@ class Submission:
     def _check(self, call: Any) -> Callable[[tuple[Any, ...], Any], None]:
         if isinstance(call, TaskMethod):
             return call.bind_check
-        key = getattr(call, "__code__", None)
+        # A closure is known by its code, so that nothing it holds is kept; built-ins and classes live on anyway.
+        key = getattr(call, "__code__", None) or (call if isinstance(call, _LASTING) else None)
         if key is None:
             return bound_check(call)
         check = self._checks.get(key)
