@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
+import importlib.resources
 import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.analysis.languages import label_of
-from actors.errors import ConfigError
-from actors.review import display
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport
 from actors.review.depgraph import draw_graph
 from actors.review.lanes import lay_out_lanes
 from actors.review.timeline import RunTimeline
 from actors.review.treemap import lay_out_treemap
+from actors.workers.template_processor import TemplateProcessor
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+__all__ = ["REPORT_TEMPLATE", "percent", "render_report", "report_context", "write_report"]
 
-__all__ = ["render_report", "write_report"]
+_PACKAGE = "actors.review"
+
+REPORT_TEMPLATE: dict[str, Any] = {
+    "name": "report.html.j2",
+    "folder": str(importlib.resources.files(_PACKAGE).joinpath("templates")),
+    "rules": {
+        "trim": True,
+        "max_output": 256 * 1024 * 1024,
+        "filters": {
+            "band": "actors.review.bands:band_of",
+            "count": "actors.review.display:count",
+            "duration": "actors.review.display:duration",
+            "language": "actors.analysis.languages:label_of",
+            "percent": "actors.review.report:percent",
+            "show": "actors.review.display:printable",
+            "size": "actors.review.display:size",
+        },
+    },
+}
+"""What the template processor renders the report with, beside its context."""
 
 _MOST_FILES = 4000
 _MOST_TROUBLES = 400
@@ -70,28 +86,40 @@ def render_report(
     Raises:
         ConfigError: the extra `review` is not installed.
     """
-    environment = _environment()
-    script = environment.get_template("report.js").render()
-    page = environment.get_template("report.html.j2").render(
-        code=code,
-        totals=code.totals,
-        title=title,
-        root=root,
-        notes=notes,
-        generated=_utc(generated).strftime("%Y-%m-%d %H:%M UTC"),
-        bands=BANDS,
-        treemaps=[lay_out_treemap(code.files, *each[0]) for each in (_WIDE, _NARROW)],
-        pictures=[draw_graph(code, *each[1]) for each in (_WIDE, _NARROW)],
-        lanes=lay_out_lanes(run) if run is not None and run.spans else None,
-        distribution=_distribution(code),
-        cycles=code.graph.cycles[:_MOST_CYCLES],
-        troubles=code.troubles[:_MOST_TROUBLES],
-        listed=_listed(code),
-        kinds=_KINDS,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    context = report_context(code, run, title=title, root=root, notes=notes, generated=generated)
+    return TemplateProcessor().render(context=context, **REPORT_TEMPLATE)
+
+
+def report_context(
+    code: CodeReport,
+    run: RunTimeline | None = None,
+    *,
+    title: str,
+    root: str = "",
+    notes: tuple[str, ...] = (),
+    generated: datetime | None = None,
+) -> dict[str, Any]:
+    """What the template of the report is given: the data with the pictures laid out. Arguments as `render_report`."""
+    script = importlib.resources.files(_PACKAGE).joinpath("templates", "report.js").read_text("utf-8")
+    return {
+        "code": code,
+        "totals": code.totals,
+        "title": title,
+        "root": root,
+        "notes": notes,
+        "generated": _utc(generated).strftime("%Y-%m-%d %H:%M UTC"),
+        "bands": BANDS,
+        "treemaps": [lay_out_treemap(code.files, *each[0]) for each in (_WIDE, _NARROW)],
+        "pictures": [draw_graph(code, *each[1]) for each in (_WIDE, _NARROW)],
+        "lanes": lay_out_lanes(run) if run is not None and run.spans else None,
+        "distribution": _distribution(code),
+        "cycles": code.graph.cycles[:_MOST_CYCLES],
+        "troubles": code.troubles[:_MOST_TROUBLES],
+        "listed": _listed(code),
+        "kinds": _KINDS,
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
 
 
 def write_report(path: str, page: str) -> None:
@@ -108,7 +136,8 @@ def write_report(path: str, page: str) -> None:
     os.makedirs(folder, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=".review-", suffix=".html", dir=folder)
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:
+        # What no UTF-8 can say came from a file's name.
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(page)
         # mkstemp keeps others out; the report has the rights of any new file.
         mask = os.umask(0)
@@ -120,34 +149,7 @@ def write_report(path: str, page: str) -> None:
         raise
 
 
-@functools.cache
-def _environment() -> Environment:
-    try:
-        import jinja2  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        message = "the report needs jinja2, which is not installed: pip install 'actors-hub[review]'"
-        raise ConfigError(message, key="review", allowed="actors-hub[review]") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("actors.review"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {
-        "band": band_of,
-        "count": display.count,
-        "duration": display.duration,
-        "language": label_of,
-        "percent": _percent,
-        "show": display.printable,
-        "size": display.size,
-    }
-    environment.filters.update(filters)
-    return environment
-
-
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     """A share that is not nothing is never shown as 0."""
     return f"{value:.1f} %" if value == 0 or value >= 0.05 else "< 0.1 %"
 
