@@ -109,7 +109,7 @@ def _of_signal(name: str, ending: Ending, reason: str | None) -> str:
 
 def _of_code(code: int, reason: str | None) -> str:
     if code == 0:
-        return reason or "ended in order with exit code 0"
+        return f"ended in order with exit code 0: {reason}" if reason else "ended in order with exit code 0"
     because = f" after this program asked it to end ({reason})" if reason else ""
     if code == 1:
         return f"ended with exit code 1{because}: an error of its own, see its last lines on stderr"

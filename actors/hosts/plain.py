@@ -113,7 +113,7 @@ class PlainWriter:
         pickler.dump(ready)
         return sink.parts, pickler.slots
 
-    def _plain(  # noqa: PLR0911 - one return for each kind of value
+    def _plain(  # noqa: C901, PLR0911 - one return for each kind of value
         self, value: Any, depth: int, slots: list[Any], inline: Callable[[Any, int], Any] | None
     ) -> Any:
         kind = type(value)

@@ -44,7 +44,8 @@ def main() -> None:
         if fork == 0:
             time.sleep(60)
             os._exit(0)
-    print(json.dumps({"pids": pids, "fork": fork}), flush=True)
+    sys.stdout.write(json.dumps({"pids": pids, "fork": fork}) + "\n")
+    sys.stdout.flush()
     signal.pause()
 
 

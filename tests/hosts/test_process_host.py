@@ -55,8 +55,7 @@ def test_an_agent_has_its_six_descriptors_and_its_own_session(
 ) -> None:
     """I2: 0, 1, 2, the two planes and the status block, and none of them in the agent's own children."""
     # One that is inheritable on purpose, as a careless program has.
-    careless = os.dup(0)
-    os.set_inheritable(careless, True)
+    careless = os.dup2(0, 90)
     try:
         handle = host.launch(spec(do="surroundings", start_method=start_method), exits)
         seen = heard(handle)

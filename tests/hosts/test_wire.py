@@ -95,9 +95,9 @@ def frame(body: bytes, kind: int = 1, segments: int = 0) -> bytes:
     return struct.pack("<IHBB", len(body), segments, kind, 0xAC) + body
 
 
-@given(st.lists(ENVELOPES, max_size=8), st.lists(st.integers(1, 400)), st.booleans())
+@given(envelopes=st.lists(ENVELOPES, max_size=8), cuts=st.lists(st.integers(1, 400)), trusted=st.booleans())
 def test_envelopes_arrive_as_they_were_sent_in_any_chunks(
-    envelopes: list[Envelope], cuts: list[int], trusted: bool
+    envelopes: list[Envelope], cuts: list[int], *, trusted: bool
 ) -> None:
     """B1, B6: the same messages in the same order, however the bytes are cut."""
     data = frames(envelopes)
@@ -113,8 +113,8 @@ def test_envelopes_arrive_as_they_were_sent_in_any_chunks(
 
 
 @settings(max_examples=300)
-@given(st.binary(max_size=300), st.lists(st.integers(1, 50)), st.booleans())
-def test_bytes_of_any_kind_are_a_wire_error_or_nothing(data: bytes, cuts: list[int], framed: bool) -> None:
+@given(data=st.binary(max_size=300), cuts=st.lists(st.integers(1, 50)), framed=st.booleans())
+def test_bytes_of_any_kind_are_a_wire_error_or_nothing(data: bytes, cuts: list[int], *, framed: bool) -> None:
     """I3: never another exception, in whatever chunks they come."""
     if framed:
         data = frame(data, kind=1 + len(data) % 3)
@@ -158,7 +158,7 @@ class Trap:
 
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path, protocol: int, trusted: bool) -> None:
+def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path, protocol: int, *, trusted: bool) -> None:
     """I3: no frame can make its reader call anything."""
     mark = tmp_path / "made"
     for evil in (pickle.dumps(Trap(str(mark)), protocol), pickle.dumps([Trap(str(mark))], protocol)):
