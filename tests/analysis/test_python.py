@@ -8,7 +8,7 @@ import warnings
 
 import lizard
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from radon.visitors import ComplexityVisitor
 
@@ -196,6 +196,7 @@ BLOCKS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(BLOCKS)
 def test_complexity_agrees_with_radon_on_any_body(body: list[str]) -> None:
     """A1: the same count as radon's for whatever a body is made of."""
@@ -203,6 +204,7 @@ def test_complexity_agrees_with_radon_on_any_body(body: list[str]) -> None:
     assert measure_python(text).functions[0].complexity == ComplexityVisitor.from_code(text).functions[0].complexity
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_makes_it_raise(text: str) -> None:
     """A1: any text is measured, and the lines sum up."""

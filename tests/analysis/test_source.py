@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.analysis.lines import count_byte_lines, count_lines, split_lines
@@ -111,6 +111,7 @@ def test_the_lines_of_an_undecodable_file_are_counted(tmp_path: Path) -> None:
     assert (read.lines.total, read.lines.blank, read.size) == (3, 1, len(read.data))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["python", "c"]))
 def test_no_bytes_make_it_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes, language: str) -> None:
     """A1: whatever a file holds, it is read or reported."""
@@ -120,6 +121,7 @@ def test_no_bytes_make_it_raise(tmp_path_factory: pytest.TempPathFactory, data: 
     assert isinstance(read, Source | Unreadable)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a# \t\n\f\v\x1c\u2028"))
 def test_lines_end_at_line_feeds_alone_and_sum_up(text: str) -> None:
     """A1: form feeds and other separators end no line; total is code, comment and blank together."""

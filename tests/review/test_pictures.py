@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.analysis.filereport import FileReport, FunctionReport, ImportReport
@@ -31,6 +31,7 @@ def report(path: str, lines: int = 10, peak: int = 1, needs: tuple[str, ...] = (
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=60), st.integers(1, 2000), st.integers(1, 2000))
 def test_a_rectangle_is_divided_by_weight_and_nothing_overlaps(weights: list[int], width: int, height: int) -> None:
     """A1: areas are true to the lines, inside the picture, beside each other."""
@@ -121,6 +122,7 @@ SPANS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(SPANS)
 def test_each_agent_has_a_lane_and_every_bar_is_inside(spans: list[Span]) -> None:
     """H2: who did what, when."""
@@ -168,6 +170,7 @@ def test_a_span_that_ends_before_it_starts_is_refused() -> None:
         Span("a", "1", "k", 2, 1)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_complexity_has_a_band(complexity: int) -> None:
     """A1: bands leave no gap."""
@@ -176,6 +179,7 @@ def test_every_complexity_has_a_band(complexity: int) -> None:
     assert band is BANDS[-1] or complexity < BANDS[band.number + 1].least
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 30))
 def test_shortened_text_fits_and_printable_text_is_safe(text: str, width: int) -> None:
     """A1: labels never run out of their boxes; no control characters reach a terminal or a page."""

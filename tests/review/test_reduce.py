@@ -10,7 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.analysis.filereport import FileReport, Finding, FunctionReport, ImportReport
@@ -65,6 +65,7 @@ REPORTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(REPORTS, st.randoms(use_true_random=False))
 def test_the_order_does_not_matter_and_the_parts_sum_up(reports: list[FileReport], dice: random.Random) -> None:
     """A1: the reduction is deterministic, and totals are the sums of languages, buckets and files."""
@@ -208,6 +209,7 @@ def test_cycles_tell_whether_they_are_there_at_load_time(tmp_path: Path) -> None
     assert second.path == ("b.py", "d.py", "b.py")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdefg"), unique=True), max_size=6))
 def test_components_are_those_that_reach_each_other(graph: dict[str, list[str]]) -> None:
     """A1: agrees with reachability both ways, node by node."""

@@ -141,9 +141,9 @@ def test_a_tree_of_many_thousand_files_makes_a_page_of_few_megabytes() -> None:
             functions=(FunctionReport("f", 1, 9, 1 + n % 60, 0, 9),),
             imports=(ImportReport(f"package{n % 7}.module1.some_longer_file_name_{n + 1}", 1),),
         )
-        for n in range(20_000)
+        for n in range(6_000)
     ]
-    spans = tuple(Span(f"a-{n % 8}", f"t{n}", "file_analysis", n * 0.01, n * 0.01 + 0.07) for n in range(20_000))
+    spans = tuple(Span(f"a-{n % 8}", f"t{n}", "file_analysis", n * 0.01, n * 0.01 + 0.07) for n in range(6_000))
     text = render_report(reduce_reports(reports), RunTimeline(spans), title="big")
     assert len(text.encode()) < 4_000_000
 
