@@ -48,9 +48,14 @@ class Exit(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Ends the actor that takes it. `reason` is "normal", or "shutdown" when its supervisor says so."""
+    """Ends the actor that takes it. `reason` is "normal", or "shutdown" when its supervisor says so.
+
+    `incarnation` is the one that is meant, None whichever takes it: a replacement must not end by what was meant for the
+    one before.
+    """
 
     reason: str = "normal"
+    incarnation: int | None = None
 
 
 Drive: TypeAlias = Callable[[Callable[[], bool], float | None], bool]
@@ -65,6 +70,9 @@ class Incarnation(Protocol):
 
     def build(self) -> None:
         """Make the actor."""
+
+    def finish(self, reason: str) -> None:
+        """End after the message in hand."""
 
     def disown(self, error: BaseException) -> tuple[list[Any], list[Any]]:
         """Be given up: return what is left to do, urgent and ordinary."""
@@ -113,6 +121,16 @@ _cells: weakref.WeakValueDictionary[int, Cell] = weakref.WeakValueDictionary()
 def process_name() -> str:
     """Names this process's life: another one after a fork or in another process with the same pid."""
     return f"{_LIFE}-{os.getpid()}"
+
+
+def _orphan_all() -> None:
+    """In the child of a fork no thread runs any actor: whoever asks one there is to be told, and not to wait."""
+    for cell in list(_cells.values()):
+        cell.orphan()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_orphan_all)
 
 
 def find_cell(address: Address) -> Cell | None:
@@ -179,6 +197,8 @@ class Cell:
         self.dependents: list[Cell] = []
         self._last_exit: Exit | None = None
         self._watchers: list[Callable[[Exit], object]] = []
+        # Of the end of the present incarnation.
+        self._run_watchers: list[Callable[[Exit], object]] = []
         _cells[self.number] = self
 
     def __repr__(self) -> str:
@@ -217,9 +237,9 @@ class Cell:
         return True
 
     def stop_now(self, reason: str = "shutdown") -> bool:
-        """Ask the actor to end before all that waits. False if it has ended, or is past asking."""
+        """Ask the present incarnation to end before all that waits. False if it has ended, or is past asking."""
         try:
-            self.mailbox.put(Stop(reason), urgent=True)
+            self.mailbox.put(Stop(reason, self.incarnation), urgent=True)
         except MailboxClosed:
             return False
         return True
@@ -239,7 +259,9 @@ class Cell:
         self.give_back(*run.disown(error), error)
         # For the case that it sleeps: it has to see that it is over.
         self.mailbox.rouse()
-        return Exit(self.name, run.incarnation, "failure", error)
+        end = Exit(self.name, run.incarnation, "failure", error)
+        self._tell_run_watchers(end)
+        return end
 
     def run_ended(self, run: Incarnation, end: Exit) -> None:
         """Called by a run at its end, in its thread."""
@@ -252,6 +274,7 @@ class Cell:
             self.retire(end)
         else:
             self.on_exit(self, end)
+            self._tell_run_watchers(end)
 
     def give_back(self, urgent: list[Any], ordinary: list[Any], error: BaseException | None = None) -> None:
         """Return messages to the mailbox for the replacement, or bury them if there will be none."""
@@ -282,12 +305,24 @@ class Cell:
             self.stopped.set()
             self._last_exit = end
             watchers, self._watchers = self._watchers, []
+            run = self.run
+        if run is not None:
+            # Whoever was to end it is gone, so it has to end itself.
+            run.finish("shutdown")
         self.close(end.error)
         self.mailbox.release()
         for dependent in self.dependents:
             dependent.retire(Exit(dependent.name, dependent.incarnation, "shutdown", end.error))
         for watcher in watchers:
             self._tell(watcher, end)
+        self._tell_run_watchers(end)
+
+    def orphan(self) -> None:
+        """End without a word, in the child of a fork. Other threads may have held any lock, so all of them are new."""
+        self._lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.stopped.set()
+        self.mailbox.orphan()
 
     def watch(self, callback: Callable[[Exit], object]) -> None:
         """Call `callback` with the Exit when the actor has ended for good; at once if it has."""
@@ -297,6 +332,20 @@ class Cell:
                 return
             end = self._last_exit or Exit(self.name, self.incarnation, "normal", None)
         self._tell(callback, end)
+
+    def watch_run(self, callback: Callable[[Exit], object]) -> None:
+        """Call `callback` with the Exit when the present incarnation has ended; at once if the actor has for good."""
+        with self._lock:
+            if not self.stopped.is_set():
+                self._run_watchers.append(callback)
+                return
+        self.watch(callback)
+
+    def _tell_run_watchers(self, end: Exit) -> None:
+        with self._lock:
+            watchers, self._run_watchers = self._run_watchers, []
+        for watcher in watchers:
+            self._tell(watcher, end)
 
     def _tell(self, watcher: Callable[[Exit], object], end: Exit) -> None:
         try:

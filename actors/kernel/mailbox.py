@@ -202,6 +202,11 @@ class Mailbox:
             self._rouse()
             return left
 
+    def orphan(self) -> None:
+        """Be closed, in the child of a fork, where nobody can give back a lock that another thread held."""
+        self._lock = allocate_lock()
+        self._closed = True
+
     def release(self) -> None:
         """Give back what the operating system lent; called once the mailbox is closed and its owner gone."""
 

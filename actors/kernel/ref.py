@@ -170,7 +170,7 @@ class ActorRef(Generic[A]):
     # --- the end ---
 
     def stop(self, *, block: bool = True, timeout: float | None = None) -> Any:
-        """End the actor after what waits for it already. A supervisor may start a permanent one again.
+        """End the actor after what waits for it already. Its supervisor may start a replacement.
 
         Args:
             block: wait for the end; False returns a `Reply` of what would be returned.
@@ -185,8 +185,8 @@ class ActorRef(Generic[A]):
         reply: Reply[bool] = Reply()
         reply.drive = self._cell.drive
         alive = self.is_alive()
+        self._cell.watch_run(lambda _: reply.set(alive))
         self._cell.stop()
-        self._cell.watch(lambda _: reply.set(alive))
         if not block:
             return reply
         if current.cell is self._cell:

@@ -114,6 +114,9 @@ class Run:
         if leading:
             self.urgent_rest = iter(batch[:leading])
             del batch[:leading]
+        elif not batch and self.cell.mailbox.closed:
+            # Nothing will come any more.
+            self.finish("shutdown")
         self.rest = iter(batch)
         # Given up while it waited: the batch is for its successor.
         if not self.over:
@@ -134,15 +137,17 @@ class Run:
             # Before the hook: that may take long, and nobody is to wait for an answer meanwhile.
             cell.close(self.error)
         cell.give_back([*self.urgent_rest], [*self.rest], self.error)
-        if self.actor is not None:
-            self._call_last_hook(self.actor)
-            if self.actor.poller is not None and cell.run is self:
-                # The callbacks belong to the instance that is gone; the replacement registers its own.
-                self.actor.poller.clear()
-        self._answer_owed()
-        self.actor = None
-        self.ended.set()
-        cell.run_ended(self, Exit(cell.name, self.incarnation, self.reason, self.error))
+        try:
+            if self.actor is not None:
+                self._call_last_hook(self.actor)
+                if self.actor.poller is not None and cell.run is self:
+                    # The callbacks belong to the instance that is gone; the replacement registers its own.
+                    self.actor.poller.clear()
+        finally:
+            self._answer_owed()
+            self.actor = None
+            self.ended.set()
+            cell.run_ended(self, Exit(cell.name, self.incarnation, self.reason, self.error))
 
     def disown(self, error: BaseException) -> tuple[list[Any], list[Any]]:
         """Called from another thread when the run is given up: answer its questions.
@@ -252,7 +257,8 @@ class Run:
         if handler is not None:
             return handler(actor, message)
         if kind is Stop:
-            actor.on_stop_request(message.reason)
+            if message.incarnation in {None, self.incarnation}:
+                actor.on_stop_request(message.reason)
             return None
         entry = self.cell.table.find(kind)
         if entry is None:

@@ -298,3 +298,19 @@ def test_a_second_answer_is_ignored() -> None:
     ref = Twice.start()
     assert ref.ask(1, timeout=LIMIT) == 1
     assert ref.stop(timeout=LIMIT) is True
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_the_child_of_a_fork_is_told_that_the_actors_are_not_there(echo: ActorRef[Echo]) -> None:
+    """Trap: no thread runs a pykka actor in a fork, so whoever asks one there waits for ever."""
+    for ref in (echo, pickle.loads(pickle.dumps(echo))):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                ref.ask(1, timeout=LIMIT)
+            except DeadLetter:
+                os._exit(7)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    assert echo.ask(1, timeout=LIMIT) == 1

@@ -568,3 +568,53 @@ def test_the_whole_tree_survives_a_storm_of_failures_and_answers_every_ask() -> 
     for number, reply in replies:
         assert reply.get(timeout=LIMIT)[0] == number
     tree.stop(timeout=LIMIT)
+
+
+def test_a_sibling_that_hangs_is_given_up_and_its_replacement_lives_on() -> None:
+    """F1: what was meant to end the one before must not end the replacement."""
+    seen = Seen()
+    a, b = children = [*kids(seen, "a"), ActorChild(ChildSpec("b", shutdown=0.05), Kid, seen)]
+    tree = start(children, strategy=Strategy.ONE_FOR_ALL)
+    seen.wait(2)
+    go_on = held(b.ref)
+    waiting = b.ref.ask_later(5)
+    a.ref.tell(Die(KeyError()))
+    assert waiting.get(timeout=LIMIT) == (5, 2)
+    go_on.set()
+    assert b.ref.ask(6, timeout=LIMIT) == (6, 2)
+    assert a.ref.ask(7, timeout=LIMIT) == (7, 2)
+    assert [info.restarts for info in tree.ask(WhichChildren(), timeout=LIMIT)] == [1, 1]
+    tree.stop(timeout=LIMIT)
+
+
+def test_stopping_a_permanent_child_waits_for_that_incarnation_and_not_for_ever() -> None:
+    seen = Seen()
+    (a,) = children = kids(seen, "a")
+    tree = start(children)
+    seen.wait(1)
+    assert a.ref.stop(timeout=LIMIT) is True
+    assert seen.wait(3) == ["+a1", "-a1", "+a2"]
+    tree.stop(timeout=LIMIT)
+
+
+def test_a_supervisor_that_is_given_up_takes_its_children_with_it() -> None:
+    """F1, F2: nobody is left running, or spinning, without a supervisor."""
+
+    class Stuck(Supervisor):
+        @handles(int)
+        def hang(self, message: int) -> None:
+            begun.set()
+            happens(go_on)
+
+    begun, go_on = threading.Event(), threading.Event()
+    seen = Seen()
+    (a,) = leaf = kids(seen, "a")
+    inner = ActorChild(ChildSpec("inner", type="supervisor", shutdown=0.05), Stuck, leaf, rng=random.Random(1))
+    tree = start([inner])
+    seen.wait(1)
+    inner.ref.tell(1)
+    happens(begun)
+    assert tree.stop(timeout=LIMIT) is True
+    assert seen.wait(2) == ["+a1", "-a1"]
+    assert not a.ref.is_alive()
+    go_on.set()
