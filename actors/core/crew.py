@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core.book import Book
 from actors.core.dispatch import Dispatcher
+from actors.core.figures import figure_text
 from actors.core.fleet import Agent, AgentExit, Profile, Skill
 from actors.core.limits import Limits
 from actors.core.outcomes import Outcomes
@@ -183,8 +184,8 @@ class Crew:
         self._book.stir_all()
 
     def room_for(self, agent_type: str) -> str:
-        """Why no further agent of the type may be started, in words; "" if one may."""
-        return self._book.fleet.room_for(self._book.fleet.type(agent_type))
+        """Why the program may start no further agent of the type, in words; "" if it may."""
+        return self._book.fleet.room_for(self._book.fleet.type(agent_type), asked=True)
 
     def set_max_agents(self, limit: int, now: float) -> None:
         """How many agents there may be, 1 or more. Idle ones above it end; busy ones when they fall idle."""
@@ -262,7 +263,9 @@ class Crew:
         found = self._book.agent(agent, incarnation)
         if found is not None and found.verdict is None:
             found.verdict = (limit, figure, allowed)
-            self._book.kill(found, f"over its limit of {limit}: {figure:g} of {allowed:g} allowed")
+            self._book.kill(
+                found, f"over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"
+            )
 
     def _skill(self, profile: Profile) -> Skill:
         fleet = self._book.fleet

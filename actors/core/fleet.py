@@ -346,12 +346,12 @@ class Fleet:
             skill.laden.pop(agent, None)
         return became_idle
 
-    def room_for(self, kind: AgentType) -> str:
-        """Why no agent of the type may be started, or "" if one may."""
+    def room_for(self, kind: AgentType, *, asked: bool = False) -> str:
+        """Why no agent of the type may be started, or "" if one may; `asked`: by the program, above its most as well."""
         if kind.failed is not None:
             return f"agents of type {kind.name} cannot be started: {kind.failed}"
         most = kind.profile.most if kind.profile is not None else None
-        if most is not None and kind.agents + kind.spawning >= most:
+        if not asked and most is not None and kind.agents + kind.spawning >= most:
             return f"there are {most} agents of type {kind.name}, which is the most allowed"
         if self.count >= self.max_agents:
             return f"the limit of {self.max_agents} agents is reached"

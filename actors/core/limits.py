@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.core.book import GRACE, LOOK, Book
 from actors.core.decisions import Interrupt, Look
+from actors.core.figures import figure_text
 from actors.errors import AgentDied, LimitExceeded, TaskTimeout
 from actors.protocol.messages import CancellationCause
 from actors.protocol.states import TaskStatus
@@ -130,7 +131,8 @@ class Limits:
         """What a task fails with whose agent went over a hard limit."""
         limit, figure, allowed = verdict
         return LimitExceeded(
-            f"task {task.id} took its agent {agent.id} over the limit of {limit}: {figure:g} of {allowed:g} allowed",
+            f"task {task.id} took its agent {agent.id} over the limit of {limit}: {figure_text(limit, figure)} of "
+            f"{figure_text(limit, allowed)} allowed",
             task_id=task.id,
             agent_id=agent.id,
             limit=limit,

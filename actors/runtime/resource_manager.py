@@ -14,6 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.config import Limits
+from actors.core.figures import figure_text
 from actors.core.ledger import Admission, HardBreach, Ledger, Sample, SoftBreach
 from actors.core.ledger import Machine as MachineShares
 from actors.errors import ActorsError
@@ -287,7 +288,9 @@ class ResourceManager(Actor):
         known = self._agents[agent]
         self._peers.scheduler.tell(m.LimitBreached(agent, incarnation, limit, figure, allowed))
         # Not by way of the scheduler, which may be in the middle of a long turn: a gigabyte takes less than a second.
-        known.handle.kill(f"it was over its limit of {limit}: {figure:.0f} of {allowed:.0f} allowed")
+        known.handle.kill(
+            f"it was over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"
+        )
         self._watch.forget(agent)
         exceeded = ResourceLimitExceeded(source=_SOURCE, resource=limit, agent=agent, figure=figure, allowed=allowed)
         self._publish(exceeded)

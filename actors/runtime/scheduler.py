@@ -91,6 +91,7 @@ class Scheduler(PollingActor):
 
     def on_start(self) -> None:
         """Watch the task channels again after a restart; carry out what the engine had decided before it."""
+        self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
         for link in self._links:
             self._watch(link)
 
@@ -119,6 +120,8 @@ class Scheduler(PollingActor):
     @handles(_Tick)
     def _tick(self, message: _Tick) -> None:
         self._timer = None
+        # The wall clock may have been set meanwhile.
+        self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
         self._engine.tick(self.clock.monotonic())
 
     @handles(m.SubmitTasks)
