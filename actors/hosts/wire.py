@@ -42,6 +42,7 @@ _RESULT_CODE = CODES[Result]
 _ROW_HEAD = 8
 # A shorter frame cannot hold so many items or keys that the other end would refuse it for their number.
 _COUNTED_FROM = min(ITEM_LIMIT, KEY_LIMIT)
+_COPIED_UP_TO = 1 << 20
 # One frame of rows takes so many envelopes at most, so that a long queue does not wait for its last one.
 _ROWS_AT_ONCE = 4096
 
@@ -392,21 +393,23 @@ class Decoder:
 
 def _cut(body: memoryview, at: int, lengths: Sequence[int], odd: Sequence[Any]) -> list[Any]:
     """The payloads: those of a length from `body`, the others from `odd`, in order."""
-    rest = iter(odd)
-    # One copy, and then slices of bytes: cheaper than a copy out of a view for each of many short payloads.
-    stuff = bytes(body[at:]) if len(body) - at <= 1 << 20 else body[at:]
-    payloads: list[Any] = []
-    begin = 0
-    for length in lengths:
-        if length < 0:
-            payloads.append(next(rest))
-            continue
-        end = begin + length
-        payloads.append(bytes(stuff[begin:end]))
-        begin = end
-    if begin > len(stuff):
+    sizes = [max(length, 0) for length in lengths] if odd else lengths
+    ends = list(itertools.accumulate(sizes))
+    if ends[-1] > len(body) - at:
         raise ValueError("payloads end early")
-    return payloads
+    begins = [0, *ends]
+    if ends[-1] <= _COPIED_UP_TO:
+        # One copy, and then slices of bytes: cheaper than a copy out of a view for each of many short payloads.
+        stuff = bytes(body[at : at + ends[-1]])
+        payloads: list[Any] = [stuff[begin:end] for begin, end in zip(begins, ends, strict=False)]
+    else:
+        payloads = [bytes(body[at + begin : at + end]) for begin, end in zip(begins, ends, strict=False)]
+    rest = iter(odd)
+    return (
+        [next(rest) if length < 0 else payload for length, payload in zip(lengths, payloads, strict=True)]
+        if odd
+        else payloads
+    )
 
 
 def _check_head(head: Sequence[Any]) -> None:
