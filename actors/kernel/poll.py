@@ -91,7 +91,9 @@ class Poller:
             self._bell_out, self._bell_in = os.pipe()
             os.set_blocking(self._bell_out, False)
             os.set_blocking(self._bell_in, False)
-        self._wait.register(self._bell_out, _IN)
+        # Edge-triggered, each ring is told once without being read, which saves a system call for each time it wakes.
+        self._read_bell = self._restless or self._bell_in != self._bell_out
+        self._wait.register(self._bell_out, _IN if self._read_bell else _IN | select.EPOLLET)
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -164,8 +166,9 @@ class Poller:
         messages: list[Any] = []
         for fd, events in self._wait.poll(timeout):
             if fd == self._bell_out:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(fd, 4096)
+                if self._read_bell:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(fd, 4096)
                 continue
             # A callback of the same round may have unregistered it.
             watched = self._watched.get(fd)
