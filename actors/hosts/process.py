@@ -158,6 +158,7 @@ class ProcessHost:
             SystemClosed: the host is closed, or belongs to another process.
             ConfigError: the interpreter cannot be run.
         """
+        self._check_owner()
         with self._lock:
             self._ready()
 
@@ -175,6 +176,7 @@ class ProcessHost:
                 value=spec.cwd,
                 allowed="an existing directory",
             )
+        self._check_owner()
         with self._lock:
             launcher = self._ready()
             number = next(self._numbers)
@@ -201,13 +203,16 @@ class ProcessHost:
     def on_readable(self) -> None:
         """Deal with what the launcher reports. `on_exit` is called from here; it must not wait."""
         calls: list[tuple[OnExit, ExitReport]] = []
+        self._check_owner()
         with self._lock:
-            if self._launcher is not None and self._pid == os.getpid():
+            if self._launcher is not None:
                 self._listen(self._launcher, calls)
         _call(calls)
 
     def tell(self, handle: ProcessHandle, message: LinkMessage) -> None:
-        """Pass a message about an agent to its launcher; for handles."""
+        """Pass a message about an agent to its launcher; for handles. In a fork of the program nothing happens."""
+        if self._pid != os.getpid():
+            return
         with self._lock:
             launcher = self._launcher
             if not handle.ended and launcher is not None and handle.number in launcher.handles:
@@ -215,39 +220,46 @@ class ProcessHost:
 
     def forget(self, handle: ProcessHandle) -> None:
         """Keep a handle no longer, because its channels are closed; for handles."""
-        with self._lock:
-            self._handles.discard(handle)
+        # Without the lock, which a fork of the program may have inherited locked.
+        self._handles.discard(handle)
 
     def close(self, timeout: float = 5.0) -> None:
         """SIGTERM to all agents that are left, SIGKILL to what is left after `timeout` seconds, and free everything.
 
         Returns when the launcher has ended, and in any case some three seconds after `timeout`. Each agent's end is
-        reported, in the calling thread, before this returns, and all channels are closed. Calling it again does nothing. In a fork of the program it
-        only lets go of the descriptors.
+        reported, in the calling thread, before this returns, and all channels are closed. Calling it again does
+        nothing. In a fork of the program it only lets go of the descriptors.
         """
+        if self._pid != os.getpid():
+            self._let_go()
+            return
         calls: list[tuple[OnExit, ExitReport]] = []
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             launcher = self._launcher
-            if launcher is not None and self._pid == os.getpid():
-                self._post(launcher, Close(timeout))
-                deadline = time.monotonic() + max(timeout, 0.0) + _CLOSE_MARGIN
+            if launcher is not None:
                 for handle, _ in launcher.handles.values():
                     handle.reason = handle.reason or "the system is closing"
-                self._wait_for_end(deadline, calls)
+                self._post(launcher, Close(timeout))
+                self._wait_for_end(time.monotonic() + max(timeout, 0.0) + _CLOSE_MARGIN, calls)
                 if self._launcher is not None:
                     launcher.kill()
                     self._bury(launcher, calls)
-            elif launcher is not None:
-                launcher.disown()
-            if self._pid == os.getpid():
-                for handle in list(self._handles):
-                    handle.close()
+            for handle in list(self._handles):
+                handle.close()
             self._selector.close()
             Segment.pool.trim()
         _call(calls)
+
+    def _let_go(self) -> None:
+        """In a fork of the program: close the descriptors, and harm nothing of what they lead to."""
+        if not self._closed:
+            self._closed = True
+            if self._launcher is not None:
+                self._launcher.disown()
+            self._selector.close()
 
     def _wait_for_end(self, deadline: float, calls: list[tuple[OnExit, ExitReport]]) -> None:
         while self._launcher is not None and (left := deadline - time.monotonic()) > 0:
@@ -256,16 +268,16 @@ class ProcessHost:
 
     def _ready(self) -> LauncherProcess[_Entry]:
         """The launcher, a new one if there is none."""
-        self._check_open()
+        if self._closed:
+            raise SystemClosed("the host is closed")
         if self._launcher is None:
             self._launcher = self._start_launcher()
         return self._launcher
 
-    def _check_open(self) -> None:
+    def _check_owner(self) -> None:
+        """Called before the lock is taken, which may be locked for ever in a fork of the program."""
         if self._pid != os.getpid():
             raise SystemClosed("this process is a fork of the one that owns the system; make a system of its own here")
-        if self._closed:
-            raise SystemClosed("the host is closed")
 
     def _start_launcher(self) -> LauncherProcess[_Entry]:
         self._environment = dict(os.environ)
