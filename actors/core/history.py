@@ -46,7 +46,8 @@ class History:
     def expire(self, now: float) -> None:
         """Forget those that are too old."""
         ended = self._ended
-        while ended and ended[0][0] <= now - self._seconds:
+        # The same sum as in `next_due`: rounded otherwise, a timer could come due and find nothing to do, for ever.
+        while ended and ended[0][0] + self._seconds <= now:
             del self._tasks[ended.popleft()[1].number]
             self.forgotten += 1
 

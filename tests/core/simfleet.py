@@ -111,28 +111,30 @@ class SimFleet:
         agent.alive = False
         top = agent.stack[-1] if agent.stack else None
         running = (top.task.number, top.attempt) if top is not None else None
+        begun = len(agent.stack)
         replaced = self.rng.random() < self.replace
         error = AgentDied(f"agent {name} died", agent_id=name, incarnation=agent.incarnation)
 
         def tell() -> None:
-            self.engine.agent_gone(name, agent.incarnation, AgentExit(running, error, replaced), self.now)
+            self.engine.agent_gone(name, agent.incarnation, AgentExit(running, error, replaced, begun), self.now)
             if replaced:
                 self._later(self.boot / 2, lambda: self.start(agent.profile, name, agent.incarnation + 1))
 
         self._report(agent, tell)
 
-    def run(self, until: float = 1e6, steps: int = 200_000) -> None:
-        """Let time pass until nothing more happens, or until a time."""
+    def run(self, until: float | None = None, steps: int = 200_000) -> None:
+        """Let time pass until a time, or until all work is done and told."""
         for _ in range(steps):
             self.settle()
             due = self.engine.next_due()
             event = self._events[0][0] if self._events else None
-            if not self.engine.unfinished and event is None:
+            if until is None and not self.engine.unfinished and event is None:
                 return
             moments = [moment for moment in (due, event) if moment is not None]
-            if not moments or min(moments) > until:
+            if until is not None and (not moments or min(moments) > until):
                 self.now = until
                 return
+            assert moments, f"nothing more happens; unfinished: {self.engine.unfinished}"
             self.now = max(self.now, min(moments))
             if event is not None and event <= self.now:
                 heappop(self._events)[2]()
@@ -203,20 +205,25 @@ class SimFleet:
         for item in list(agent.inbox):
             if (item.task.number, item.attempt) == (decision.number, decision.attempt):
                 agent.inbox.remove(item)
-                self._send(agent, decision.number, decision.attempt, Outcome.INTERRUPTED, self.now)
-        for frame in agent.stack:
+                self._send(agent, (decision.number, decision.attempt), Outcome.INTERRUPTED, self.now)
+        for frame in list(agent.stack):
             if frame.task.number == decision.number and frame.attempt == decision.attempt:
                 stubborn = any(step[0] == "stubborn" for step in frame.task.payload or ())
-                if frame is agent.stack[-1] and not stubborn:
+                if (frame is agent.stack[-1] or agent.profile.slots > 1) and not stubborn:
                     self._end(agent, frame, Outcome.INTERRUPTED)
 
     def _go_on(self, agent: SimAgent) -> None:
         """Begin the next task that the agent may begin."""
         if not agent.alive:
             return
+        slots = agent.profile.slots
         for item in list(agent.inbox):
             top = agent.stack[-1] if agent.stack else None
-            if top is None or (top.waits and item.nested):
+            if slots > 1:
+                free = sum(not frame.waits for frame in agent.stack) < slots
+            else:
+                free = top is None or (bool(top.waits) and item.nested)
+            if free and item in agent.inbox:
                 agent.inbox.remove(item)
                 self._begin(agent, item)
 
@@ -274,7 +281,8 @@ class SimFleet:
 
     def _awake(self, agent: SimAgent, frame: Frame, number: int) -> None:
         frame.waits.discard(number)
-        if agent.alive and not frame.waits and agent.stack and agent.stack[-1] is frame:
+        beside = agent.profile.slots > 1 and frame in agent.stack
+        if agent.alive and not frame.waits and (beside or (agent.stack and agent.stack[-1] is frame)):
             self._resume(agent, frame)
 
     def _resume(self, agent: SimAgent, frame: Frame) -> None:
@@ -285,17 +293,16 @@ class SimFleet:
     def _end(self, agent: SimAgent, frame: Frame, outcome: Outcome, payload: Any = b"") -> None:
         frame.plan += 1
         agent.stack.remove(frame)
-        self._send(agent, frame.task.number, frame.attempt, outcome, frame.started, payload)
+        self._send(agent, (frame.task.number, frame.attempt), outcome, frame.started, payload)
         top = agent.stack[-1] if agent.stack else None
-        # The number of steps tells a frame that waited from one that was interrupted in the middle of a step.
-        if top is not None and not top.waits:
+        if agent.profile.slots == 1 and top is not None and not top.waits:
             self._resume(agent, top)
         self._go_on(agent)
 
     def _send(
-        self, agent: SimAgent, number: int, attempt: int, outcome: Outcome, started: float, payload: Any = b""
+        self, agent: SimAgent, which: tuple[int, int], outcome: Outcome, started: float, payload: Any = b""
     ) -> None:
-        result = (number, attempt, int(outcome), payload, started, self.now)
+        result = (*which, int(outcome), payload, started, self.now)
         self._report(agent, lambda: self.engine.finished(agent.name, agent.incarnation, result, self.now))
 
     def _report(self, agent: SimAgent, tell: Callable[[], None]) -> None:

@@ -1,5 +1,8 @@
 """The scheduler's mind against a model, under any order of events that agents and programs can bring about."""
 
+# Yes and no are facts and drawn values here.
+# ruff: noqa: FBT001, FBT003
+
 from __future__ import annotations
 
 import random
@@ -136,7 +139,7 @@ class EngineMachine(RuleBasedStateMachine):
         result = (item.task.number, item.attempt, int(outcome), payload, self.now, self.now)
         self.engine.finished(agent.name, agent.incarnation, result, self.now)
 
-    def one(self, data: st.DataObject, fits: Any = lambda agent: True) -> Model | None:
+    def one(self, data: st.DataObject, fits: Any = bool) -> Model | None:
         fitting = [agent for agent in self.agents.values() if fits(agent)]
         return data.draw(st.sampled_from(fitting), label="agent") if fitting else None
 
@@ -355,7 +358,7 @@ class EngineMachine(RuleBasedStateMachine):
             self.statuses[task.number] = task.status
         for agent in self.agents.values():
             really = len(agent.inbox) + len(agent.running)
-            held = self.engine._book.fleet.agents[agent.name].held  # noqa: SLF001 - the load must be right
+            held = self.engine._book.fleet.agents[agent.name].held  # the load must be right
             assert len(held) == really, (agent.name, held, agent.inbox, agent.running)
 
     def teardown(self) -> None:
@@ -377,7 +380,7 @@ class EngineMachine(RuleBasedStateMachine):
             self.engine.check()
         assert not self.engine.unfinished, [self.engine.explain(t.number, self.now) for t in self.tasks if not t.final]
         assert all(self.resolved[task.number] == 1 for task in self.tasks)
-        book = self.engine._book  # noqa: SLF001 - nothing may be left
+        book = self.engine._book  # nothing may be left
         assert not book.line.live
         assert not book.line.children
         assert not any(agent.held or agent.interrupts or agent.waiting for agent in book.fleet.agents.values())
@@ -402,7 +405,7 @@ class EngineMachine(RuleBasedStateMachine):
                     self.report(agent, agent.running.pop(), Outcome.VALUE)
                 elif agent.inbox:
                     self.report(agent, agent.inbox.popleft(), Outcome.VALUE)
-                elif self.engine._book.fleet.agents[agent.name].draining:  # noqa: SLF001
+                elif self.engine._book.fleet.agents[agent.name].draining:
                     self.die(agent, replaced=False)
             self.settle()
 

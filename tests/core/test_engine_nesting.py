@@ -1,0 +1,143 @@
+"""Tasks that wait for their own sub-tasks give their slot away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors.core.decisions import Assign, Recall, Spawn
+from actors.core.fleet import Profile
+from actors.core.settings import EngineSettings
+from actors.core.task import Needs, TaskKind
+from actors.protocol.states import TaskStatus
+from tests.core.simfleet import SimFleet
+from tests.core.test_engine import ONE, TWO, Desk
+
+
+def tree(depth: int, width: int = 1) -> tuple[Any, ...]:
+    """A script that calls scripts like itself, so many deep and wide."""
+    below = tuple(tree(depth - 1, width) for _ in range(width)) if depth else ()
+    return (("run", 0.01), ("call", *below), ("run", 0.01)) if below else (("run", 0.01),)
+
+
+@pytest.mark.parametrize("ordered", [1.0, 0.5])
+@pytest.mark.parametrize("agents", [1, 2, 3])
+def test_fifty_deep_on_few_agents_does_not_deadlock(agents: int, ordered: float) -> None:
+    """C2: at the limit a waiting agent runs its own children itself."""
+    profile = Profile("general", frozenset({"general"}), least=agents, most=agents)
+    for seed in range(5):
+        fleet = SimFleet(profile, settings=EngineSettings(max_agents=agents), seed=seed, ordered=ordered)
+        top = fleet.submit(*tree(50))
+        fleet.run()
+        assert top.status is TaskStatus.COMPLETED
+        assert len(fleet.resolved) == 51
+        assert fleet.most_agents == agents
+
+
+def test_many_trees_at_once_do_not_deadlock() -> None:
+    """C2: all of them wait, all of them end."""
+    fleet = SimFleet(TWO, settings=EngineSettings(max_agents=2))
+    tops = [fleet.submit(*tree(3, 3)) for _ in range(5)]
+    fleet.run()
+    assert all(task.status is TaskStatus.COMPLETED for task in tops)
+    assert len(fleet.resolved) == 5 * (1 + 3 + 9 + 27)
+
+
+def test_a_further_agent_is_started_up_to_the_limit_before_work_is_nested() -> None:
+    """C2: waiting gives the slot away."""
+    fleet = SimFleet(settings=EngineSettings(max_agents=3))
+    fleet.submit(*tree(2))
+    fleet.run()
+    assert fleet.most_agents == 3
+    assert len({agent for _, agent, _, _ in fleet.runs}) == 3
+
+
+def test_children_of_another_type_get_one_agent_beyond_the_limit_if_all_wait() -> None:
+    """C2: it ends when it is idle."""
+    a, b = Profile("a", frozenset("a")), Profile("b", frozenset("b"))
+    kinds = {name: TaskKind(name, Needs(name), retries=3) for name in "ab"}
+    below = (kinds["a"], ("run", 0.01), ("call", (kinds["b"], ("run", 0.01))))
+    script = (("run", 0.01), ("call", (kinds["b"], ("run", 0.01), ("call", below))))
+    fleet = SimFleet(a, b, settings=EngineSettings(max_agents=1))
+    top = fleet.submit(*script, kind=kinds["a"])
+    fleet.run()
+    assert top.status is TaskStatus.COMPLETED
+    assert fleet.most_agents == 2
+    fleet.run(until=fleet.now + 1.0)
+    assert sum(agent.alive for agent in fleet.agents.values()) == 1
+
+
+def test_a_waiting_agent_takes_nothing_but_its_own_children() -> None:
+    """C2: unrelated work waits for a free agent."""
+    desk = Desk(ONE, max_agents=1)
+    parent = desk.submit()
+    desk.engine.take()
+    stranger = desk.submit()
+    desk.engine.take()
+    desk.engine.agent_waiting("general-1", 1, parent.number, [3], 0.0)
+    (recall,) = [decision for decision in desk.engine.take() if isinstance(decision, Recall)]
+    assert recall.tasks == ((stranger.number, 1),)
+    desk.engine.recalled("general-1", 1, recall.tasks, 0.0)
+    child = desk.submit(parent=parent.number)
+    (assign,) = [decision for decision in desk.engine.take() if isinstance(decision, Assign)]
+    assert (assign.task, assign.nested) == (child, True)
+    desk.engine.check()
+    desk.finish(child)
+    desk.engine.agent_resumed("general-1", 1, parent.number, 1.0)
+    desk.finish(parent)
+    assert desk.assigned() == [("general-1", stranger.number)]
+    desk.engine.check()
+
+
+def test_what_was_nested_and_not_begun_when_its_parent_goes_on_is_taken_back() -> None:
+    """C2: the parent does not have to wait for it."""
+    desk = Desk(ONE, max_agents=1)
+    parent = desk.submit()
+    desk.engine.take()
+    desk.engine.agent_waiting("general-1", 1, parent.number, [2], 0.0)
+    child = desk.submit(parent=parent.number)
+    desk.engine.take()
+    desk.engine.agent_resumed("general-1", 1, parent.number, 0.0)
+    (recall,) = [decision for decision in desk.engine.take() if isinstance(decision, Recall)]
+    assert recall.tasks == ((child.number, 1),)
+    desk.engine.recalled("general-1", 1, recall.tasks, 0.0)
+    desk.engine.take()
+    desk.engine.check()
+    assert child.status in (TaskStatus.PENDING, TaskStatus.ASSIGNED)
+
+
+def test_async_slots_that_wait_are_free_for_any_work() -> None:
+    """C2: async tasks suspend."""
+    profile = Profile("general", frozenset({"general"}), slots=2, least=1, most=1)
+    desk = Desk(profile, max_agents=1)
+    kind = TaskKind("work", Needs("general"), duration=1.0)
+    tasks = [desk.submit(kind) for _ in range(5)]
+    assert len(desk.assigned()) == 2
+    for task in tasks[:2]:
+        desk.engine.agent_waiting("general-1", 1, task.number, [99], 0.0)
+    assert len(desk.assigned()) == 2
+    desk.engine.check()
+
+
+def test_a_death_in_a_nested_task_costs_the_waiting_one_an_attempt_too() -> None:
+    """D8: bounded, also when the child kills every agent it runs in."""
+    fleet = SimFleet(ONE, settings=EngineSettings(max_agents=1))
+    top = fleet.submit(("run", 0.01), ("call", (("die",),)), kind=TaskKind("work", Needs("general"), retries=2))
+    fleet.run()
+    assert top.final
+    assert len(fleet.runs) < 20
+    assert set(fleet.resolved.values()) == {1}
+
+
+def test_waiting_starts_no_agent_beyond_the_limit_while_others_can_go_on() -> None:
+    """C1: the exception is for when nothing else can."""
+    desk = Desk(TWO, Profile("other", frozenset("o")), max_agents=2)
+    parent, busy = desk.submit(), desk.submit()
+    desk.engine.take()
+    desk.submit(TaskKind("o", Needs("other")), parent=parent.number)
+    desk.engine.agent_waiting(parent.agent or "", 1, parent.number, [3], 0.0)
+    assert not [decision for decision in desk.engine.take() if isinstance(decision, Spawn)]
+    desk.engine.agent_waiting(busy.agent or "", 1, busy.number, [9], 0.0)
+    assert [decision for decision in desk.engine.take() if isinstance(decision, Spawn)] == [Spawn("other", None)]
+    assert not [decision for decision in desk.engine.take() if isinstance(decision, Spawn)]
