@@ -10,8 +10,9 @@ from typing import Any
 
 from actors.errors import ConfigError
 from actors.future import TaskFuture
+from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, ResultOf, dumps, error_of, pack_call
+from actors.hosts.serialize import Call, dumps, error_of, pack_call
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 
 __all__ = ["describe", "map_calls"]
@@ -49,13 +50,12 @@ def describe(
     for one in [args] if items is None else items:
         check(one, kwargs)
     after: dict[int, None] = dict.fromkeys(_number(one) for one in options.after)
-    args = tuple([_replaced(value, after, 1) for value in args])
-    kwargs = {name: _replaced(value, after, 1) for name, value in kwargs.items()}
+    args, named = with_results(args, kwargs, after)
     name = method.task_type if method is not None else "general"
     task: dict[str, Any] = {
         "name": name,
         "call": "" if method is None else method.name,
-        "payload": pack_call(Call(None if method is not None else call, args, kwargs, items), f"the call of {name}"),
+        "payload": pack_call(Call(None if method is not None else call, args, named, items), f"the call of {name}"),
         "after": list(after),
     }
     below = _PLAIN
@@ -100,18 +100,6 @@ def _number(value: Any) -> int:
         value=value,
         allowed="TaskFuture",
     )
-
-
-def _replaced(value: Any, after: dict[int, None], depth: int) -> Any:
-    kind = type(value)
-    if isinstance(value, TaskFuture):
-        after[value.number] = None
-        return ResultOf(value.number)
-    if depth and kind in (list, tuple):
-        return kind(_replaced(one, after, 0) for one in value)
-    if depth and kind is dict:
-        return {name: _replaced(one, after, 0) for name, one in value.items()}
-    return value
 
 
 def map_calls(

@@ -14,8 +14,9 @@ from actors.core.task import GENERAL_PURPOSE, Needs, Task, TaskKind
 from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
 from actors.future import TaskFuture
+from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, ResultOf, pack_call
+from actors.hosts.serialize import Call, pack_call
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 from actors.protocol.messages import Priority
 from actors.runtime.worker_type import WorkerTypes
@@ -77,8 +78,9 @@ class Submission:
 
         Args:
             call: a worker's task method or any callable.
-            args, kwargs: its arguments; futures of this system at the top level, or one list, tuple or dict deep,
-                stand for the results of their tasks.
+            args: its arguments; futures of this system at the top level, or one list, tuple or dict deep, stand for
+                the results of their tasks.
+            kwargs: the same by name.
             options: how it is to be run.
             items: make one call for each of these argument tuples instead, and give the list of what came of them.
 
@@ -93,10 +95,8 @@ class Submission:
         for given in [args] if items is None else items:
             check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
-        args = tuple([_replaced(value, after, 1) for value in args])
-        if kwargs:
-            kwargs = {name: _replaced(value, after, 1) for name, value in kwargs.items()}
-        payload = pack_call(Call(None if method is not None else call, args, kwargs, items), f"the call of {kind.name}")
+        args, named = with_results(args, kwargs, after)
+        payload = pack_call(Call(None if method is not None else call, args, named, items), f"the call of {kind.name}")
         number, task_id = self.next_id()
         return Task(
             number,
@@ -283,16 +283,3 @@ class Submission:
 def _name_of(call: Any) -> str:
     module = getattr(call, "__module__", None) or "builtins"
     return f"{module}.{getattr(call, '__qualname__', None) or type(call).__qualname__}"
-
-
-def _replaced(value: Any, after: dict[int, None], depth: int) -> Any:
-    """The value with `ResultOf` in the place of each future, down to one container; their numbers go into `after`."""
-    kind = type(value)
-    if kind is TaskFuture:
-        after[value.number] = None
-        return ResultOf(value.number)
-    if depth and kind in (list, tuple) and any(type(one) is TaskFuture for one in value):
-        return kind(_replaced(one, after, 0) for one in value)
-    if depth and kind is dict and any(type(one) is TaskFuture for one in value.values()):
-        return {name: _replaced(one, after, 0) for name, one in value.items()}
-    return value
