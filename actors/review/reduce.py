@@ -13,7 +13,7 @@ from actors.analysis.lines import LineCounts
 from actors.review.codereport import Bucket, CodeReport, FileSummary, HotFunction, Totals, Trouble
 from actors.review.graph import build_graph
 
-__all__ = ["BOUNDS", "reduce_reports"]
+__all__ = ["BOUNDS", "reduce_batches", "reduce_reports"]
 
 _T = TypeVar("_T")
 
@@ -59,6 +59,11 @@ def reduce_reports(reports: Iterable[FileReport], *, top: int = 25) -> CodeRepor
         troubles=tuple(sorted(_troubles(ordered), key=lambda one: (not one.is_error, one.path))),
         files=tuple(files),
     )
+
+
+def reduce_batches(batches: Sequence[Sequence[FileReport]], others: Sequence[FileReport] = ()) -> CodeReport:
+    """Reduce what several tasks brought back, and reports from elsewhere. See `reduce_reports`."""
+    return reduce_reports([report for batch in (*batches, others) for report in batch])
 
 
 def _top(items: Sequence[_T], count: int, key: Callable[[_T], Any]) -> tuple[_T, ...]:

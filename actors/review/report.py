@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +17,7 @@ from actors.review.timeline import RunTimeline
 from actors.review.treemap import lay_out_treemap
 from actors.workers.template_processor import TemplateProcessor
 
-__all__ = ["REPORT_TEMPLATE", "percent", "render_report", "report_context", "write_report"]
+__all__ = ["REPORT_TEMPLATE", "percent", "render_report", "report_context"]
 
 _PACKAGE = "actors.review"
 
@@ -120,33 +118,6 @@ def report_context(
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
-
-
-def write_report(path: str, page: str) -> None:
-    """Write the page, whole or not at all: a reader never sees half of it.
-
-    Args:
-        path: the file; its folder is made if need be.
-        page: as from `render_report`.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".review-", suffix=".html", dir=folder)
-    try:
-        # What no UTF-8 can say came from a file's name.
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(page)
-        # mkstemp keeps others out; the report has the rights of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def percent(value: float) -> str:

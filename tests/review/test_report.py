@@ -18,7 +18,8 @@ from rich.console import Console
 from actors.analysis.filereport import FileReport, Finding, FunctionReport, ImportReport
 from actors.analysis.lines import LineCounts
 from actors.review.reduce import reduce_reports
-from actors.review.report import render_report, write_report
+from actors.review.output import write_output
+from actors.review.report import render_report
 from actors.review.summary import print_summary
 from actors.review.timeline import RunTimeline, Span
 
@@ -151,8 +152,8 @@ def test_a_tree_of_many_thousand_files_makes_a_page_of_few_megabytes() -> None:
 def test_a_report_is_written_whole_with_the_rights_of_a_new_file(tmp_path: Path) -> None:
     """A1: the file replaces an older one in one step, and its folder is made."""
     path = tmp_path / "new" / "report.html"
-    write_report(str(path), "one")
-    write_report(str(path), "two ä")
+    write_output(str(path), "one")
+    write_output(str(path), "two ä")
     assert path.read_text(encoding="utf-8") == "two ä"
     assert [one.name for one in path.parent.iterdir()] == ["report.html"]
     (tmp_path / "plain").write_text("")
@@ -163,7 +164,7 @@ def test_a_report_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Pa
     """A1: a folder stands where the report should go."""
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OSError, match="directory"):
-        write_report(str(tmp_path / "report.html"), "x")
+        write_output(str(tmp_path / "report.html"), "x")
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 

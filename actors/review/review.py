@@ -1,0 +1,349 @@
+"""A review from its files to its page, as one task graph on typed agents."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from actors.errors import ActorsError
+from actors.future import TaskFuture
+from actors.review.analyses import Analyses
+from actors.review.codereport import CodeReport
+from actors.review.discover import Discovery
+from actors.review.progress import Phase, Progress
+from actors.review.recorder import Recorder
+from actors.review.reduce import reduce_batches
+from actors.review.report import REPORT_TEMPLATE, render_report, report_context
+from actors.review.timeline import RunTimeline
+from actors.system import ActorSystem
+from actors.workers.batches import Batch
+from actors.workers.file_analyzer import FileAnalyzer, costs_one_file
+from actors.workers.template_processor import TemplateProcessor
+
+__all__ = ["Outcome", "Review", "ReviewFailed"]
+
+_JOB = "review"
+_TICK = 0.2
+_TASK_TIMEOUT = 120.0
+# A render of a very large tree takes its time; nothing else waits for it.
+_PAGE_TIMEOUT = 600.0
+_EVENTS_WAIT = 1.0
+_END_TIMEOUT = 5.0
+# An interrupted review must be over within two seconds, page and all. What is not read in this time is left out; to
+# reduce and lay out what was read takes about as long once more.
+_PARTIAL_READ = 0.4
+_PARTIAL_AGENTS = 0.2
+_PARTIAL_JOIN = 1.0
+
+
+class ReviewFailed(ActorsError):
+    """The review itself failed, and not the analysis of some files. The cause is chained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a review.
+
+    Args:
+        code: the report of the tree.
+        run: who did what, when.
+        page: the HTML page.
+        notes: sentences for people, as they stand in the page.
+        found, covered: files that were found, and those that `code` covers.
+        written_off: those among them whose analysis failed, because their agent died or ran out of time, say.
+        interrupted: whether it was ended before its end.
+    """
+
+    code: CodeReport
+    run: RunTimeline
+    page: str
+    notes: tuple[str, ...]
+    found: int
+    covered: int
+    written_off: int
+    interrupted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file was analysed, or reported for what it holds."""
+        return not self.interrupted and not self.written_off and self.covered == self.found
+
+
+class Review:
+    """One review, run once.
+
+    The graph: a task of type file_analysis for each batch of files, one that reduces what they bring back, one that
+    lays out the pictures, and one of type template_processing that renders the page. All are submitted to one system
+    and depend on each other by their futures; the files' reports go from agent to agent.
+
+    Args:
+        found: the files.
+        title: what the page calls it.
+        workers: how many agents analyse, 1 or more; None is one for each processor that this process may use.
+        max_bytes: larger files are reported and not read; None is the analysis's own bound.
+        watch: called with the progress a few times a second, in the thread that calls `run`.
+    """
+
+    def __init__(
+        self,
+        found: Discovery,
+        *,
+        title: str,
+        workers: int | None = None,
+        max_bytes: int | None = None,
+        watch: Callable[[Progress], object] = lambda _: None,
+    ) -> None:
+        self._found = found
+        self._title = title
+        self._max_bytes = max_bytes
+        self._watch = watch
+        most = _usable_cpus() if workers is None else workers
+        self._analyses = Analyses(found.root, found.files, most)
+        self._workers = max(1, min(most, len(self._analyses.batches)))
+        self._recorder = Recorder()
+        # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
+        self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
+        self._interrupted = False
+        self._futures: dict[TaskFuture[Any], Batch] = {}
+        # The batches that brought their reports, in the order in which they did.
+        self._good: list[TaskFuture[Any]] = []
+        self._phase: Phase = "starting"
+        self._started = time.time()
+        self._began = time.monotonic()
+        self._analysed: float | None = None
+        self._code: CodeReport | None = None
+
+    def run(self) -> Outcome:
+        """Do it.
+
+        Returns:
+            The outcome; after a KeyboardInterrupt, within about two seconds, that of what was done until then. No
+            agent is left in either case.
+
+        Raises:
+            ReviewFailed: the agents could not do their work at all; the cause is chained.
+            KeyboardInterrupt: a second one came.
+        """
+        # What each type may have at most: the analysts, one that reduces and lays out, one that renders.
+        system = ActorSystem({FileAnalyzer: self._workers}, max_agents=self._workers + 2)
+        try:
+            outcome = self._whole(system)
+        except KeyboardInterrupt:
+            return self._partial(system)
+        except ReviewFailed:
+            system.shutdown(cancel_tasks=True, timeout=_END_TIMEOUT)
+            raise
+        except ActorsError as error:
+            system.shutdown(cancel_tasks=True, timeout=_END_TIMEOUT)
+            raise _failed(error) from error
+        except BaseException:
+            system.shutdown(cancel_tasks=True, timeout=_END_TIMEOUT)
+            raise
+        try:
+            system.shutdown(timeout=_END_TIMEOUT)
+        except KeyboardInterrupt:
+            # Everything is done; only the end of the agents was cut short, which `shutdown` has seen to.
+            pass
+        return outcome
+
+    def interrupt(self) -> None:
+        """End it soon with what is done. May be called from a signal handler, at any moment."""
+        self._interrupted = True
+        self._ended.put(None)
+
+    # The whole
+
+    def _whole(self, system: ActorSystem) -> Outcome:
+        self._tell()
+        system.start()
+        self._check()
+        system.subscribe(self._recorder.KINDS, self._recorder.hear)
+        self._began = time.monotonic()
+        self._phase = "analysing"
+        reduced = self._analyse(system)
+        self._analysed = time.monotonic()
+        self._phase = "reducing"
+        self._code = code = self._result(reduced)
+        self._phase = "rendering"
+        self._recorder.wait_for([reduced.task_id, *(future.task_id for future in self._futures)], _EVENTS_WAIT)
+        run = self._recorder.timeline(self._started)
+        notes = self._notes(code.totals.files)
+        layout = system.options(job=_JOB, type="review.layout").submit(
+            report_context, code, run, title=self._title, root=self._found.root, notes=notes
+        )
+        # Untyped: a future stands for the value that the parameter wants.
+        render: Any = TemplateProcessor.render
+        page = system.options(job=_JOB, timeout=_PAGE_TIMEOUT).submit(render, context=layout, **REPORT_TEMPLATE)
+        self._label(layout, "the pictures")
+        self._label(page, "the page")
+        text = self._result(page)
+        return self._outcome(code, self._recorder.timeline(self._started), text, notes)
+
+    def _analyse(self, system: ActorSystem) -> TaskFuture[CodeReport]:
+        """See all analyses to their end; gives the future of the task that reduces them."""
+        for batch in self._analyses.batches:
+            self._send(system, batch, retries=0)
+        reduced = self._reduce(system, list(self._futures))
+        left, changed = len(self._futures), False
+        while left:
+            ended, future = self._next()
+            if ended is None:
+                continue
+            left -= 1
+            error = _error_of(future)
+            if error is None:
+                self._good.append(future)
+                self._analyses.done(ended)
+                continue
+            if not costs_one_file(error):
+                raise _failed(error) from error
+            changed = True
+            for one in self._analyses.failed(ended, error):
+                self._send(system, one, retries=1)
+                left += 1
+        # One that failed took the reduction with it, which is made anew of what there is.
+        return self._reduce(system, self._good) if changed else reduced
+
+    def _send(self, system: ActorSystem, batch: Batch, retries: int) -> None:
+        self._check()
+        options = system.options(job=_JOB, retries=retries, timeout=_TASK_TIMEOUT)
+        future = options.submit(FileAnalyzer.analyse, list(batch.paths), self._found.root, self._max_bytes)
+        self._futures[future] = batch
+        more = len(batch.paths) - 1
+        self._label(future, batch.paths[0] + (f" and {more} more" if more else ""))
+        future.add_done_callback(lambda ended: self._ended.put((batch, ended)))  # type: ignore[arg-type]
+
+    def _reduce(self, system: ActorSystem, futures: list[TaskFuture[Any]]) -> TaskFuture[CodeReport]:
+        # Untyped: futures stand for the values that the parameter wants.
+        reduce: Any = reduce_batches
+        options = system.options(job=_JOB, type="review.reduce")
+        reduced: TaskFuture[CodeReport] = options.submit(reduce, futures, self._analyses.written_off)
+        self._label(reduced, "the totals")
+        return reduced
+
+    def _label(self, future: TaskFuture[Any], label: str) -> None:
+        self._recorder.labels[future.task_id] = label
+
+    # Waiting
+
+    def _next(self) -> tuple[Batch | None, TaskFuture[Any]]:
+        """The next task that has ended; meanwhile whoever watches is told."""
+        while True:
+            ended = None
+            with suppress(queue.Empty):
+                ended = self._ended.get(timeout=_TICK)
+            self._check()
+            self._tell()
+            if ended is not None:
+                return ended
+
+    def _check(self) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def _result(self, future: TaskFuture[Any]) -> Any:
+        """The value of one of the tasks without which there is no report."""
+        future.add_done_callback(lambda ended: self._ended.put((None, ended)))  # type: ignore[arg-type]
+        while not future.done():
+            self._next()
+        try:
+            return future.result()
+        except Exception as error:
+            raise _failed(error) from error
+
+    def _tell(self) -> None:
+        analyses, agents = self._analyses, self._recorder.agents()
+        running = sum(view.fraction for view in agents if view.state == "working")
+        mean = analyses.cost / max(1, len(analyses.batches))
+        self._watch(
+            Progress(
+                phase=self._phase,
+                files=analyses.files,
+                done=analyses.done_files,
+                cost=float(analyses.cost),
+                done_cost=analyses.done_cost + running * mean,
+                written_off=len(analyses.written_off),
+                seconds=(self._analysed or time.monotonic()) - self._began,
+                agents=agents,
+            )
+        )
+
+    # The end
+
+    def _partial(self, system: ActorSystem) -> Outcome:
+        """The outcome of what is done. The agents are ended meanwhile."""
+        good = [future for future in self._futures if future.done() and not future.cancelled()]
+        run = self._recorder.timeline(self._started)
+        ending = threading.Thread(
+            target=system.shutdown, kwargs={"wait": False, "cancel_tasks": True, "timeout": _PARTIAL_AGENTS}
+        )
+        ending.start()
+        try:
+            code = self._code
+            if code is None:
+                code = reduce_batches(_read(good, _PARTIAL_READ), self._analyses.written_off)
+            notes = self._notes(code.totals.files, interrupted=True)
+            page = render_report(code, run, title=self._title, root=self._found.root, notes=notes)
+            return self._outcome(code, run, page, notes, interrupted=True)
+        finally:
+            ending.join(_PARTIAL_JOIN)
+
+    def _notes(self, covered: int, *, interrupted: bool = False) -> tuple[str, ...]:
+        notes = list(self._found.notes)
+        if interrupted:
+            notes.insert(0, f"The review was interrupted: {covered:,} of {self._analyses.files:,} files are in here.")
+        lost = len(self._analyses.written_off)
+        if lost:
+            what = "1 file has" if lost == 1 else f"{lost:,} files have"
+            notes.insert(0, f"The analysis of {what} failed: see the problems.")
+        return tuple(notes)
+
+    def _outcome(
+        self, code: CodeReport, run: RunTimeline, page: str, notes: tuple[str, ...], *, interrupted: bool = False
+    ) -> Outcome:
+        return Outcome(
+            code=code,
+            run=run,
+            page=page,
+            notes=notes,
+            found=self._analyses.files,
+            covered=code.totals.files,
+            written_off=len(self._analyses.written_off),
+            interrupted=interrupted,
+        )
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _failed(error: BaseException) -> ReviewFailed:
+    return ReviewFailed(f"the review failed: {type(error).__name__}: {error}")
+
+
+def _error_of(future: TaskFuture[Any]) -> BaseException | None:
+    """The error of a task that has ended. A value is not looked at: it is for the agent that reduces."""
+    if future.cancelled():
+        return ReviewFailed("a task was cancelled by somebody else than the review")
+    info = future.info()
+    return None if info is not None and info.status == "completed" else future.exception()
+
+
+def _read(futures: list[TaskFuture[Any]], seconds: float) -> list[Any]:
+    """The values of tasks that have ended, as many as can be read in this time; of those that failed, none."""
+    values: list[Any] = []
+    deadline = time.monotonic() + seconds
+    for future in futures:
+        if time.monotonic() > deadline:
+            break
+        with suppress(Exception):
+            values.append(future.result(timeout=0))
+    return values
