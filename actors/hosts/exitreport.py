@@ -72,7 +72,7 @@ def signal_name(number: int) -> str:
 
 
 def native_stack(stderr: tuple[str, ...]) -> tuple[str, ...]:
-    """The last report of `faulthandler` among the lines of an agent's stderr; empty if there is none."""
+    """The last report of `faulthandler` among the lines of an agent's stderr, to their end; empty if there is none."""
     for at in range(len(stderr) - 1, -1, -1):
         if stderr[at].startswith("Fatal Python error"):
             return stderr[at:]
@@ -138,5 +138,13 @@ def _of_crash(name: str, ending: Ending) -> str:
     stack = native_stack(ending.stderr)
     if not stack:
         return f"ended by {name}: {words}"
-    shown = "\n  ".join(stack[:_SHOWN_STACK_LINES])
+    shown = "\n  ".join(_guilty_thread(stack)[:_SHOWN_STACK_LINES])
     return f"ended by {name}: {words}\n  {shown}"
+
+
+def _guilty_thread(stack: tuple[str, ...]) -> tuple[str, ...]:
+    """The report with the thread that crashed, which `faulthandler` writes last, and without the others."""
+    for at, line in enumerate(stack):
+        if line.startswith("Current thread"):
+            return stack[0], *stack[at:]
+    return stack

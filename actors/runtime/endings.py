@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.errors import AgentDied
+from actors.hosts.exitreport import native_stack
 
 if TYPE_CHECKING:
     from actors.hosts.exitreport import ExitReport
@@ -29,9 +30,11 @@ def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) 
     if report.moves:
         way = " -> ".join([str(report.moves[0].source), *(str(move.target) for move in report.moves[-6:])])
         lines.append(f"its last moves: {way}")
-    if report.stderr:
+    # The native stack stands in the cause already.
+    said = report.stderr[: len(report.stderr) - len(native_stack(report.stderr))]
+    if said:
         lines.append("its last lines on stderr:")
-        lines += [f"  {line}" for line in report.stderr[-_SHOWN_LINES:]]
+        lines += [f"  {line}" for line in said[-_SHOWN_LINES:]]
     return AgentDied(
         "\n".join(lines),
         agent_id=report.agent,

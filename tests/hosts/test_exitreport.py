@@ -67,3 +67,11 @@ def test_the_last_native_stack_is_found() -> None:
     assert native_stack((*STACK, *STACK)) == STACK[1:]
     assert native_stack(("nothing",)) == ()
     assert 'File "x"' in explain(Ending(signal.SIGSEGV, stderr=STACK), None)[2]
+
+
+def test_of_a_native_stack_the_thread_that_crashed_is_shown() -> None:
+    """H3: the others come first in the report, and would fill the lines that there is room for."""
+    other = ["Thread 0x2 (most recent call first):", *[f'  File "other{number}"' for number in range(20)], ""]
+    cause = explain(Ending(signal.SIGSEGV, stderr=("Fatal Python error: Abort", "", *other, *STACK[3:])), None)[2]
+    assert "Fatal Python error: Abort" in cause and 'File "x"' in cause
+    assert "other" not in cause
