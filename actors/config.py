@@ -15,7 +15,6 @@ from actors.errors import ConfigError
 from actors.settings import (
     FromEnvironment,
     Settings,
-    amount,
     bad_setting,
     mapping,
     names,
@@ -161,11 +160,8 @@ class SystemConfig(Settings):
         memory_low, memory_enough: shares of the machine's memory: with less than the first available no work is
             started, until more than the second is.
         admit_by: what work is held back for beside memory: "cpu", "io".
-        resources: named resources and how much there is of each.
         ceilings: by agent type, the most that an agent may be granted when it asks for more. For what is not named
             there, its limit is the most; what is named as None has no ceiling but what the machine can spare.
-        journal: path of the journal, None for none.
-        journal_survives: "death" of any process, or loss of "power".
         workspace_root: where agents have their workspaces; None is a directory of the user's below the temporary one.
         log_level: from which level on agents' records are forwarded.
         agent: what holds for agents of workers that say nothing else.
@@ -197,14 +193,9 @@ class SystemConfig(Settings):
     memory_low: float = setting(0.05, number(0, 1, unit="a share"))
     memory_enough: float = setting(0.07, number(0, 1, unit="a share"))
     admit_by: frozenset[str] = setting(frozenset(), names("cpu", "io"))
-    resources: Mapping[str, float] = setting(
-        MappingProxyType({}), mapping(amount, "a mapping of names to amounts of 0 or more")
-    )
     ceilings: Mapping[str, Limits] = setting(
         MappingProxyType({}), mapping(nested(Limits).check, "a mapping of agent types to limits")
     )
-    journal: str | None = setting(None, optional(text()))
-    journal_survives: Literal["death", "power"] = setting("death", one_of("death", "power"))
     workspace_root: str | None = setting(None, optional(text()))
     log_level: str = setting("warning", one_of("debug", "info", "warning", "error", "critical"))
     agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))  # noqa: RUF009 - it is frozen

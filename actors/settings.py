@@ -22,7 +22,6 @@ __all__ = [
     "FromEnvironment",
     "Rule",
     "Settings",
-    "amount",
     "bad_setting",
     "mapping",
     "names",
@@ -206,19 +205,6 @@ def plain_text(value: object) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(value)
     return value
-
-
-def amount(value: object) -> float:
-    """How much there is of something: a finite number of 0 or more.
-
-    Raises:
-        ValueError: it is none.
-    """
-    # Text comes from pairs of an environment variable.
-    count = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
-    if not 0 <= count < math.inf:
-        raise ValueError(value)
-    return count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ class ActorSystem(Submitter, Administration):
         host: HostName | Host = "process",
         config: SystemConfig | None = None,
     ) -> None:
-        super().__init__(self, Options())
+        super().__init__(self._running, Options())
         config = SystemConfig.load() if config is None else config
         if not isinstance(config, SystemConfig):
             raise ConfigError(f"config takes a SystemConfig, not {config!r}", key="config", value=config)
@@ -241,21 +241,6 @@ class ActorSystem(Submitter, Administration):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.shutdown(cancel_tasks=error is not None)
-
-    # What `Submitter` needs
-
-    @property
-    def submission(self) -> Any:
-        """Makes tasks of calls."""
-        return self._running().submission
-
-    def open(self) -> None:
-        """Make ready to take work."""
-        self._running()
-
-    def send(self, task: Any) -> TaskFuture[Any]:
-        """Hand in a task that `submission` made."""
-        return self._running().send(task)
 
     # Events
 

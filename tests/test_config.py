@@ -91,7 +91,7 @@ def test_the_defaults_are_those_of_the_table() -> None:
     assert config.grace == config.agent.grace == 5
     assert (config.mailbox_bound, config.frame_limit) == (10_000, 64 * 2**20)
     assert (config.kept_tasks, config.kept_seconds) == (10_000, 24 * 3600)
-    assert (config.journal, config.log_level) == (None, "warning")
+    assert config.log_level == "warning"
     assert config.workspaces() == Path(tempfile.gettempdir(), f"actors-{os.getuid()}").absolute()
     assert SystemConfig(workspace_root="/x/y").workspaces() == Path("/x/y")
 
@@ -204,7 +204,6 @@ def test_what_is_configured_cannot_be_changed_behind_its_back() -> None:
         (SystemConfig, {"max_agents": 0}),
         (SystemConfig, {"log_level": "loud"}),
         (SystemConfig, {"admit_by": ["gpu"]}),
-        (SystemConfig, {"resources": {"gpu": -1}}),
         (SystemConfig, {"ceilings": {"a": 3}}),
         (SystemConfig, {"memory_low": 2}),
         (SystemConfig, {"heartbeat_missed": 3}),
@@ -234,7 +233,7 @@ def test_code_goes_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     file = tmp_path / "actors.toml"
     file.write_text(
         "retries = 7\nageing = 7\nmailbox_bound = 7\n[agent]\ngrace = 7\nconcurrency = 7\n"
-        '[agent.limits]\nmemory = "7M"\nopen_files = 77\n[resources]\ngpu = 7\n',
+        '[agent.limits]\nmemory = "7M"\nopen_files = 77\n',
         "utf-8",
     )
     environ = {
@@ -248,7 +247,6 @@ def test_code_goes_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     assert (config.agent.grace, config.agent.concurrency, config.agent.start_timeout) == (8, 7, 60)
     limits = config.agent.limits
     assert (limits.memory, limits.open_files, limits.processes) == (9 * 2**20, 77, 10)
-    assert config.resources == {"gpu": 7}
 
 
 def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
@@ -259,7 +257,6 @@ def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
             "ACTORS_TASK_TIMEOUT": "none",
             "ACTORS_HEARTBEAT_EVERY": "0.5",
             "ACTORS_ADMIT_BY": "cpu, io",
-            "ACTORS_RESOURCES": "gpu=1,licence=4",
             "ACTORS_FRAME_LIMIT": "1MiB",
             "ACTORS_LOG_LEVEL": "info",
             "ACTORS_AGENT__ENVIRONMENT": "PATH=/bin,LANG=C",
@@ -269,7 +266,6 @@ def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
     )
     assert (config.max_agents, config.task_timeout, config.heartbeat_every) == (4, None, 0.5)
     assert config.admit_by == {"cpu", "io"}
-    assert config.resources == {"gpu": 1, "licence": 4}
     assert (config.frame_limit, config.log_level) == (2**20, "info")
     assert config.agent.environment == {"PATH": "/bin", "LANG": "C"}
     assert config.agent.timeout is None
@@ -296,7 +292,6 @@ def test_without_arguments_the_process_environment_is_read(monkeypatch: pytest.M
         ({"ACTORS_AGENT__LIMITS__MEM": "1"}, ["agent.limits.mem ", "did you mean agent.limits.memory?"]),
         ({"ACTORS_AGENT": "x"}, ["agent takes AgentConfig(…)", "from ACTORS_AGENT"]),
         ({"ACTORS_AGENT": "x", "ACTORS_AGENT__GRACE": "1"}, ["agent takes a table", "from ACTORS_AGENT"]),
-        ({"ACTORS_RESOURCES": "gpu"}, ["resources takes", "'gpu' from ACTORS_RESOURCES"]),
         ({"ACTORS_LOG_LEVEL": ""}, ["log_level takes one of"]),
     ],
 )
@@ -361,7 +356,7 @@ def test_unknown_settings_in_code_are_refused_too() -> None:
 
 def test_a_configuration_prints_as_json_and_pickles() -> None:
     """C5: typed values that print."""
-    config = SystemConfig.load(environ={}, resources={"gpu": 1}, ceilings={"a": {"memory": "1M"}}, admit_by={"io"})
+    config = SystemConfig.load(environ={}, ceilings={"a": {"memory": "1M"}}, admit_by={"io"})
     printed = json.loads(json.dumps(config.to_dict()))
     assert printed["ceilings"]["a"]["memory"] == 2**20
     assert printed["agent"]["limits"]["open_files"] == 1000

@@ -20,15 +20,4 @@ class Sink(Protocol):
         """Makes tasks of calls."""
 
     def send(self, task: Task) -> TaskFuture[Any]:
-        """Hand in a task; its future.
-
-        Raises:
-            SystemClosed: no more work is taken.
-        """
-
-    def open(self) -> None:
-        """Make ready to take work.
-
-        Raises:
-            SystemClosed: no more work is taken.
-        """
+        """Hand in a task; its future."""

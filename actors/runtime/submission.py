@@ -228,6 +228,7 @@ class Submission:
         """
         if not isinstance(spec, TaskSpec):
             raise ConfigError(f"submit_task takes a TaskSpec(…), not {spec!r}", key="spec", value=spec)
+        config = self.types.system_config
         method = self.types.taking(spec.type, spec.agent_type)
         named: dict[str, Any] = {
             "priority": spec.priority,
@@ -242,6 +243,10 @@ class Submission:
         for name in ("timeout", "retries", "duration", "key", "job"):
             if getattr(spec, name) is not None:
                 named[name] = getattr(spec, name)
+        if spec.timeout is None and method.options.timeout is None:
+            worker_type = self.types.add(method.owner) if method.owner is not None else None
+            if worker_type is None or worker_type.config.timeout is None:
+                named["timeout"] = math.inf if config.task_timeout is None else config.task_timeout
         try:
             return self.task(method, (), dict(spec.data), options.updated(named))
         except TypeError as error:

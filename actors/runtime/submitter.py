@@ -21,10 +21,15 @@ R = TypeVar("R")
 
 
 class Submitter:
-    """Hands in work with certain options."""
+    """Hands in work with certain options.
 
-    def __init__(self, sink: Sink, options: Options) -> None:
-        self._sink = sink
+    Args:
+        opened: gives the place to hand in work, started if need be.
+        options: how the work is to be run.
+    """
+
+    def __init__(self, opened: Callable[[], Sink], options: Options) -> None:
+        self._opened = opened
         self._options = options
 
     @overload
@@ -53,8 +58,7 @@ class Submitter:
         Example:
             future = system.submit(Thumbnailer.shrink, "a.png", size=64)
         """
-        sink = self._sink
-        sink.open()
+        sink = self._opened()
         return sink.send(sink.submission.task(call, args, kwargs, self._options))
 
     def submit_task(self, spec: TaskSpec) -> TaskFuture[Any]:
@@ -64,8 +68,7 @@ class Submitter:
             ConfigError: no worker takes tasks of this type, or it does not know a field of the data.
             NotSerializable, SystemClosed: as for `submit`.
         """
-        sink = self._sink
-        sink.open()
+        sink = self._opened()
         return sink.send(sink.submission.spec_task(spec, self._options))
 
     def map(
@@ -94,8 +97,7 @@ class Submitter:
             ValueError: no iterable.
             TypeError, NotSerializable, SystemClosed: as for `submit`; of an item, when its turn comes.
         """
-        self._sink.open()
-        return map_tasks(self._sink, self._options, call, iterables, chunksize, timeout, progress=progress)
+        return map_tasks(self._opened(), self._options, call, iterables, chunksize, timeout, progress=progress)
 
     def options(self, **options: Any) -> Submitter:
         """The same with options, which go before those of `@task` and of the configuration.
@@ -119,4 +121,4 @@ class Submitter:
             ConfigError: a value that is not allowed.
             TypeError: an unknown option.
         """
-        return Submitter(self._sink, self._options.updated(options))
+        return Submitter(self._opened, self._options.updated(options))
