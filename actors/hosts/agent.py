@@ -114,6 +114,7 @@ class Agent:
             _log.critical("%s: its control lane failed", self.parts.spec.agent, exc_info=error)
             self.parts.ending.failure = error
             self.control_lane.lost()
+            self.control_lane.run()
 
     # --- the start -------------------------------------------------------------------------------------------------
 

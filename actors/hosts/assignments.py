@@ -19,18 +19,26 @@ class Assignments:
     Args:
         channel: the agent's end of the task plane.
         stranger: called with each message on that plane that is no assignment.
+        late: called when there is something for `refused`.
         on_arrival: called after another than the task lane has read assignments.
+        on_late: called when there is something for `refused`.
 
     Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out. Reading
     goes in the order of the channel, under the lock.
     """
 
     def __init__(
-        self, channel: Channel, stranger: Callable[[Envelope], None], on_arrival: Callable[[], object] = lambda: None
+        self,
+        channel: Channel,
+        stranger: Callable[[Envelope], None],
+        *,
+        on_arrival: Callable[[], object],
+        on_late: Callable[[], object],
     ) -> None:
         self.channel = channel
-        self.on_arrival = on_arrival
         self._stranger = stranger
+        self._on_arrival = on_arrival
+        self._on_late = on_late
         self._lock = threading.Lock()
         self._order: deque[Attempt] = deque()
         self._unclaimed: dict[tuple[int, int], Attempt] = {}
@@ -64,7 +72,15 @@ class Assignments:
                         continue
                     self._unclaimed[attempt.number, attempt.attempt] = attempt
                     (self._nested if attempt.nested else self._order).append(attempt)
+            has_late = bool(self._refused)
+        if has_late:
+            self._on_late()
         return bool(envelopes)
+
+    @property
+    def has_late(self) -> bool:
+        """Whether there is something for `refused`."""
+        return bool(self._refused)
 
     def claim(self) -> Attempt | None:
         """The next task to run; from now on it is running. None if none has been read."""
@@ -88,7 +104,7 @@ class Assignments:
         Others may be read on the way, which the task lane then no longer finds in the channel: `on_arrival` tells it.
         """
         if self.read():
-            self.on_arrival()
+            self._on_arrival()
         taken = (self._unclaimed.pop((key[0], key[1]), None) for key in keys)
         return [attempt for attempt in taken if attempt is not None]
 
@@ -99,7 +115,7 @@ class Assignments:
     def close(self) -> None:
         """Take no more: what is read from now on is only for `refused`. What was read before stays."""
         if self.read():
-            self.on_arrival()
+            self._on_arrival()
         with self._lock:
             if self._refused is None:
                 self._refused = []

@@ -225,22 +225,25 @@ class AsyncLane(LaneBase):
 
     # --- waits and handlers ----------------------------------------------------------------------------------------
 
-    def wait(self, answer: Answer[Any], state: AgentState, deadline: float | None) -> bool:
-        """Wait in a body, with the loop standing still; coroutines had better await."""
+    def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
+        """As `TaskLane.wait`, with the loop standing still meanwhile; coroutines had better await."""
         parts = self.parts
         attempt = self.attempt_in_hand()
         slot = None if attempt is None else self.slot_of(attempt)
         machine = None if slot is None or slot.machine.state is not AgentState.WORKING else slot.machine
         there = threading.Event()
-        answer.add_done_callback(lambda _: there.set())
-        if machine is not None:
-            with parts.interrupter.shielded:
+        with parts.interrupter.shielded:
+            if machine is not None:
                 machine.move(state)
         try:
-            return there.wait(None if deadline is None else max(0.0, deadline - parts.monotonic()))
+            with parts.interrupter.shielded:
+                answer = begin()
+                answer.add_done_callback(lambda _: there.set())
+            there.wait(None if deadline is None else max(0.0, deadline - parts.monotonic()))
         finally:
             if machine is not None and machine.state is state:
                 machine.move(AgentState.WORKING)
+        return answer
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], ended: Callable[[Outcome, Any], None]) -> None:
         """Run a handler that is a coroutine."""

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from actors.errors import ActorsError
-from actors.future import TaskFuture
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
 from actors.hosts.lane import LaneBase
+from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
 from actors.hosts.parts import AgentParts
 from actors.hosts.serialize import loads, pack_value
-from actors.hosts.submission import describe, map_calls
-from actors.hosts.subtasks import SubTasks
+from actors.hosts.submission import describe
+from actors.hosts.subtasks import SubTaskFuture, SubTasks
 from actors.protocol.events import Event
 from actors.protocol.messages import (
     HUB,
@@ -81,15 +81,27 @@ class Context:
 
     # --- work ------------------------------------------------------------------------------------------------------
 
-    def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> TaskFuture[Any]:
+    def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> SubTaskFuture[Any]:
         """Submit a sub-task."""
         return self._send(describe(call, args, kwargs, options))
 
-    def map(self, call: Any, iterables: tuple[Iterable[Any], ...], chunksize: int, options: Options) -> Iterator[Any]:
+    def map(
+        self,
+        call: Any,
+        iterables: tuple[Iterable[Any], ...],
+        chunksize: int | None,
+        timeout: float | None,
+        options: Options,
+    ) -> Iterator[Any]:
         """Sub-tasks for all items, results in order."""
-        return map_calls(self._send, call, iterables, chunksize, options)
 
-    def _send(self, task: dict[str, Any]) -> TaskFuture[Any]:
+        def send(items: list[tuple[Any, ...]]) -> Sent:
+            future = self._send(describe(call, (), {}, options, items))
+            return future, lambda: future.seconds
+
+        return map_calls(send, iterables, chunksize, timeout)
+
+    def _send(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
         attempt = self.attempt
         if attempt is not None:
             task["parent"] = attempt.number
@@ -107,12 +119,9 @@ class Context:
 
     def ask(self, recipient: Any, message: Any, timeout: float) -> Any:
         """Ask another agent and wait for what its handler returns."""
-        answer = self.parts.requests.send(
-            CoordinationRequest("message", pack_value(message, "the message")),
-            timeout=timeout,
-            recipient=_address(recipient),
-        )
-        return loads(self._subtasks.answered(answer, timeout + 1.0), f"the answer of {_address(recipient)}")
+        address = _address(recipient)
+        request = CoordinationRequest("message", pack_value(message, "the message"))
+        return loads(self._subtasks.exchange(request, timeout, address), f"the answer of {address}")
 
     def tell(self, recipient: Any, message: Any) -> None:
         """Send a message to another agent, or to a group of them."""
@@ -144,8 +153,7 @@ class Context:
         """Ask for more of a limit, and wait for the answer."""
         number = float(parse_size(amount)) if isinstance(amount, str) else float(amount)
         request = AdjustmentRequest(self.agent_id, limit, number, reason)
-        answer = self.parts.requests.send(request, timeout=_GRANT_TIMEOUT, recipient=HUB)
-        granted: AdjustmentAnswer = self._subtasks.answered(answer, _GRANT_TIMEOUT + 1.0)
+        granted: AdjustmentAnswer = self._subtasks.exchange(request, _GRANT_TIMEOUT, HUB)
         return granted
 
     # --- the machine -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ signals          ──▶ TERM, INT: the end in order; USR1: a heartbeat
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -69,6 +70,10 @@ class ControlLane:
         self._interruptions = Interruptions(parts.interrupter)
         self._next_beat = parts.monotonic() + parts.spec.heartbeat
         self._stopped = False
+        # Whether the program is gone.
+        self._alone = False
+        # Whether the last turn knew that it is to tick.
+        self._ticked = False
         parts.control_bell.watch(parts.control.fileno())
 
     # --- the loop --------------------------------------------------------------------------------------------------
@@ -78,18 +83,18 @@ class ControlLane:
         parts = self.parts
         bell = parts.control_bell
         while not self._stopped:
-            wait = self.turn()
+            until = self.turn()
             bell.asleep = True
-            # What may have come between the turn and this line.
-            written = bell.sleep(0.0 if self._is_wanted(wait) else wait)
+            # What may have come between the turn and this line is looked for now.
+            written = bell.sleep(0.0 if self._is_wanted(until) else until - parts.monotonic())
             if written.strip(b"\0"):
                 self.signalled(written)
 
-    def _is_wanted(self, wait: float) -> bool:
+    def _is_wanted(self, until: float) -> bool:
         parts = self.parts
-        if self._stopped or (parts.ticking and wait > _TICK):
+        if self._stopped or parts.requests.nearest < until or (parts.ticking and not self._ticked):
             return True
-        return parts.requests.nearest < parts.monotonic() + wait
+        return parts.assignments.has_late or (parts.ending.asked and not parts.assignments.closed)
 
     def stop(self) -> None:
         """Let `run` return. From any thread."""
@@ -97,23 +102,26 @@ class ControlLane:
         self.parts.control_bell.ring()
 
     def turn(self) -> float:
-        """Take what has arrived and do what is due. Returns for how many seconds nothing else will be due."""
+        """Take what has arrived and do what is due. Returns until when nothing else will be due."""
         parts = self.parts
         try:
-            for envelope in parts.control.receive(0):
-                self.take(envelope)
+            if not self._alone:
+                for envelope in parts.control.receive(0):
+                    self.take(envelope)
             return self._do_due(parts.monotonic())
         except ChannelClosed:
             self.lost()
-            return 3600.0
+            return parts.monotonic()
 
     def lost(self) -> None:
         """The program is gone: nobody waits for anything here any more."""
+        if self._alone:
+            return
+        self._alone = True
         parts = self.parts
         parts.control_bell.unwatch(parts.control.fileno())
         parts.requests.end(ChannelClosed("the program is gone"))
         self._end("the program is gone", 0.0)
-        self._stopped = True
 
     def signalled(self, numbers: bytes) -> None:
         """Signals have arrived: their numbers, one a byte."""
@@ -142,6 +150,7 @@ class ControlLane:
                 self._interrupt_all(ending.reason or "")
             else:
                 due.append(ending.interrupt_at)
+        self._ticked = parts.ticking
         if parts.ticking:
             due.append(self._tick(now))
         if ending.asked and not parts.assignments.closed:
@@ -150,7 +159,7 @@ class ControlLane:
             parts.refuse(parts.assignments.withdraw_all(), f"the agent ends: {ending.reason}")
         if parts.assignments.closed:
             self._refuse_late()
-        return max(0.0, min(due) - now)
+        return min(due)
 
     def _tick(self, now: float) -> float:
         """Send results whose time is over while the task lane is busy with what was expected to be short."""
@@ -158,7 +167,7 @@ class ControlLane:
         if not len(parts.outbox):
             parts.ticking = False
             if not len(parts.outbox):
-                return now + self.parts.spec.heartbeat
+                return math.inf
             parts.ticking = True
         if now - parts.outbox.oldest >= FLUSH_AFTER:
             parts.outbox.flush()
@@ -168,7 +177,9 @@ class ControlLane:
         """Send a heartbeat."""
         parts = self.parts
         now = parts.monotonic()
-        self._next_beat = now + parts.spec.heartbeat
+        self._next_beat = math.inf if self._alone else now + parts.spec.heartbeat
+        if self._alone:
+            return
         parts.status.beat(now)
         parts.control.send(parts.heartbeat(), recipient=HUB, sender=parts.spec.agent)
 

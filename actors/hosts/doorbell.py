@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 
@@ -54,7 +55,7 @@ class Doorbell:
             wake-up descriptor.
         """
         try:
-            ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000.0))
+            ready = self._poll.poll(None if timeout is None or timeout == math.inf else max(0.0, timeout * 1000.0))
         finally:
             self.asleep = False
         for descriptor, _ in ready:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, Literal, ParamSpec, TypeVar, overload
 
 from actors.config import LimitName
-from actors.errors import ActorsError, ConfigError
+from actors.errors import ActorsError
 from actors.future import TaskFuture
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
@@ -138,19 +138,30 @@ class InsideAgent:
         return self._inside("submit(…)").submit(call, args, kwargs, Options())
 
     def map(
-        self, call: TaskMethod[..., R] | Callable[..., R], /, *iterables: Iterable[Any], chunksize: int = 1
+        self,
+        call: TaskMethod[..., R] | Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
     ) -> Iterator[R]:
-        """Sub-tasks for all items, results in order; closing the iterator cancels the rest.
+        """Sub-tasks for all items, results in order.
+
+        The iterables are read as results are taken, so they may be endless. An item that fails raises when its turn
+        comes, and the rest runs on. Closing the iterator cancels what has not been taken.
 
         Args:
             call: as for `submit`.
             *iterables: the arguments; the shortest ends it.
-            chunksize: how many calls make one task, 1 or more.
+            chunksize: how many calls make one task, 1 or more; None starts with one and grows while tasks are short.
+            timeout: seconds from this call after which taking a result raises TimeoutError.
 
         Raises:
             ConfigError: `chunksize` is below 1.
+            ValueError: no iterable.
+            TypeError, NotSerializable: as for `submit`; of an item, when its turn comes.
         """
-        return self.options().map(call, *iterables, chunksize=chunksize)
+        return self.options().map(call, *iterables, chunksize=chunksize, timeout=timeout)
 
     def options(self, **options: Any) -> SubSubmitter:
         """`submit` and `map` with options: those of `@task`, and `after`, `key`, `inputs`, `job`.
@@ -301,16 +312,15 @@ class SubSubmitter:
         return self._context.submit(call, args, kwargs, self._options)
 
     def map(
-        self, call: TaskMethod[..., R] | Callable[..., R], /, *iterables: Iterable[Any], chunksize: int = 1
+        self,
+        call: TaskMethod[..., R] | Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
     ) -> Iterator[R]:
         """As `Worker.map`."""
-        if not iterables:
-            raise TypeError("map takes at least one iterable of arguments")
-        if type(chunksize) is not int or chunksize < 1:
-            raise ConfigError(
-                f"chunksize is a whole number of 1 or more, not {chunksize!r}", key="chunksize", value=chunksize
-            )
-        return self._context.map(call, iterables, chunksize, self._options)
+        return self._context.map(call, iterables, chunksize, timeout, self._options)
 
     def options(self, **options: Any) -> SubSubmitter:
         """These options with some replaced."""

@@ -189,9 +189,7 @@ class LaneBase:
                 self._explain(value)
             payload = tuple(failure_of(value))
         outbox = parts.outbox
-        outbox.add(
-            attempt.result(outcome, payload, ended), ended, len(payload) if type(payload) is bytes else 0
-        )
+        outbox.add(attempt.result(outcome, payload, ended), ended, len(payload) if type(payload) is bytes else 0)
         parts.done += 1
         if not attempt.idempotent or ended - outbox.oldest >= FLUSH_AFTER or outbox.size >= FLUSH_BEYOND:
             self.flush()

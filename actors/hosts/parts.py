@@ -83,12 +83,14 @@ class AgentParts:
         self.clock = clock
         self.monotonic = clock.monotonic
         self.interrupter = interrupter
-        self.assignments = Assignments(task, self.refuse_stranger, lambda: self.task_bell.ring())
         self.outbox = Outbox(task, clock.monotonic)
         self.slots = Slots(spec.agent, spec.concurrency, clock.monotonic, status, self._moved)
         self.interest = Interest(spec.interest)
         self.task_bell = Doorbell()
         self.control_bell = Doorbell()
+        self.assignments = Assignments(
+            task, self.refuse_stranger, on_arrival=self.task_bell.ring, on_late=self.control_bell.ring
+        )
         self.requests = Requests(control, clock.monotonic, self.control_bell.ring)
         self.vitals = Vitals()
         self.errands: deque[Callable[[], object]] = deque()

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, fields
-from itertools import islice
 from typing import Any
 
 from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, dumps, error_of, pack_call
+from actors.hosts.serialize import Call, dumps, pack_call
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 
-__all__ = ["describe", "map_calls"]
+__all__ = ["describe"]
 
-_UNDER_WAY = 32
 _PLAIN = TaskOptions()
 
 
@@ -100,31 +96,3 @@ def _number(value: Any) -> int:
         value=value,
         allowed="TaskFuture",
     )
-
-
-def map_calls(
-    submit: Callable[[dict[str, Any]], TaskFuture[Any]],
-    call: Any,
-    iterables: tuple[Iterable[Any], ...],
-    chunksize: int,
-    options: Options,
-) -> Iterator[Any]:
-    """The results of calls with the items of the iterables, in order; a bounded number of them is under way.
-
-    An item that failed raises when its turn comes. Closing the iterator cancels what has not been taken.
-    """
-    items = zip(*iterables, strict=False)
-    waiting: deque[TaskFuture[Any]] = deque()
-    try:
-        while True:
-            while len(waiting) < _UNDER_WAY and (chunk := list(islice(items, chunksize))):
-                waiting.append(submit(describe(call, (), {}, options, chunk)))
-            if not waiting:
-                return
-            for good, value in waiting.popleft().take():
-                if not good:
-                    raise error_of(value)
-                yield value
-    finally:
-        for future in waiting:
-            future.cancel("its map was closed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from actors.errors import SystemClosed
@@ -26,8 +26,8 @@ _SUBMIT_TIMEOUT = 60.0
 class Waiting(Protocol):
     """What waiting for a sub-task needs of the task lane."""
 
-    def wait(self, answer: Answer[Any], state: AgentState, deadline: float | None) -> bool:
-        """Wait in a body until `answer` has its outcome; False if `deadline` came first."""
+    def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
+        """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there."""
 
     def suspended(self) -> contextlib.AbstractContextManager[bool]:
         """The coroutine that runs waits; gives whether it is the first of its task that does."""
@@ -40,7 +40,13 @@ class Waiting(Protocol):
 
 
 class SubTaskFuture(TaskFuture[T]):
-    """The future of a task that another task submitted. Waiting for it gives the agent's slot away."""
+    """The future of a task that another task submitted. Waiting for it gives the agent's slot away.
+
+    Attributes:
+        seconds: how long the task ran, once it has ended; None if it never did.
+    """
+
+    seconds: float | None = None
 
     def __await__(self) -> Generator[Any, None, T]:
         owner = self._owner
@@ -60,7 +66,7 @@ class SubTasks:
     def __init__(self, parts: AgentParts) -> None:
         self._parts = parts
         self._lock = threading.Lock()
-        self._open: dict[int, TaskFuture[Any]] = {}
+        self._open: dict[int, SubTaskFuture[Any]] = {}
         # Results that came before the thread that submitted had made their future.
         self._early: dict[int, tuple[Any, ...]] = {}
         self._submitting = 0
@@ -93,15 +99,23 @@ class SubTasks:
 
     def request(self, topic: str, data: Any, timeout: float | None) -> Any:
         """Ask the system and wait for the answer, in state communicating."""
-        answer = self._parts.requests.send(CoordinationRequest(topic, data), timeout=timeout, recipient=HUB)
-        return self.answered(answer, None if timeout is None else timeout + 1.0)
+        return self.exchange(CoordinationRequest(topic, data), timeout, HUB)
 
-    def answered(self, answer: Answer[Any], timeout: float | None) -> Any:
-        """Wait for an answer, in state communicating."""
+    def exchange(self, message: Any, timeout: float | None, recipient: str) -> Any:
+        """Send a request and wait for the answer, in state communicating if a task is in hand.
+
+        Raises:
+            AskTimeout: it did not come within `timeout` seconds.
+            BaseException: the answer is this error.
+        """
+
+        def begin() -> Answer[Any]:
+            return self._parts.requests.send(message, timeout=timeout, recipient=recipient)
+
+        # A request that is overdue is failed by the control lane, so these waits need no end of their own.
         if self.lane is not None and self.lane.in_body():
-            # Overdue requests are failed by the control lane, so the wait itself has no end.
-            self.lane.wait(answer, AgentState.COMMUNICATING, None)
-        return answer.result(timeout)
+            return self.lane.wait(begin, AgentState.COMMUNICATING, None).result()
+        return begin().result()
 
     def ended(self, results: Iterable[tuple[Any, ...]]) -> None:
         """In the control lane: results of sub-tasks have come."""
@@ -124,9 +138,12 @@ class SubTasks:
 
     def cancel(self, number: int, reason: str) -> None:
         """Cancel a sub-task; nobody waits for what becomes of it."""
-        with self._lock:
-            self._open.pop(number, None)
-        self._parts.requests.send(CoordinationRequest("cancel", number), timeout=_INFO_TIMEOUT, recipient=HUB)
+        with self._parts.interrupter.shielded:
+            with self._lock:
+                self._open.pop(number, None)
+            self._parts.control.send(
+                CoordinationRequest("cancel", number), recipient=HUB, sender=self._parts.spec.agent
+            )
 
     def info(self, number: int) -> Any:
         """What the system knows of a sub-task."""
@@ -139,14 +156,16 @@ class SubTasks:
             return
         deadline = None if timeout is None else parts.monotonic() + timeout
         number = lane.task_in_hand()
-        if number is None:
-            lane.wait(future, AgentState.WAITING, deadline)
-            return
-        self._tell("waiting", number, [future.number])
+
+        def begin() -> Answer[Any]:
+            if number is not None:
+                self._tell("waiting", number, [future.number])
+            return future
+
         try:
-            lane.wait(future, AgentState.WAITING, deadline)
+            lane.wait(begin, AgentState.WAITING, deadline)
         finally:
-            with parts.interrupter.shielded:
+            if number is not None:
                 self._tell("resumed", number, None)
 
     @contextlib.contextmanager
@@ -172,8 +191,10 @@ class SubTasks:
             parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=parts.spec.agent)
 
 
-def _settle(future: TaskFuture[Any], fields: tuple[Any, ...]) -> None:
-    _, _, outcome, payload, _, _ = fields
+def _settle(future: SubTaskFuture[Any], fields: tuple[Any, ...]) -> None:
+    _, _, outcome, payload, started, ended = fields
+    if started:
+        future.seconds = ended - started
     if outcome == Outcome.VALUE:
         future.set_payload(payload, unpack_value)
     elif outcome == Outcome.INTERRUPTED:

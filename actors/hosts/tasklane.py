@@ -119,8 +119,8 @@ class TaskLane(LaneBase):
                 status.resume(outer.number, outer.attempt, outer.started)
         self.flush()
 
-    def wait(self, answer: Answer[Any], state: AgentState, deadline: float | None) -> bool:
-        """Wait in a body until `answer` has its outcome; False if `deadline` came first.
+    def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
+        """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there.
 
         Meanwhile the worker's handlers run, and in state waiting also the tasks that were assigned to be run inside this
         one. A wait in a hook or a handler moves no state: there is no task in hand.
@@ -129,11 +129,13 @@ class TaskLane(LaneBase):
         interrupter, bell = parts.interrupter, parts.task_bell
         moved = False
         with interrupter.shielded:
-            answer.add_done_callback(lambda _: bell.ring())
-            if not answer.done() and self.machine.state is _WORKING:
+            if self.machine.state is _WORKING:
                 self.machine.move(state)
                 moved = True
         try:
+            with interrupter.shielded:
+                answer = begin()
+                answer.add_done_callback(lambda _: bell.ring())
             while not answer.done():
                 interrupter.check()
                 with interrupter.shielded:
@@ -142,14 +144,14 @@ class TaskLane(LaneBase):
                     continue
                 left = None if deadline is None else deadline - parts.monotonic()
                 if left is not None and left <= 0:
-                    return False
+                    break
                 self._rest(left, answer)
         finally:
             if moved:
                 with interrupter.shielded:
                     if self.machine.state is state:
                         self.machine.move(_WORKING)
-        return True
+        return answer
 
     def _serve(self, *, nested: bool) -> bool:
         parts = self.parts

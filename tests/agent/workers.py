@@ -313,8 +313,8 @@ class Busybody(Worker):
         return tuple(self.request_resources("memory", amount, "for a test"))
 
     @task
-    def command(self, argv: list[str], **options: Any) -> tuple[int, str, str]:
-        finished = self.run(argv, **options)
+    def command(self, argv: list[str], seconds: float | None = None, **options: Any) -> tuple[int, str, str]:
+        finished = self.run(argv, timeout=seconds, **options)
         return finished.code, finished.stdout, finished.stderr
 
     @task
@@ -337,7 +337,7 @@ class Busybody(Worker):
     @task
     def log_something(self) -> None:
         self.log.warning("a story", detail=7)
-        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+        warnings.warn("old ways", stacklevel=1)
 
     @task
     def kill_itself(self) -> None:
