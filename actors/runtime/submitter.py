@@ -97,7 +97,9 @@ class Submitter:
             ValueError: no iterable.
             TypeError, NotSerializable, SystemClosed: as for `submit`; of an item, when its turn comes.
         """
-        return map_tasks(self._opened(), self._options, call, iterables, chunksize, timeout, progress=progress)
+        return map_tasks(
+            self._opened(), self._options, call, iterables, chunksize=chunksize, timeout=timeout, progress=progress
+        )
 
     def options(self, **options: Any) -> Submitter:
         """The same with options, which go before those of `@task` and of the configuration.
