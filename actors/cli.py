@@ -262,9 +262,9 @@ def _print(options: argparse.Namespace, found: Discovery, outcome: Outcome) -> N
     if options.quiet:
         console.print(f"Report: {printable(place)}", markup=False, soft_wrap=True)
         return
-    print_summary(outcome.code, outcome.run, report=place, console=console)
     for note in outcome.notes:
-        console.print(printable(note), style="dim", markup=False)
+        console.print(printable(note), style="yellow", markup=False)
+    print_summary(outcome.code, outcome.run, report=place, console=console)
 
 
 def _code(options: argparse.Namespace, outcome: Outcome, stop: _Stop) -> int:

@@ -34,10 +34,19 @@ _ENDS: dict[type[Event], Any] = {
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """How an agent stands: its state, the label of the task in hand (empty without), how far that is, tasks done."""
+    """How an agent stands.
+
+    Args:
+        agent: its id.
+        state: one of the nine.
+        task, label: id of the task in hand and what it is about; empty without one.
+        fraction: how far that has come.
+        done: how many tasks it has completed.
+    """
 
     agent: str
     state: str = "initializing"
+    task: str = ""
     label: str = ""
     fraction: float = 0.0
     done: int = 0
@@ -72,7 +81,7 @@ class Recorder:
             if isinstance(event, TaskStarted):
                 self._begun[event.task_id, event.attempt] = event
                 label = self.labels.get(event.task_id, "")
-                self._update(event.agent, state="working", label=label or event.name, fraction=0.0)
+                self._update(event.agent, state="working", task=event.task_id, label=label or event.name, fraction=0.0)
             elif isinstance(event, TaskProgressed):
                 self._update(event.agent, fraction=event.fraction)
             elif isinstance(event, TaskCompleted | TaskFailed | TaskCancelledEvent | TaskRetried):
@@ -80,9 +89,14 @@ class Recorder:
             elif isinstance(event, AgentTerminated):
                 self._agents.pop(event.agent, None)
             elif isinstance(event, AgentRegistered):
-                self._update(event.agent, state="idle", label="")
-            elif isinstance(event, AgentStateChanged):
+                self._update(event.agent, state="idle", task="", label="", fraction=0.0)
+            elif isinstance(event, AgentStateChanged) and not self._is_late(event):
                 self._update(event.agent, state=event.state)
+
+    def _is_late(self, event: AgentStateChanged) -> bool:
+        """Tasks and states are told on two ways: the steps from one task to the next may come after its start."""
+        view = self._agents.get(event.agent)
+        return view is not None and bool(view.task) and event.state in {"completing", "idle", "assigned"}
 
     def _end(self, event: TaskCompleted | TaskFailed | TaskCancelledEvent | TaskRetried) -> None:
         begun = self._begun.pop((event.task_id, event.attempt), None)
@@ -109,8 +123,11 @@ class Recorder:
         view = self._agents.get(agent)
         if view is not None:
             done = view.done + isinstance(event, TaskCompleted)
-            state = "idle" if view.state == "working" else view.state
-            self._agents[agent] = replace(view, state=state, label="", fraction=0.0, done=done)
+            view = replace(view, done=done)
+            if view.task == event.task_id:
+                state = "idle" if view.state == "working" else view.state
+                view = replace(view, state=state, task="", label="", fraction=0.0)
+            self._agents[agent] = view
 
     def _update(self, agent: str | None, **values: Any) -> None:
         if agent:
