@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from actors.core.fleet import Agent
     from actors.core.task import TaskKind
 
-__all__ = ["LONG", "QUEUED_WORK", "UNKNOWN", "Estimates", "release", "reserve", "room"]
+__all__ = ["LONG", "QUEUED_WORK", "UNKNOWN", "Estimates", "allowance", "release", "reserve"]
 
 UNKNOWN = -1.0
 """The estimate of what has never been measured nor estimated."""
@@ -24,6 +24,7 @@ QUEUED_WORK = 0.005
 """Beyond the ordinary number, tasks are sent ahead only while an agent holds less work than this, in seconds."""
 
 _FAMILIES = 10_000
+_NOTHING = 1e-9
 
 
 class Estimates:
@@ -52,33 +53,34 @@ class Estimates:
         return mean
 
 
-def room(agent: Agent, estimate: float, at_once: int, very_short_at_once: int) -> bool:
-    """Whether the agent may hold one more task with this estimate.
+def allowance(agent: Agent, estimate: float, at_once: int, very_short_at_once: int) -> int:
+    """How many more tasks with this estimate the agent may hold; 0 or less if none.
 
-    Always if a slot is free. Else ahead: none behind or before a long task, one if a duration is unknown, up to
+    As many as it has free slots. Else ahead: none behind or before a long task, one if a duration is unknown, up to
     `at_once` of measured short ones, and up to `very_short_at_once` while all together are `QUEUED_WORK` or less.
     """
     held = len(agent.held) - len(agent.waiting)
     slots = agent.slots
-    if held < slots:
-        return True
     if agent.longs or estimate >= LONG:
-        return False
+        return slots - held
     if agent.unknowns or estimate < 0:
-        return held <= slots and at_once > slots
-    if held < at_once:
-        return True
-    return held < very_short_at_once and agent.work + estimate <= QUEUED_WORK
-
-
-def reserve(agent: Agent, estimate: float) -> None:
-    """Count a task that the agent gets."""
-    if estimate < 0:
-        agent.unknowns += 1
-    elif estimate >= LONG:
-        agent.longs += 1
+        return slots - held + (at_once > slots)
+    most = max(slots, at_once) - held
+    if estimate < _NOTHING:
+        deep = very_short_at_once - held
     else:
-        agent.work += estimate
+        deep = min(very_short_at_once - held, int((QUEUED_WORK - agent.work) / estimate))
+    return max(most, deep)
+
+
+def reserve(agent: Agent, estimate: float, count: int = 1) -> None:
+    """Count tasks with this estimate that the agent gets."""
+    if estimate < 0:
+        agent.unknowns += count
+    elif estimate >= LONG:
+        agent.longs += count
+    else:
+        agent.work += estimate * count
 
 
 def release(agent: Agent, estimate: float) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actors.core.book import LOOK, Book
-from actors.core.credit import LONG, room
+from actors.core.credit import allowance, reserve
 from actors.core.decisions import Assign, Retire
 from actors.errors import NoSuitableAgent
 from actors.protocol.states import TaskStatus
@@ -83,41 +84,50 @@ class Dispatcher:
 
     def assign(self, agent: Agent, task: Task, *, nested: bool = False) -> None:
         """Give a task, already taken out of the line, to an agent."""
+        self._assign(agent, (task,), self._book.estimates.of(task.kind), nested=nested)
+
+    def _assign(self, agent: Agent, tasks: Sequence[Task], estimate: float, *, nested: bool = False) -> None:
+        """Give tasks of one kind to an agent. They are counted with what is known now, and released with the same."""
         book = self._book
         now = book.now
-        kind = task.kind
-        if task.status is not _PENDING:
-            task.move(_ASSIGNED)
-        task.status = _ASSIGNED
-        attempt = task.attempt = task.attempt + 1
-        task.assigned = now
-        task.agent = agent.id
-        task.incarnation = agent.incarnation
-        # Counted with what is known now, and released with the same.
-        estimate = task.estimate = book.estimates.of(kind)
-        if estimate < 0:
-            agent.unknowns += 1
-        elif estimate >= LONG:
-            agent.longs += 1
-        else:
-            agent.work += estimate
+        kind = tasks[0].kind
+        name, incarnation = agent.id, agent.incarnation
         held = agent.held
-        held[task.number] = task
-        skill = agent.skill
-        if len(held) - len(agent.waiting) >= agent.slots:
-            skill.idle.pop(agent, None)
-            if len(held) - len(agent.waiting) > agent.slots:
-                skill.laden[agent] = None
-        for name in skill.highs:
-            book.highs[name] += 1
+        out = book.out
+        for task in tasks:
+            if task.status is not _PENDING:
+                task.move(_ASSIGNED)
+            task.status = _ASSIGNED
+            attempt = task.attempt = task.attempt + 1
+            task.assigned = now
+            task.agent = name
+            task.incarnation = incarnation
+            task.estimate = estimate
+            held[task.number] = task
+            out.append(_new(Assign, (name, incarnation, task, attempt, nested)))
+        self._account(agent, len(tasks), estimate)
         if kind.timeout is not None and agent.look_due is None:
             agent.look_due = now + kind.timeout
-            book.timer(agent.look_due, LOOK, agent, agent.incarnation)
-        if task.inputs or task.key is not None or agent.group is not None:
-            book.placement.given(task, agent)
-        book.out.append(_new(Assign, (agent.id, agent.incarnation, task, attempt, nested)))
+            book.timer(agent.look_due, LOOK, agent, incarnation)
+        first = tasks[0]
+        if first.inputs or first.key is not None or agent.group is not None:
+            for task in tasks:
+                book.placement.given(task, agent)
         if "TaskAssigned" in book.wanted:
-            book.publish("TaskAssigned", task)
+            for task in tasks:
+                book.publish("TaskAssigned", task)
+
+    def _account(self, agent: Agent, count: int, estimate: float) -> None:
+        """Count so many more tasks that the agent holds."""
+        reserve(agent, estimate, count)
+        skill = agent.skill
+        busy = len(agent.held) - len(agent.waiting)
+        if busy >= agent.slots:
+            skill.idle.pop(agent, None)
+            if busy > agent.slots:
+                skill.laden[agent] = None
+        for resource in skill.highs:
+            self._book.highs[resource] += count
 
     def _begin(self, skill: Skill) -> None:
         """Give tasks to agents that can begin them at once."""
@@ -176,18 +186,19 @@ class Dispatcher:
             if task.kind is not last:
                 last = task.kind
                 estimate = estimates.of(last)
-            if not room(agent, estimate, at_once, very_short) or (
-                estimate < 0 and agent.free_slots == 0 and self.more_to_come(lane.bucket)
-            ):
+            allowed = allowance(agent, estimate, at_once, very_short)
+            if allowed <= 0 or (estimate < 0 and agent.free_slots == 0 and self.more_to_come(lane.bucket)):
                 del skill.hungry[agent]
                 return
-            skill.picks += 1
-            if task.order == lane.head:
-                line.take(lane)
-            else:
+            if task.order != lane.head:
                 line.remove(task)
-            self.assign(agent, task)
-            share -= 1
+                run = [task]
+            else:
+                # Of unknown work one at a time: what is ahead of it has its own rule.
+                run = line.take_run(lane, min(share, allowed) if estimate >= 0 and skill.only() else 1)
+            skill.picks += len(run)
+            share -= len(run)
+            self._assign(agent, run, estimate)
 
     def _similar(self, agent: Agent, lane: Lane) -> Task | None:
         """A task like the agent's last one, whose inputs it has warm; not for ever before older ones."""

@@ -26,6 +26,7 @@ _FAILED = TaskStatus.FAILED
 _CANCELLED = TaskStatus.CANCELLED
 _FAILURE_FIELDS = 4
 _SPARED_AT_MOST = 3
+_new = tuple.__new__
 
 
 def read_failure(payload: Any) -> Failure | None:
@@ -82,7 +83,7 @@ class Outcomes:
         task.results = None
         task.started = started
         task.ended = ended
-        book.out.append(Resolve(task))
+        book.out.append(_new(Resolve, (task,)))
         book.history.add(task, book.now)
         if not book.forget_timer:
             self._forget_later()

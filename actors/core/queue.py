@@ -218,6 +218,10 @@ class View:
             return self.oldest()
         return self.best()
 
+    def only(self) -> bool:
+        """Whether all that waits for it is in one lane, so that the next is always that lane's first."""
+        return sum(self.known) == 1
+
     def holds(self, count: int) -> bool:
         """Whether at least `count` tasks wait that it can serve; looks at no more than that many lanes."""
         seen = set()
@@ -311,7 +315,14 @@ class WaitingLine(Generic[V]):
             self.filled += 1
         bucket.live += 1
         self.live += 1
-        lane.put(task)
+        fifo = lane.fifo
+        if lane.live and fifo and fifo[-1].order < task.order and not task.inputs:
+            # The usual case of `Lane.put`, without the call.
+            fifo.append(task)
+            task.queued = True
+            lane.live += 1
+        else:
+            lane.put(task)
         if task.parent is not None:
             self.children.setdefault(task.parent, {}).setdefault(kind.needs, {})[task.number] = task
         return bucket
@@ -321,6 +332,34 @@ class WaitingLine(Generic[V]):
         task = lane.take()
         self._gone(task, lane.bucket)
         return task
+
+    def take_run(self, lane: Lane, most: int) -> list[Task]:
+        """Take the first task of a lane, and up to `most` in all while they are of its kind and in plain order."""
+        first = lane.first()
+        if most <= 1 or lane.late or lane.dead or first.inputs:
+            return [self.take(lane)]
+        kind = first.kind
+        fifo = lane.fifo
+        run = []
+        while fifo and most:
+            task = fifo[0]
+            if task.kind is not kind or task.inputs:
+                break
+            del fifo[0]
+            task.queued = False
+            run.append(task)
+            most -= 1
+            if task.parent is not None:
+                self._orphan(task)
+        count = len(run)
+        lane.live -= count
+        lane.head = fifo[0].order if fifo else 0
+        bucket = lane.bucket
+        bucket.live -= count
+        self.live -= count
+        if not bucket.live:
+            self.filled -= 1
+        return run
 
     def remove(self, task: Task) -> None:
         """Take out a waiting task that stands anywhere."""
@@ -334,13 +373,19 @@ class WaitingLine(Generic[V]):
         if not bucket.live:
             self.filled -= 1
         if task.parent is not None:
-            family = self.children[task.parent]
-            siblings = family[task.kind.needs]
-            del siblings[task.number]
-            if not siblings:
-                del family[task.kind.needs]
-                if not family:
-                    del self.children[task.parent]
+            self._orphan(task)
+
+    def _orphan(self, task: Task) -> None:
+        """A task that has a parent no longer waits."""
+        parent, needs = task.parent, task.kind.needs
+        assert parent is not None  # noqa: S101 - for the type checker
+        family = self.children[parent]
+        siblings = family[needs]
+        del siblings[task.number]
+        if not siblings:
+            del family[needs]
+            if not family:
+                del self.children[parent]
 
     def _sweep(self) -> None:
         """Forget empty buckets; paid for by the many that were made since the last time."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.core.book import COOLED, Book
+from actors.core.credit import LONG
 from actors.core.outcomes import read_failure
 from actors.errors import TaskExited
 from actors.protocol.messages import CancellationCause, Failure, Outcome
@@ -30,6 +31,7 @@ _IN_PROGRESS = TaskStatus.IN_PROGRESS
 _COOL_DOWN = 0.1
 _REFUSALS_AT_MOST = 8
 _LONGEST = 1e9
+_UNREADABLE = "it sent a result that cannot be read"
 
 
 class Reports:
@@ -43,42 +45,68 @@ class Reports:
         self._limits = limits
         self._sharing = sharing
 
-    def finished(self, agent: Agent, results: Iterable[Sequence[Any]]) -> None:
+    # In one piece because each task passes here: a call for each step would cost as much as the step.
+    def finished(self, agent: Agent, results: Iterable[Sequence[Any]]) -> None:  # noqa: C901, PLR0912, PLR0915
         """Attempts have ended: the fields of a `TaskResult` each."""
         book = self._book
         complete = self._outcomes.complete
         note = book.estimates.note
+        held = agent.held
+        plain = not agent.skill.highs
+        # What a run of tasks of one kind took is noted once.
+        kind = None
+        spent, count = 0.0, 0
         for fields in results:
-            number = attempt = outcome = -1
-            payload = task = None
-            started = ended = seconds = 0.0
             try:
                 number, attempt, outcome, payload, started, ended = fields
                 seconds = ended - started
-                task = agent.held.get(number)
+                task = held.get(number)
                 sound = 0 <= seconds < _LONGEST and _VALUE <= outcome <= _REFUSED
             except (TypeError, ValueError):
-                sound = False
+                book.kill(agent, _UNREADABLE)
+                continue
             if not sound:
-                book.kill(agent, "it sent a result that cannot be read")
+                book.kill(agent, _UNREADABLE)
                 continue
             if task is None or task.attempt != attempt:
                 book.stale += 1
                 continue
-            ending = agent.interrupts.get(number)
-            book.let_go(agent, task)
+            ending = None
+            if plain and not agent.interrupts and not agent.waiting:
+                # The usual case of `Book.let_go`, without the call.
+                del held[number]
+                estimate = task.estimate
+                if estimate < 0:
+                    agent.unknowns -= 1
+                elif estimate >= LONG:
+                    agent.longs -= 1
+                else:
+                    agent.work -= estimate
+            else:
+                ending = agent.interrupts.get(number)
+                book.let_go(agent, task)
             if (
                 outcome == _VALUE
                 and task.cancelling is None
                 and (task.status is _ASSIGNED or task.status is _IN_PROGRESS)
             ):
                 agent.done += 1
-                agent.refusals = 0
-                note(task.kind.family, seconds)
+                if task.kind is not kind:
+                    if kind is not None:
+                        note(kind.family, spent / count)
+                    kind, spent, count = task.kind, 0.0, 0
+                spent += seconds
+                count += 1
                 complete(task, payload, started, ended)
             elif not task.final:
                 task.started = started
                 self._ended(agent, task, (outcome, payload), ending)
+        if kind is not None:
+            note(kind.family, spent / count)
+            agent.refusals = 0
+        if not held:
+            # Sums of floats drift.
+            agent.work = 0.0
         book.refit(agent)
 
     def refused(self, agent: Agent, task: Task, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -51,7 +52,7 @@ class TaskKind:
         call: the worker's task method, or "" when the payload brings its own callable.
         job: the tasks and agents that it belongs to.
         priority: 1 (low) to 4 (critical).
-        timeout: its time limit in seconds from the start of its body, or None for no limit.
+        timeout: its time limit in seconds from the start of its body; None or infinity for no limit.
         retries: how often it is repeated when its agent dies.
         error_retries: how often it is repeated when it raises one of `retry_on`.
         retry_on: the qualified names of the exception types after which it is repeated.
@@ -83,6 +84,13 @@ class TaskKind:
         if self.priority not in (1, 2, 3, 4):
             message = f"a task's priority is 1 (low), 2 (normal), 3 (high) or 4 (critical), not {self.priority!r}"
             raise ConfigError(message, key="priority", value=self.priority, allowed="1, 2, 3 or 4")
+        for name in ("timeout", "duration"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                message = f"a task's {name} is a number of seconds from 0 on, or None, not {value!r}"
+                raise ConfigError(message, key=name, value=value, allowed="seconds from 0 on, or None")
+        if self.timeout == math.inf:
+            object.__setattr__(self, "timeout", None)
 
 
 class Task:

@@ -421,4 +421,4 @@ def _reachable(status: TaskStatus) -> set[TaskStatus]:
 
 
 TestEngineMachine = EngineMachine.TestCase
-TestEngineMachine.settings = hypothesis_settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestEngineMachine.settings = hypothesis_settings(max_examples=40, stateful_step_count=50, deadline=None)

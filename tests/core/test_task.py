@@ -61,6 +61,15 @@ def test_a_priority_outside_one_to_four_is_refused(priority: object) -> None:
         TaskKind("x", Needs(), priority=priority)  # type: ignore[arg-type]
 
 
+def test_no_limit_may_be_written_as_infinity_and_nonsense_is_refused() -> None:
+    """A4: what is not a number of seconds never reaches a timer."""
+    assert TaskKind("x", Needs(), timeout=math.inf).timeout is None
+    for field in ("timeout", "duration"):
+        for value in (math.nan, -1.0):
+            with pytest.raises(ConfigError, match=field):
+                TaskKind("x", Needs(), **{field: value})  # type: ignore[arg-type]
+
+
 def test_info_has_all_that_the_task_has_and_prints_as_json() -> None:
     """C5: times in UTC, dependencies by id, the error as type and text."""
     task = Task(7, "t7", KIND, b"data", after=(3,))
