@@ -265,6 +265,9 @@ class Cell:
 
     def run_ended(self, run: Incarnation, end: Exit) -> None:
         """Called by a run at its end, in its thread."""
+        if self.stopped.is_set():
+            # It was ended for good from outside, and has used the mailbox until now.
+            self.mailbox.release()
         with self._lock:
             if self.run is not run:
                 return
@@ -310,7 +313,8 @@ class Cell:
             # Whoever was to end it is gone, so it has to end itself.
             run.finish("shutdown")
         self.close(end.error)
-        self.mailbox.release()
+        if run is None:
+            self.mailbox.release()
         for dependent in self.dependents:
             dependent.retire(Exit(dependent.name, dependent.incarnation, "shutdown", end.error))
         for watcher in watchers:

@@ -98,6 +98,11 @@ class Poller:
     def __len__(self) -> int:
         return len(self._watched)
 
+    @property
+    def closed(self) -> bool:
+        """Whether its own descriptors were given back."""
+        return self._closed
+
     def register(self, fd: int, on_readable: OnReady, on_writable: OnReady | None = None) -> None:
         """Watch a descriptor.
 
@@ -245,6 +250,11 @@ class PollMailbox(Mailbox):
                 self._asleep = True
         try:
             found = self.poller.poll(timeout)
+        except ValueError:
+            # Released in this very moment: an actor that was given up has no more to take.
+            if not self.poller.closed:
+                raise
+            return []
         except PollFailed as failed:
             with self._lock:
                 self._asleep = False

@@ -618,3 +618,28 @@ def test_a_supervisor_that_is_given_up_takes_its_children_with_it() -> None:
     assert seen.wait(2) == ["+a1", "-a1"]
     assert not a.ref.is_alive()
     go_on.set()
+
+
+def test_a_polling_child_of_a_supervisor_that_is_given_up_ends_and_gives_its_descriptors_back() -> None:
+    """F2: also if it sleeps in its poll at that moment."""
+
+    class Stuck(Supervisor):
+        @handles(int)
+        def hang(self, message: int) -> None:
+            begun.set()
+            happens(go_on)
+
+    class Polling(Kid):
+        polls = True
+
+    begun, go_on = threading.Event(), threading.Event()
+    seen = Seen()
+    leaf = kids(seen, "ab", Polling)
+    inner = ActorChild(ChildSpec("inner", type="supervisor", shutdown=0), Stuck, leaf, rng=random.Random(1))
+    tree = start([inner])
+    seen.wait(2)
+    inner.ref.tell(1)
+    happens(begun)
+    assert tree.stop(timeout=LIMIT) is True
+    assert sorted(seen.wait(4)[2:]) == ["-a1", "-b1"]
+    go_on.set()
