@@ -1,67 +1,77 @@
-"""Typed worker processes that work together as actors: tasks, supervision, limits, events."""
+"""Typed worker processes that work together as actors: tasks, supervision, limits, events.
 
-from actors.config import AgentConfig, Limits, SystemConfig
-from actors.core.agentstatus import AgentStatus
-from actors.core.explain import Explanation, QueueInfo
-from actors.core.retry import Backoff
-from actors.core.task import TaskInfo
-from actors.core.taskspec import TaskSpec
-from actors.errors import (
-    ActorsError,
-    AgentDied,
-    AgentLimitReached,
-    AskTimeout,
-    ConfigError,
-    DeadLetter,
-    DependencyFailed,
-    IllegalTransition,
-    LimitExceeded,
-    MessageRefused,
-    NoSuitableAgent,
-    NotSerializable,
-    RemoteError,
-    SystemClosed,
-    TaskCancelled,
-    TaskExited,
-    TaskTimeout,
-)
-from actors.future import TaskFuture
-from actors.kernel.actor import Actor
-from actors.kernel.handlers import handles
-from actors.kernel.ref import ActorRef
-from actors.protocol.events import (
-    AgentError,
-    AgentRegistered,
-    AgentRestarted,
-    AgentStateChanged,
-    AgentTerminated,
-    CoordinationRequired,
-    DeadLetterFound,
-    Event,
-    LogRecorded,
-    ResourceAvailable,
-    ResourceLimitExceeded,
-    ResourcePressure,
-    ShutdownInitiated,
-    TaskAssigned,
-    TaskCancelledEvent,
-    TaskCompleted,
-    TaskFailed,
-    TaskProgressed,
-    TaskRetried,
-    TaskStarted,
-    TaskSubmitted,
-)
-from actors.protocol.messages import Priority
-from actors.protocol.states import AgentState, TaskStatus
-from actors.runtime.agent_ref import AgentRef
-from actors.runtime.event_stream import EventStream
-from actors.runtime.status import SystemStatus
-from actors.runtime.subscription import Subscription
-from actors.system import ActorSystem
-from actors.worker import Worker, task
+What is named here is loaded from its own module when it is first used, so that a program, and an agent, pays for
+what it needs.
+"""
 
-__all__ = [
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actors.config import AgentConfig, Limits, SystemConfig
+    from actors.core.agentstatus import AgentStatus
+    from actors.core.explain import Explanation, QueueInfo
+    from actors.core.retry import Backoff
+    from actors.core.task import TaskInfo
+    from actors.core.taskspec import TaskSpec
+    from actors.errors import (
+        ActorsError,
+        AgentDied,
+        AgentLimitReached,
+        AskTimeout,
+        ConfigError,
+        DeadLetter,
+        DependencyFailed,
+        IllegalTransition,
+        LimitExceeded,
+        MessageRefused,
+        NoSuitableAgent,
+        NotSerializable,
+        RemoteError,
+        SystemClosed,
+        TaskCancelled,
+        TaskExited,
+        TaskTimeout,
+    )
+    from actors.future import TaskFuture
+    from actors.kernel.actor import Actor
+    from actors.kernel.handlers import handles
+    from actors.kernel.ref import ActorRef
+    from actors.protocol.events import (
+        AgentError,
+        AgentRegistered,
+        AgentRestarted,
+        AgentStateChanged,
+        AgentTerminated,
+        CoordinationRequired,
+        DeadLetterFound,
+        Event,
+        LogRecorded,
+        ResourceAvailable,
+        ResourceLimitExceeded,
+        ResourcePressure,
+        ShutdownInitiated,
+        TaskAssigned,
+        TaskCancelledEvent,
+        TaskCompleted,
+        TaskFailed,
+        TaskProgressed,
+        TaskRetried,
+        TaskStarted,
+        TaskSubmitted,
+    )
+    from actors.protocol.messages import Priority
+    from actors.protocol.states import AgentState, TaskStatus
+    from actors.runtime.agent_ref import AgentRef
+    from actors.runtime.event_stream import EventStream
+    from actors.runtime.status import SystemStatus
+    from actors.runtime.subscription import Subscription
+    from actors.system import ActorSystem
+    from actors.worker import Worker, task
+
+__all__ = [  # noqa: RUF022 - grouped by what they are for
     # Work
     "ActorSystem",
     "Backoff",
@@ -129,3 +139,79 @@ __all__ = [
     "TaskExited",
     "TaskTimeout",
 ]
+
+_HOME = {
+    "AgentConfig": "actors.config",
+    "Limits": "actors.config",
+    "SystemConfig": "actors.config",
+    "AgentStatus": "actors.core.agentstatus",
+    "Explanation": "actors.core.explain",
+    "QueueInfo": "actors.core.explain",
+    "Backoff": "actors.core.retry",
+    "TaskInfo": "actors.core.task",
+    "TaskSpec": "actors.core.taskspec",
+    "ActorsError": "actors.errors",
+    "AgentDied": "actors.errors",
+    "AgentLimitReached": "actors.errors",
+    "AskTimeout": "actors.errors",
+    "ConfigError": "actors.errors",
+    "DeadLetter": "actors.errors",
+    "DependencyFailed": "actors.errors",
+    "IllegalTransition": "actors.errors",
+    "LimitExceeded": "actors.errors",
+    "MessageRefused": "actors.errors",
+    "NoSuitableAgent": "actors.errors",
+    "NotSerializable": "actors.errors",
+    "RemoteError": "actors.errors",
+    "SystemClosed": "actors.errors",
+    "TaskCancelled": "actors.errors",
+    "TaskExited": "actors.errors",
+    "TaskTimeout": "actors.errors",
+    "TaskFuture": "actors.future",
+    "Actor": "actors.kernel.actor",
+    "handles": "actors.kernel.handlers",
+    "ActorRef": "actors.kernel.ref",
+    "AgentError": "actors.protocol.events",
+    "AgentRegistered": "actors.protocol.events",
+    "AgentRestarted": "actors.protocol.events",
+    "AgentStateChanged": "actors.protocol.events",
+    "AgentTerminated": "actors.protocol.events",
+    "CoordinationRequired": "actors.protocol.events",
+    "DeadLetterFound": "actors.protocol.events",
+    "Event": "actors.protocol.events",
+    "LogRecorded": "actors.protocol.events",
+    "ResourceAvailable": "actors.protocol.events",
+    "ResourceLimitExceeded": "actors.protocol.events",
+    "ResourcePressure": "actors.protocol.events",
+    "ShutdownInitiated": "actors.protocol.events",
+    "TaskAssigned": "actors.protocol.events",
+    "TaskCancelledEvent": "actors.protocol.events",
+    "TaskCompleted": "actors.protocol.events",
+    "TaskFailed": "actors.protocol.events",
+    "TaskProgressed": "actors.protocol.events",
+    "TaskRetried": "actors.protocol.events",
+    "TaskStarted": "actors.protocol.events",
+    "TaskSubmitted": "actors.protocol.events",
+    "Priority": "actors.protocol.messages",
+    "AgentState": "actors.protocol.states",
+    "TaskStatus": "actors.protocol.states",
+    "AgentRef": "actors.runtime.agent_ref",
+    "EventStream": "actors.runtime.event_stream",
+    "SystemStatus": "actors.runtime.status",
+    "Subscription": "actors.runtime.subscription",
+    "ActorSystem": "actors.system",
+    "Worker": "actors.worker",
+    "task": "actors.worker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'actors' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -24,7 +24,6 @@ from actors.kernel.clock import SystemClock
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
 from actors.runtime import messages as m
-from actors.runtime.agent_links import AgentLinks
 from actors.runtime.agent_supervisor import AgentSupervisor, SupervisorState
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
@@ -32,7 +31,7 @@ from actors.runtime.hub import Hub, HubState
 from actors.runtime.peers import Peers
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
-from actors.runtime.scheduler import Scheduler
+from actors.runtime.scheduler import Scheduler, SchedulerState
 from actors.runtime.submission import Submission
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 
@@ -111,7 +110,7 @@ class Assembly:
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests),
                 self._child("resources", ResourceManager, config, peers, ResourceState(config)),
-                self._child("scheduler", Scheduler, self.engine, AgentLinks(), peers, self.most),
+                self._child("scheduler", Scheduler, SchedulerState(self.engine), peers, self.most),
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
             self._root = Supervisor.start_with(

@@ -7,6 +7,7 @@ the engine decided: one message per agent and turn, however many tasks it gets.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,13 +34,14 @@ from actors.runtime.endings import agent_died
 from actors.runtime.outcomes import deliver, refuse
 
 if TYPE_CHECKING:
+    from actors.core.decisions import Decision
     from actors.core.engine import Engine
     from actors.kernel.reply import Reply
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
     from actors.runtime.peers import Peers
 
-__all__ = ["Scheduler"]
+__all__ = ["Scheduler", "SchedulerState"]
 
 _INTERRUPTED = int(Outcome.INTERRUPTED)
 
@@ -48,28 +50,45 @@ class _Tick(NamedTuple):
     """Something that the engine waits for is due."""
 
 
+class SchedulerState:
+    """What outlives a restart of the scheduler.
+
+    Attributes:
+        engine: the mind.
+        links: the agents' channels and status blocks.
+        decided: what the engine has decided and nobody has carried out yet.
+        assignments: tasks that are to be sent at the end of the turn.
+        waiting_for_idle: who wants to know when every task has its outcome.
+        work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.links = AgentLinks()
+        self.decided: deque[Decision] = deque()
+        self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
+        self.waiting_for_idle: list[Reply[None]] = []
+        self.work_told = False
+
+
 class Scheduler(PollingActor):
     """Decides which task goes where and when, and tells everyone concerned.
 
     Args:
-        engine: the mind; it outlives a restart of this actor, and so do the links.
-        links: the agents' channels and status blocks.
+        state: what outlives a restart.
         peers: the system's other actors.
         most: how many agents there may be.
     """
 
-    def __init__(self, engine: Engine, links: AgentLinks, peers: Peers, most: int) -> None:
+    def __init__(self, state: SchedulerState, peers: Peers, most: int) -> None:
         super().__init__()
-        self._engine = engine
-        self._links = links
+        self._state = state
+        self._engine = state.engine
+        self._links = state.links
         self._peers = peers
         self._most = most
         self._timer: Timer | None = None
         self._timer_due = 0.0
-        # Whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
-        self._work_told = False
-        self._waiting_for_idle: list[Reply[None]] = []
-        self._assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
         self._carry: dict[type[Any], Callable[[Any], None]] = {
             Assign: self._assign,
             Recall: self._recall,
@@ -90,24 +109,29 @@ class Scheduler(PollingActor):
         }
 
     def on_start(self) -> None:
-        """Watch the task channels again after a restart; carry out what the engine had decided before it."""
+        """Watch the task channels, again after a restart; the first turn carries out what was decided before it."""
         self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
         for link in self._links:
             self._watch(link)
 
     def on_turn_end(self) -> None:
         """Carry out all decisions of the turn, then set the clock for what is due next."""
-        engine, carry = self._engine, self._carry
+        engine, state, carry = self._engine, self._state, self._carry
         engine.wanted = self._peers.wanted
-        while decided := engine.take():
-            for decision in decided:
-                carry[type(decision)](decision)
-        if self._assignments:
+        decided = state.decided
+        decided.extend(engine.take())
+        while decided:
+            # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
+            decision = decided.popleft()
+            carry[type(decision)](decision)
+            if not decided:
+                decided.extend(engine.take())
+        if state.assignments:
             self._send_assignments()
-        if self._waiting_for_idle and not engine.unfinished:
-            for reply in self._waiting_for_idle:
+        if state.waiting_for_idle and not engine.unfinished:
+            for reply in state.waiting_for_idle:
                 reply.set(None)
-            self._waiting_for_idle.clear()
+            state.waiting_for_idle.clear()
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:
@@ -150,7 +174,7 @@ class Scheduler(PollingActor):
 
     @handles(m.WhenIdle)
     def _when_idle(self, message: m.WhenIdle) -> None:
-        self._waiting_for_idle.append(self.defer())
+        self._state.waiting_for_idle.append(self.defer())
 
     @handles(m.TypeFailed)
     def _type_failed(self, message: m.TypeFailed) -> None:
@@ -209,7 +233,7 @@ class Scheduler(PollingActor):
             begun = message.report.started_seq - link.results
             self.descriptors.unregister(link.task_fd)
             self._links.remove(link)
-            self._assignments.pop(link, None)
+            self._state.assignments.pop(link, None)
             link.handle.task.close()
         task_id = None
         if running is not None:
@@ -260,8 +284,8 @@ class Scheduler(PollingActor):
 
     @handles(m.IsWorkLeft)
     def _is_work_left(self, message: m.IsWorkLeft) -> None:
-        self._work_told = self._engine.working
-        self._peers.resources.tell(m.WorkBegan() if self._work_told else m.WorkEnded())
+        self._state.work_told = self._engine.working
+        self._peers.resources.tell(m.WorkBegan() if self._state.work_told else m.WorkEnded())
 
     @handles(m.Ping)
     def _ping(self, message: m.Ping) -> bool:
@@ -385,17 +409,17 @@ class Scheduler(PollingActor):
         if kind.job is not None:
             link.jobs[task.number] = kind.job
             self._peers.hub.tell(m.JobChanged(agent, kind.job, joined=True))
-        if not self._work_told:
-            self._work_told = True
+        if not self._state.work_told:
+            self._state.work_told = True
             self._peers.resources.tell(m.WorkBegan())
-        waiting = self._assignments.get(link)
+        waiting = self._state.assignments.get(link)
         if waiting is None:
-            self._assignments[link] = [item]
+            self._state.assignments[link] = [item]
         else:
             waiting.append(item)
 
     def _send_assignments(self) -> None:
-        assignments, self._assignments = self._assignments, {}
+        assignments, self._state.assignments = self._state.assignments, {}
         for link, items in assignments.items():
             self._send(link, link.handle.task, Assignment(items))
 
