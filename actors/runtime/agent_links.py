@@ -37,6 +37,20 @@ class AgentLink:
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
 
+    def close_task(self) -> None:
+        """Close the task channel of an agent that has ended."""
+        self._close(self.handle.task)
+
+    def close_control(self) -> None:
+        """Close the control channel of an agent that has ended."""
+        self._close(self.handle.control)
+
+    def _close(self, channel: Channel) -> None:
+        channel.close()
+        # Scheduler and hub close one each, in either order; whoever is second lets go of the rest.
+        if self.handle.task.closed and self.handle.control.closed:
+            self.handle.close()
+
     def watch_task(self, poller: Poller, on_readable: OnReady) -> None:
         """Have the task channel polled."""
         self._watch(self.handle.task, self.task_fd, poller, on_readable)

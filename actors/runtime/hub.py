@@ -189,7 +189,7 @@ class Hub(PollingActor):
             self.descriptors.unregister(link.control_fd)
             self._links.remove(link)
             self._silence.forget(link)
-            link.handle.control.close()
+            link.close_control()
         departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
         error = agent_died(message.report, message.agent_type)
         for ask in self._asks.target_gone(agent, incarnation):

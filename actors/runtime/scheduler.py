@@ -234,7 +234,7 @@ class Scheduler(PollingActor):
             self.descriptors.unregister(link.task_fd)
             self._links.remove(link)
             self._state.assignments.pop(link, None)
-            link.handle.task.close()
+            link.close_task()
         task_id = None
         if running is not None:
             task = self._engine.task(running[0])
