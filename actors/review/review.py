@@ -38,7 +38,7 @@ _EVENTS_WAIT = 1.0
 _END_TIMEOUT = 5.0
 # An interrupted review must be over within two seconds, page and all. What is not read in this time is left out; to
 # reduce and lay out what was read takes about as long once more.
-_PARTIAL_READ = 0.4
+_PARTIAL_READ = 0.25
 _PARTIAL_AGENTS = 0.2
 _PARTIAL_JOIN = 1.0
 
@@ -279,7 +279,8 @@ class Review:
 
     def _partial(self, system: ActorSystem) -> Outcome:
         """The outcome of what is done. The agents are ended meanwhile."""
-        # The process is about to end, and the collector takes a third of the time that is left.
+        # The collector would take a third of the time that is left.
+        collecting = gc.isenabled()
         gc.disable()
         good = [future for future in self._futures if future.done() and not future.cancelled()]
         run = self._recorder.timeline(self._started)
@@ -296,6 +297,8 @@ class Review:
             return self._outcome(code, run, page, notes, interrupted=True)
         finally:
             ending.join(_PARTIAL_JOIN)
+            if collecting:
+                gc.enable()
 
     def _notes(self, covered: int, *, interrupted: bool = False) -> tuple[str, ...]:
         notes = list(self._found.notes)
