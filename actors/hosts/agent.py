@@ -93,6 +93,7 @@ class Agent:
         self.lane: TaskLane | AsyncLane | None = None
         self._workspace: Any = None
         self._failure: BaseException | None = None
+        self._started = False
 
     def run(self) -> int:
         """From the start to the end. Returns the exit code."""
@@ -124,15 +125,17 @@ class Agent:
         parts.control.send(self._registration(), recipient=HUB, sender=spec.agent)
         outcome, value = parts.interrupter.call(Attempt.of_agent("the start"), self._start_worker, (), {})
         if outcome is Outcome.VALUE and parts.ending.failure is None:
+            self._started = True
             parts.slots.move_all(AgentState.IDLE)
             parts.control.send(parts.heartbeat(), recipient=HUB, sender=spec.agent)
             return True
+        asked = parts.ending.reason is not None
         parts.slots.move_all(AgentState.ERROR)
-        if parts.ending.reason is None:
-            self._failure = value
-            parts.ending.reason = f"it could not be started: {type(value).__name__}: {value}"
         if self.lane is not None:
             self.lane.ask_worker(value)
+        if not asked:
+            self._failure = value
+            parts.ending.reason = f"it could not be started: {type(value).__name__}: {value}"
         return False
 
     def _registration(self) -> Registration:
@@ -169,8 +172,8 @@ class Agent:
         if isinstance(self.lane, AsyncLane):
             self.inbound.spawn = self.lane.spawn
         context.lane = self.subtasks.lane = self.lane
-        worker.__init__(*args, **kwargs)
         parts.worker = worker
+        worker.__init__(*args, **kwargs)
         self.inbound.ready(worker)
         started = worker.on_start()
         if inspect.iscoroutine(started):
@@ -214,7 +217,7 @@ class Agent:
 
     def _stop_worker(self) -> None:
         parts = self.parts
-        if parts.worker is None:
+        if not self._started:
             return
         outcome, value = parts.interrupter.call(Attempt.of_agent("on_stop"), self._call_on_stop, (), {})
         if outcome is not Outcome.VALUE:

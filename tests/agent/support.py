@@ -6,7 +6,7 @@ import itertools
 import select
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Subject:
         self.reports: list[ExitReport] = []
         self.task_inbox: deque[Envelope] = deque()
         self.control_inbox: deque[Envelope] = deque()
+        self.results: list[TaskResult] = []
         self._numbers = itertools.count(1)
         self._correlations = itertools.count(1000)
         self.handle: AgentHandle = host.launch(self.spec, self.reports.append)
@@ -163,7 +164,9 @@ class Subject:
     def item(self, call: str, *args: Any, function: Any = None, **options: Any) -> AssignedTask:
         """A task to assign. Keyword arguments other than the task's fields go to the call."""
         number = options.pop("number", None) or next(self._numbers)
-        own = {name: options.pop(name) for name in ("attempt", "timeout", "idempotent", "job", "nested") if name in options}
+        own = {
+            name: options.pop(name) for name in ("attempt", "timeout", "idempotent", "job", "nested") if name in options
+        }
         items = options.pop("items", None)
         results = options.pop("results", None)
         payload = options.pop("payload", None)
@@ -192,15 +195,21 @@ class Subject:
         return item.number
 
     def result(self, number: int | None = None) -> TaskResult:
-        """The next result, or that of a task."""
-        for fields in self.results():
-            if number is None or fields[0] == number:
-                return TaskResult(*fields)
-        raise AssertionError("unreachable")
+        """The next result, or that of a task; others are kept."""
 
-    def results(self) -> Iterator[tuple[Any, ...]]:
-        while True:
-            yield from self.next(Result).message.results
+        def look() -> TaskResult | None:
+            for inbox in (self.task_inbox, self.control_inbox):
+                for envelope in [one for one in inbox if type(one.message) is Result]:
+                    inbox.remove(envelope)
+                    self.results.extend(TaskResult(*fields) for fields in envelope.message.results)
+            for result in self.results:
+                if number is None or result.number == number:
+                    self.results.remove(result)
+                    return result
+            return None
+
+        found: TaskResult = self.pump_until(look, "a result" if number is None else f"the result of task {number}")
+        return found
 
     def call(self, call: str, *args: Any, **options: Any) -> Any:
         """Run one task and give its value, or raise its error."""

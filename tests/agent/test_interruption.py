@@ -11,7 +11,7 @@ import pytest
 from actors.errors import AskTimeout
 from actors.hosts.interrupts import TaskInterrupted
 from actors.hosts.serialize import unpack_value
-from actors.protocol.messages import Cancellation, CancellationCause, Outcome, Recall, Result, StatusRequest
+from actors.protocol.messages import Cancellation, CancellationCause, Outcome, Recall, StatusRequest
 from actors.protocol.messages import Heartbeat
 from actors.protocol.states import AgentState
 from tests.agent.gates import Gate
@@ -190,11 +190,10 @@ def test_interruptions_at_any_moment_leave_the_agent_in_order(agent: Agent) -> N
     for item in items:
         subject.handle.control.send(Cancellation(item.number, 1, int(CANCELLED), ""))
     outcomes: dict[int, int] = {}
-    for fields in subject.results():
-        assert fields[0] not in outcomes
-        outcomes[fields[0]] = fields[2]
-        if len(outcomes) == len(items):
-            break
+    for _ in items:
+        result = subject.result()
+        assert result.number not in outcomes
+        outcomes[result.number] = result.outcome
     assert set(outcomes.values()) <= {Outcome.VALUE, Outcome.INTERRUPTED}
     assert subject.call("echo", "after") == "after"
 
@@ -233,9 +232,9 @@ def test_a_recalled_task_is_not_run_and_a_finished_one_is_not_given_back(agent: 
     arrived.reached()
     run: set[int] = set()
     while len(run) + len(given_back) < len(items):
-        for fields in subject.next(Result).message.results:
-            assert fields[0] not in run
-            run.add(fields[0])
+        number = subject.result().number
+        assert number not in run
+        run.add(number)
     assert not run & given_back
     assert run | given_back == {item.number for item in items}
     arrived.open()

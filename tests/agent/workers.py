@@ -325,7 +325,9 @@ class Busybody(Worker):
 
     @task
     def command_then_wait(self, pid_file: str, arrived: Gate) -> None:
-        self.run(["sh", "-c", f"echo $$ > {pid_file}.part && mv {pid_file}.part {pid_file} && read x < {arrived.path}/open"])
+        self.run(
+            ["sh", "-c", f"echo $$ > {pid_file}.part && mv {pid_file}.part {pid_file} && read x < {arrived.path}/open"]
+        )
 
     @task
     def write_atomically(self, path: str, text: str, *, fail: bool = False) -> None:
