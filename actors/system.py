@@ -29,7 +29,7 @@ from actors.runtime.assembly import Assembly
 from actors.runtime.event_stream import EventStream
 from actors.runtime.submitter import Submitter
 from actors.runtime.subscription import Subscription
-from actors.runtime.worker_type import WorkerLike, is_class_of
+from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
 from actors.workers import BUILT_IN
 
 __all__ = ["ActorSystem"]
@@ -40,7 +40,7 @@ HostName = Literal["process", "thread"]
 
 
 def _process_host(system_id: str, workspaces: Path) -> Host:
-    return ProcessHost(system_id=system_id, root=str(workspaces))
+    return ProcessHost(system_id=system_id, root=str(workspaces), preload=_PRELOAD)
 
 
 def _thread_host(system_id: str, workspaces: Path) -> Host:
@@ -48,6 +48,8 @@ def _thread_host(system_id: str, workspaces: Path) -> Host:
     return ThreadHost()
 
 
+# What a user's module imports when it says `from actors import …`: once for all agents, and not once in each.
+_PRELOAD = (__name__,)
 _HOSTS: dict[str, Callable[[str, Path], Host]] = {"process": _process_host, "thread": _thread_host}
 _EXIT_TIMEOUT = 5.0
 
@@ -105,8 +107,11 @@ class ActorSystem(Submitter, Administration):
         if isinstance(host, str) and host not in _HOSTS:
             allowed = ", ".join(f'"{name}"' for name in _HOSTS)
             raise ConfigError(f"host takes {allowed} or a Host, not {host!r}", key="host", value=host, allowed=allowed)
+        if not isinstance(host, str) and not callable(getattr(host, "launch", None)):
+            raise ConfigError(f"host takes a name or a Host, not {host!r}", key="host", value=host, allowed="a Host")
         self._host = host
         self._workers = _counted(workers)
+        _check_workers(self._workers, self._config)
         self._life = _Life()
         self._pid = os.getpid()
 
@@ -263,10 +268,13 @@ class ActorSystem(Submitter, Administration):
         """
         if not callable(handler):
             raise ConfigError(f"handler takes a function, not {handler!r}", key="handler", value=handler)
+        found = _kinds(kinds)
+        if not found:
+            raise ConfigError("kinds takes one event type or more; Event itself means all", key="kinds", value=kinds)
         assembly = self._running()
         hub = assembly.peers.hub
         subscription = assembly.dispatcher.subscribe(
-            _kinds(kinds), handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
+            found, handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
         )
         hub.ask(m.AddListener(subscription))
         return subscription
@@ -345,13 +353,32 @@ def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
         return []
     if isinstance(workers, Mapping):
         return [(worker, *wanted(worker, n)) for worker, n in workers.items()]
-    if isinstance(workers, type) or not isinstance(workers, Iterable):
+    if isinstance(workers, type | str) or not isinstance(workers, Iterable):
         raise ConfigError(
             f"workers takes a mapping from worker class to a number, or a list of worker classes, not {workers!r}",
             key="workers",
             value=workers,
         )
     return [(worker, 0, None) for worker in workers]
+
+
+def _check_workers(workers: list[tuple[Any, int, int | None]], config: SystemConfig) -> None:
+    """Find out what is wrong with the workers before anything is started for them.
+
+    Raises:
+        ConfigError: one is no worker, two have one agent type, or they ask for more agents than there may be.
+    """
+    types = WorkerTypes(config, {}, lambda _: None)
+    for worker, least, most in workers:
+        types.add(worker, least, most)
+    asked = sum(least for _, least, _ in workers)
+    if config.max_agents is not None and asked > config.max_agents:
+        raise ConfigError(
+            f"the workers ask for {asked} agents at least, but max_agents is {config.max_agents}",
+            key="max_agents",
+            value=config.max_agents,
+            allowed=f"{asked} or more",
+        )
 
 
 _SYSTEMS: weakref.WeakSet[ActorSystem] = weakref.WeakSet()
