@@ -34,7 +34,15 @@ __all__ = ["LIMIT_NAMES", "AgentConfig", "LimitName", "Limits", "SystemConfig"]
 
 _PREFIX = "ACTORS_"
 # What stands in the environment of agents and of their child processes, about them and not for them.
-_NOT_SETTINGS = frozenset({"ACTORS_AGENT_ID", "ACTORS_AGENT_TYPE", "ACTORS_AGENT_WORKSPACE"})
+_NOT_SETTINGS = frozenset(
+    {
+        "ACTORS_SYSTEM_ID",
+        "ACTORS_LAUNCHER_ID",
+        "ACTORS_AGENT_ID",
+        "ACTORS_AGENT_TYPE",
+        "ACTORS_AGENT_WORKSPACE",
+    }
+)
 
 LimitName: TypeAlias = Literal["memory", "open_files", "processes", "cpu"]
 """What an agent can be limited in."""

@@ -274,6 +274,7 @@ def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
 def test_what_stands_in_an_agents_environment_is_no_setting() -> None:
     """A3: a system inside an agent is not confused by the agent's own variables."""
     environ = {"ACTORS_AGENT_ID": "a-1", "ACTORS_AGENT_TYPE": "a", "ACTORS_AGENT_WORKSPACE": "/x"}
+    environ |= {"ACTORS_SYSTEM_ID": "s", "ACTORS_LAUNCHER_ID": "l"}
     assert SystemConfig.load(environ=environ) == SystemConfig()
 
 

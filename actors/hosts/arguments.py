@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.future import TaskFuture
@@ -12,7 +12,10 @@ __all__ = ["with_results"]
 
 
 def with_results(
-    args: tuple[Any, ...], kwargs: Mapping[str, Any], after: dict[int, None]
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    after: dict[int, None],
+    number_of: Callable[[TaskFuture[Any]], int],
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     """The arguments with `ResultOf` in the place of each future, at the top level and one list, tuple or dict deep.
 
@@ -20,21 +23,23 @@ def with_results(
         args: positional arguments.
         kwargs: arguments by name.
         after: takes the numbers of the tasks that must complete first.
+        number_of: the number of a future's task; raises for a future that does not belong here.
     """
-    args = tuple([_replaced(value, after, 1) for value in args])
+    args = tuple([_replaced(value, after, number_of, 1) for value in args])
     if kwargs:
-        kwargs = {name: _replaced(value, after, 1) for name, value in kwargs.items()}
+        kwargs = {name: _replaced(value, after, number_of, 1) for name, value in kwargs.items()}
     return args, kwargs
 
 
-def _replaced(value: Any, after: dict[int, None], depth: int) -> Any:
+def _replaced(value: Any, after: dict[int, None], number_of: Callable[[TaskFuture[Any]], int], depth: int) -> Any:
     kind = type(value)
     if isinstance(value, TaskFuture):
-        after[value.number] = None
-        return ResultOf(value.number)
+        number = number_of(value)
+        after[number] = None
+        return ResultOf(number)
     # A container without a future goes as it is: also a large one costs one look through it.
     if depth and kind in (list, tuple) and any(isinstance(one, TaskFuture) for one in value):
-        return kind(_replaced(one, after, 0) for one in value)
+        return kind(_replaced(one, after, number_of, 0) for one in value)
     if depth and kind is dict and any(isinstance(one, TaskFuture) for one in value.values()):
-        return {name: _replaced(one, after, 0) for name, one in value.items()}
+        return {name: _replaced(one, after, number_of, 0) for name, one in value.items()}
     return value

@@ -195,13 +195,17 @@ def map_calls(
 
     Raises:
         ValueError: no iterable.
-        ConfigError: `chunksize` is below 1.
+        ConfigError: `chunksize` is below 1, or `timeout` below 0.
     """
     if not iterables:
         raise ValueError("map takes at least one iterable of arguments")
     if chunksize is not None and (type(chunksize) is not int or chunksize < 1):
         raise ConfigError(
             f"chunksize is a whole number of 1 or more, or None, not {chunksize!r}", key="chunksize", value=chunksize
+        )
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
+        raise ConfigError(
+            f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}", key="timeout", value=timeout
         )
     deadline = None if timeout is None else time.monotonic() + timeout
     items = zip(*iterables, strict=False)

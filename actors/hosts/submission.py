@@ -10,6 +10,7 @@ from actors.future import TaskFuture
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
 from actors.hosts.serialize import Call, dumps, pack_call
+from actors.hosts.subtasks import SubTaskFuture
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 
 __all__ = ["describe"]
@@ -46,7 +47,7 @@ def describe(
     for one in [args] if items is None else items:
         check(one, kwargs)
     after: dict[int, None] = dict.fromkeys(_number(one) for one in options.after)
-    args, named = with_results(args, kwargs, after)
+    args, named = with_results(args, kwargs, after, _number)
     name = method.task_type if method is not None else "general"
     task: dict[str, Any] = {
         "name": name,
@@ -88,10 +89,10 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, TaskFuture):
+    if isinstance(value, SubTaskFuture):
         return value.number
     raise ConfigError(
-        f"inside a task, after takes futures of its own sub-tasks, not {value!r}",
+        f"inside a task, after and arguments take futures of its own sub-tasks, not {value!r}",
         key="after",
         value=value,
         allowed="TaskFuture",

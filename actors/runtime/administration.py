@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from actors.config import AgentConfig, Limits
 from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
-from actors.future import TaskFuture
 from actors.runtime import messages as m
 from actors.runtime.agent_ref import AgentRef
 from actors.runtime.status import SystemStatus
@@ -16,6 +15,7 @@ from actors.runtime.status import SystemStatus
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
     from actors.core.explain import Explanation, QueueInfo
+    from actors.future import TaskFuture
     from actors.runtime.assembly import Assembly
     from actors.runtime.worker_type import WorkerLike
 
@@ -149,7 +149,13 @@ class Administration(abc.ABC):
         return self._running().peers.scheduler.ask_later(m.WhenIdle()).wait(timeout)
 
     def queue(self, limit: int = 1000) -> QueueInfo:
-        """What waits, what runs and what has ended, with at most `limit` tasks of each named."""
+        """What waits, what runs and what has ended, with at most `limit` tasks of each named.
+
+        Raises:
+            ConfigError: `limit` is no whole number of 0 or more.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise ConfigError(f"limit takes a whole number of 0 or more, not {limit!r}", key="limit", value=limit)
         info: QueueInfo = self._running().inspect(lambda engine, _now, _utc: engine.queue(limit))
         return info
 
@@ -160,7 +166,7 @@ class Administration(abc.ABC):
             ConfigError: it is no task of this system.
         """
         assembly = self._running()
-        number = task.number if isinstance(task, TaskFuture) else assembly.submission.number_of(task)
+        number = assembly.submission.number_of(task)
         info: TaskInfo | None = assembly.info(number)
         return info
 
@@ -171,7 +177,7 @@ class Administration(abc.ABC):
             ConfigError: it is no task of this system.
         """
         assembly = self._running()
-        number = task.number if isinstance(task, TaskFuture) else assembly.submission.number_of(task)
+        number = assembly.submission.number_of(task)
         found: Explanation = assembly.inspect(lambda engine, now, _utc: engine.explain(number, now))
         return found
 

@@ -43,20 +43,39 @@ class Submission:
         self._numbers = count(1)
         # Ids of two systems never meet, and none comes from the clock.
         self._token = secrets.token_hex(4)
+        self._prefix = self._token + "-"
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
 
     def next_id(self) -> tuple[int, str]:
         """A new number and the id that goes with it."""
         number = next(self._numbers)
-        return number, f"{self._token}-{number}"
+        return number, f"{self._prefix}{number}"
 
-    def number_of(self, task_id: str) -> int:
-        """The number of a task of this system.
+    def number_of(self, task: TaskFuture[Any] | str) -> int:
+        """The number of a task of this system, from its future or its id.
 
         Raises:
-            ConfigError: it is no id of this system.
+            ConfigError: it is neither, or of another system.
         """
+        if isinstance(task, TaskFuture):
+            # The number alone would mean some other task here.
+            if not task.task_id.startswith(self._prefix):
+                raise ConfigError(
+                    f"the future of {task.task_id} is of another system, and its task is unknown in this one; wait for "
+                    "its result() and pass that",
+                    key="future",
+                    value=task,
+                )
+            return task.number
+        if not isinstance(task, str):
+            raise ConfigError(
+                f"a task is named by its future or its id, not {task!r}",
+                key="task",
+                value=task,
+                allowed="TaskFuture or task id",
+            )
+        task_id = task
         token, _, number = task_id.rpartition("-")
         if token != self._token or not number.isdigit():
             raise ConfigError(
@@ -95,7 +114,7 @@ class Submission:
         for given in [args] if items is None else items:
             check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
-        args, named = with_results(args, kwargs, after)
+        args, named = with_results(args, kwargs, after, self.number_of)
         payload = pack_call(Call(None if method is not None else call, args, named, items), f"the call of {kind.name}")
         number, task_id = self.next_id()
         return Task(
@@ -271,9 +290,7 @@ class Submission:
     def _numbers_of(self, after: tuple[Any, ...]) -> list[int]:
         numbers = []
         for each in after:
-            if isinstance(each, TaskFuture):
-                numbers.append(each.number)
-            elif isinstance(each, str):
+            if isinstance(each, TaskFuture | str):
                 numbers.append(self.number_of(each))
             else:
                 raise ConfigError(
