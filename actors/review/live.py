@@ -19,6 +19,7 @@ _FRAME = 0.1
 _LINE_EVERY = 5.0
 _MOST_AGENTS = 12
 _BAR = 24
+_NARROW = 84
 _PHASES: dict[Phase, str] = {
     "starting": "starting agents",
     "analysing": "analysing",
@@ -120,17 +121,21 @@ class LiveView:
 
         head = Text.assemble(("Reviewing ", "bold"), (self._title, "bold cyan"), f"  {_PHASES[progress.phase]}")
         head.truncate(self._console.width, overflow="ellipsis")
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            ProgressBar(total=1.0, completed=progress.fraction, width=min(_BAR, self._console.width // 3)),
-            Text(_figures(progress), no_wrap=True, overflow="ellipsis"),
-        )
+        figures = Text(_figures(progress), no_wrap=True, overflow="ellipsis")
+        narrow = self._console.width < _NARROW
+        line = ProgressBar(total=1.0, completed=progress.fraction, width=None if narrow else _BAR)
+        bar = Table.grid(padding=(0, 1), expand=narrow)
+        if narrow:
+            bar.add_row(line)
+            bar.add_row(figures)
+        else:
+            bar.add_row(line, figures)
         agents = Table.grid(padding=(0, 1), expand=True)
         agents.add_column(no_wrap=True)
         agents.add_column(no_wrap=True, width=13)
         agents.add_column(justify="right", no_wrap=True)
         agents.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        room = max(1, min(_MOST_AGENTS, self._console.height - 4))
+        room = max(1, min(_MOST_AGENTS, self._console.height - 5))
         for view in progress.agents[:room]:
             label = printable(view.label)
             part = f"{100 * view.fraction:.0f} % of " if view.fraction and label else ""
