@@ -51,7 +51,7 @@ def test_files_that_are_named_are_reported_even_if_they_are_missing(tree: Path) 
 
 def test_a_file_that_trips_the_analysis_costs_itself_alone(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A1: the task goes on with the next."""
-    import actors.analysis.measure as measure
+    from actors.analysis import measure
 
     real = measure.analyse_file
 

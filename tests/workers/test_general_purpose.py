@@ -86,7 +86,7 @@ def test_wrong_arguments_are_told_apart_from_an_error_of_the_callable() -> None:
     """A1: the first names the signature, the second is left as it is."""
     with pytest.raises(TypeError, match=r"does not take these arguments: .*; its signature is"):
         GeneralPurpose().general(f"{__name__}:fail", [1])
-    with pytest.raises(TypeError, match="^from the inside$"):
+    with pytest.raises(TypeError, match=r"^from the inside$"):
         GeneralPurpose().general(f"{__name__}:fail")
 
 
