@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Thumbnailer(Worker):
-    capabilities = {"imaging"}
+    capabilities = {"imaging"}  # noqa: RUF012 - as users write it
     limits = Limits(memory="512M")
 
     def __init__(self, quality: int = 80) -> None:
@@ -125,7 +125,7 @@ def test_the_options_of_a_task_are_checked_and_kept() -> None:
     assert (options.timeout, options.retries, options.priority) == (60.0, 2, Priority.HIGH)
     assert options.retry_on == ("builtins.OSError", "some.Error")
     assert options.requires == {"gpu"}
-    assert task(timeout=math.inf)(lambda self: None).options.timeout == math.inf
+    assert task(timeout=math.inf)(lambda _: None).options.timeout == math.inf
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_arguments_are_judged_before_they_are_sent() -> None:
             check(args, kwargs)
 
 
-SHAPES = [
-    lambda self: 0,
-    lambda self, a: 0,
-    lambda self, a, b=1: 0,
-    lambda self, a, /, b: 0,
-    lambda self, *args: 0,
-    lambda self, a, *, c: 0,
-    lambda self, *, c=1, **rest: 0,
+SHAPES: list[Any] = [
+    lambda _: 0,
+    lambda _, a: (a, 0),
+    lambda _, a, b=1: (a, b),
+    lambda _, a, /, b: (a, b),
+    lambda _, *args: args,
+    lambda _, a, *, c: (a, c),
+    lambda _, *, c=1, **rest: (c, rest),
 ]
 
 
@@ -270,7 +270,7 @@ def test_handlers_are_those_of_actors() -> None:
 def test_backoff_is_taken_as_it_is() -> None:
     """D4."""
     backoff = Backoff(first=1.0)
-    assert task(backoff=backoff)(lambda self: None).options.backoff is backoff
+    assert task(backoff=backoff)(lambda _: None).options.backoff is backoff
 
 
 TYPED = """

@@ -201,6 +201,7 @@ class Agent:
                 slot.machine.move(AgentState.TERMINATING)
         # The control lane refuses from now on what comes on the task plane.
         parts.control_bell.ring()
+        self._give_back()
         self._stop_worker()
         gone = SystemClosed(f"{parts.spec.agent} ends: {ending.reason}")
         self.inbound.end(_JOIN)
@@ -208,9 +209,10 @@ class Agent:
         parts.requests.end(gone)
         if isinstance(self.lane, AsyncLane):
             self.lane.close()
-        self._say_goodbye()
         self.control_lane.stop()
         self._control_thread.join(_JOIN)
+        self._give_back()
+        self._say_goodbye()
         remove_workspace(self._workspace)
         parts.close()
         return 0 if self._failure is None else 1
@@ -229,6 +231,13 @@ class Agent:
         stopped = self.parts.worker.on_stop()
         if inspect.iscoroutine(stopped):
             self.parts.interrupter.complete(stopped)
+
+    def _give_back(self) -> None:
+        """Refuse what has come and will not be run."""
+        try:
+            self.parts.give_back(f"{self.parts.spec.agent} does not take Assignment: it is terminating")
+        except ActorsError as error:
+            _log.info("%s: nobody hears that work is given back: %s", self.parts.spec.agent, error)
 
     def _say_goodbye(self) -> None:
         """Send all that waits, and word of the end, as far as anybody listens."""

@@ -84,7 +84,13 @@ class Assignments:
 
     def claim(self) -> Attempt | None:
         """The next task to run; from now on it is running. None if none has been read."""
-        return self._claim(self._order) or (self._claim(self._nested) if self._nested else None)
+        # As `_claim`, in place: it is taken once for each task.
+        line, unclaimed = self._order, self._unclaimed
+        while line:
+            attempt = line.popleft()
+            if unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
+                return attempt
+        return self._claim(self._nested) if self._nested else None
 
     def claim_nested(self) -> Attempt | None:
         """The next task to run inside the one that waits for it."""

@@ -70,6 +70,8 @@ class ControlLane:
         self._interruptions = Interruptions(parts.interrupter)
         self._next_beat = parts.monotonic() + parts.spec.heartbeat
         self._stopped = False
+        # Whether it looks for work that comes although none is taken any more.
+        self._closed = False
         # Whether the program is gone.
         self._alone = False
         # Whether the last turn knew that it is to tick.
@@ -94,7 +96,7 @@ class ControlLane:
         parts = self.parts
         if self._stopped or parts.requests.nearest < until or (parts.ticking and not self._ticked):
             return True
-        return parts.assignments.has_late or (parts.ending.asked and not parts.assignments.closed)
+        return parts.assignments.has_late or (parts.ending.asked and not self._closed)
 
     def stop(self) -> None:
         """Let `run` return. From any thread."""
@@ -153,10 +155,8 @@ class ControlLane:
         self._ticked = parts.ticking
         if parts.ticking:
             due.append(self._tick(now))
-        if ending.asked and not parts.assignments.closed:
-            # Ended by itself, as by recycling: nobody else has closed the books.
+        if ending.asked and not self._closed:
             self._close()
-            parts.refuse(parts.assignments.withdraw_all(), f"the agent ends: {ending.reason}")
         if parts.assignments.closed:
             self._refuse_late()
         return min(due)
@@ -314,7 +314,7 @@ class ControlLane:
         ending.interrupt_at = at if ending.interrupt_at is None else min(at, ending.interrupt_at)
         try:
             self._close()
-            parts.refuse(parts.assignments.withdraw_all(), f"the agent ends: {ending.reason}")
+            parts.give_back(f"the agent ends: {ending.reason}")
         except ChannelClosed:
             pass
         parts.task_bell.ring()
@@ -323,6 +323,7 @@ class ControlLane:
     def _close(self) -> None:
         """From now on the agent takes no work; what comes nevertheless is refused here at once."""
         parts = self.parts
+        self._closed = True
         parts.assignments.close()
         parts.control_bell.watch(parts.assignments.channel.fileno())
 

@@ -71,6 +71,7 @@ class Interrupter(Protocol):
 
     shielded: contextlib.AbstractContextManager[None]
     complete: Callable[[Coroutine[Any, Any, Any]], Any]
+    wake: Callable[[], object]
     thread: int
 
     def call(
@@ -87,6 +88,10 @@ class Interrupter(Protocol):
     @property
     def current(self) -> Attempt | None:
         """The innermost attempt whose body runs."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an interruption is pending for the innermost body."""
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> tuple[Outcome, BaseException]:
@@ -121,6 +126,10 @@ def _complete(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
 
 
+def _nothing() -> None:
+    """Wake nobody."""
+
+
 class _Shield:
     """Holds interruptions off while the library works for a body. Counts for the body's own thread alone."""
 
@@ -148,6 +157,8 @@ class FlagInterrupter:
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.shields = 0
+        # What wakes the thread of the bodies where it waits in the library.
+        self.wake: Callable[[], object] = _nothing
         self.shielded: contextlib.AbstractContextManager[None] = _Shield(self)
         self._stack: list[Attempt] = []
         # What makes a value of a coroutine that a body returns.
@@ -183,8 +194,14 @@ class FlagInterrupter:
     def interrupt(self, attempt: Attempt) -> None:
         """Let the body notice when it next waits or asks; a coroutine is cancelled."""
         attempt.pending = True
+        self.wake()
         if attempt.cancel is not None:
             attempt.cancel()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether an interruption is pending for the innermost body."""
+        return bool(self._stack) and self._stack[-1].pending
 
     def check(self) -> None:
         """Raise the interruption that is pending for the innermost body, unless it is shielded."""

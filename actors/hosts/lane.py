@@ -193,9 +193,10 @@ class LaneBase:
         parts.done += 1
         if not attempt.idempotent or ended - outbox.oldest >= FLUSH_AFTER or outbox.size >= FLUSH_BEYOND:
             self.flush()
-        reason = self.recycling.reason(parts.done, ended)
-        if reason is not None and parts.ending.reason is None:
-            parts.ending.reason = reason
+        if self.recycling.wanted:
+            reason = self.recycling.reason(parts.done, ended)
+            if reason is not None and parts.ending.reason is None:
+                parts.ending.reason = reason
 
     def drop(self, attempt: Attempt, error: BaseException, outcome: Outcome = Outcome.INTERRUPTED) -> None:
         """Tell the outcome of an attempt whose body never ran."""

@@ -83,6 +83,8 @@ class AgentParts:
         self.clock = clock
         self.monotonic = clock.monotonic
         self.interrupter = interrupter
+        # A body that waits in the library is awake then, and finds its interruption.
+        interrupter.wake = self.wake_task_lane
         self.outbox = Outbox(task, clock.monotonic)
         self.slots = Slots(spec.agent, spec.concurrency, clock.monotonic, status, self._moved)
         self.interest = Interest(spec.interest)
@@ -153,6 +155,12 @@ class AgentParts:
         if refusals:
             self.outbox.flush()
             self.outbox.channel.send_many(refusals)
+
+    def give_back(self, reason: str) -> None:
+        """Take no more work, and give back all that has not started."""
+        self.assignments.close()
+        self.refuse(self.assignments.withdraw_all(), reason)
+        self.refuse(self.assignments.refused(), reason)
 
     def publish(self, event: Event) -> bool:
         """Send an event to whoever wants it. Returns whether anybody does.
@@ -233,6 +241,10 @@ class AgentParts:
     def leave(self, errand: Callable[[], object]) -> None:
         """Have the task lane do something when it can."""
         self.errands.append(errand)
+        self.task_bell.ring()
+
+    def wake_task_lane(self) -> None:
+        """Have the task lane look again at what it waits for."""
         self.task_bell.ring()
 
     def tick(self) -> None:

@@ -14,7 +14,7 @@ _LOOK_EVERY = 1.0
 
 
 class Recycling:
-    """Decides by tasks done, age, and growth of memory since the first task.
+    """Decides by tasks done, age, and growth of memory since the first task; `wanted` is whether it ever will.
 
     Args:
         rules: `recycle_after_tasks`, `recycle_after_age` in seconds, `recycle_after_growth` in bytes; each may be absent
@@ -32,6 +32,7 @@ class Recycling:
         self._vitals = vitals
         self._base: int | None = None
         self._next_look = now if self._growth is not None else math.inf
+        self.wanted = min(self._tasks, self._dies, self._next_look) < math.inf
 
     def reason(self, done: int, now: float) -> str | None:
         """Why the agent is to end now, having done so many tasks; None if it is not. Cheap: called after each task."""

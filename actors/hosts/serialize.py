@@ -46,11 +46,14 @@ _NONE = pickle.dumps(None, _PROTOCOL)
 # A buffer that is smaller than this is cheaper to copy into the pickle than to carry beside it.
 _LARGE = 64 * 1024
 _WITH_BUFFERS = 1
+_PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
 _BUFFER = struct.Struct("<QB")
 _ALIGNMENT = 64
 # How much of an exception's text and traceback travels.
 _TEXT_LIMIT = 64 * 1024
+# An exception that holds more than this does not fit beside others into a frame, and arrives as a RemoteError.
+_PICKLED_LIMIT = 8 << 20
 
 
 class ResultOf(NamedTuple):
@@ -205,9 +208,13 @@ def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None 
 def _unpickled(data: bytes | memoryview, what: str, buffers: list[Any] | None) -> Any:
     try:
         return pickle.loads(data, buffers=buffers)  # noqa: S301 - program and agents trust each other, unless marked
-    except BaseException as error:
-        reason = _told(error)
-        raise NotSerializable(f"{what} cannot be read here: {reason}", what=what, reason=reason) from error
+    except BaseException as error:  # see the top of the file
+        raise _unreadable(error, what) from error
+
+
+def _unreadable(error: BaseException, what: str) -> NotSerializable:
+    reason = _told(error)
+    return NotSerializable(f"{what} cannot be read here: {reason}", what=what, reason=reason)
 
 
 def _told(error: BaseException) -> str:
@@ -264,6 +271,12 @@ def unpack_call(payload: Payload, results: Mapping[int, Payload] | None = None, 
     Raises:
         NotSerializable: see `loads`; also a result that cannot be read.
     """
+    if not results and type(payload) is bytes and payload[:1] == _PICKLE:
+        # The usual way, without the calls in between: it is taken once for each task.
+        try:
+            return Call(*pickle.loads(payload))  # noqa: S301 - as above
+        except BaseException as error:  # as above
+            raise _unreadable(error, what) from error
     call = Call(*unpack_value(payload, what))
     return fill(call, results) if results else call
 
@@ -360,6 +373,8 @@ def _rebuildable(error: BaseException) -> bytes | None:
     """The pickled exception if it can be rebuilt from that, as what it was; else None."""
     try:
         data = dumps(error)
+        if len(data) > _PICKLED_LIMIT:
+            return None
         copy = pickle.loads(data)  # noqa: S301 - what was just written
         return data if type(copy) is type(error) else None
     except BaseException:  # noqa: BLE001 - as above

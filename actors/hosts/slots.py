@@ -79,7 +79,8 @@ class Slots:
             slot.machine.move(target)
 
     def _alone(self, made: Move[AgentState]) -> None:
-        self._write(made.time, made.source, made.target)
+        time, source, target = made
+        self._write(time, source, target)
         if self.watched:
             self._watcher(made)
 

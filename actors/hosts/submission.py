@@ -6,7 +6,6 @@ from dataclasses import astuple, fields
 from typing import Any
 
 from actors.errors import ConfigError
-from actors.future import TaskFuture
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
 from actors.hosts.serialize import Call, dumps, pack_call

@@ -49,7 +49,7 @@ class TaskLane(LaneBase):
         if parts.errands:
             parts.errands.popleft()()
             return True
-        if parts.ending.asked:
+        if parts.ending.reason is not None and parts.ending.asked:
             return False
         assignments = parts.assignments
         attempt = assignments.claim()
@@ -175,7 +175,7 @@ class TaskLane(LaneBase):
         nested = self.machine.state is AgentState.WAITING
         if (
             parts.errands
-            or (self.over() if answer is None else answer.done())
+            or (self.over() if answer is None else answer.done() or parts.interrupter.wanted)
             or ((idle or nested) and parts.assignments.ready(nested=nested))
         ):
             bell.asleep = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, IntEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from actors.errors import IllegalTransition
 
@@ -109,6 +109,9 @@ class Move(NamedTuple, Generic[S]):
     target: S
 
 
+_new_move: Callable[[Any, tuple[Any, ...]], Any] = tuple.__new__
+
+
 class StateMachine(Generic[S]):
     """Holds a state and lets it change only along a table.
 
@@ -183,7 +186,8 @@ class StateMachine(Generic[S]):
                 history=story,
             )
         self._state = target
-        made = Move(self._clock(), source, target)
+        # Past the constructor of the named tuple, which would cost more than the rest of a move.
+        made: Move[S] = _new_move(Move, (self._clock(), source, target))
         self._history.append(made)
         if self._observer is not None:
             self._observer(made)

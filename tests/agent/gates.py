@@ -52,7 +52,8 @@ class Gate:
                 break
             except OSError as error:
                 # Nobody has opened the other end yet: the agent is on its way from one pipe to the other.
-                assert time.monotonic() < deadline, f"nobody waits at {self.path}: {error}"
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"nobody waits at {self.path}") from error
                 os.sched_yield()
         os.write(descriptor, b"x")
         os.close(descriptor)

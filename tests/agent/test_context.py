@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -312,7 +313,9 @@ def test_a_task_asks_for_more_of_a_limit(subject: Subject) -> None:
     number = subject.start("want_more", "1MiB")
     request = subject.next(AdjustmentRequest)
     assert request.message[:3] == ("busybody-1", "memory", float(1 << 20))
-    subject.handle.control.send(AdjustmentAnswer("memory", True, 2.0**30, ""), correlation=request.correlation)
+    subject.handle.control.send(
+        AdjustmentAnswer(limit="memory", granted=True, allowed=2.0**30, reason=""), correlation=request.correlation
+    )
     assert value_of(subject.result(number)) == ("memory", True, 2.0**30, "")
 
 
@@ -381,8 +384,6 @@ def test_a_command_ends_with_its_task(subject: Subject, gate: Gates, tmp_path: P
     subject.answer(subject.request(Cancellation(number, 1, 0, "")))
     assert subject.result(number).outcome == Outcome.INTERRUPTED
     with pytest.raises(ProcessLookupError):
-        import os
-
         os.kill(pid, 0)
 
 

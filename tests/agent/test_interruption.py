@@ -11,8 +11,7 @@ import pytest
 from actors.errors import AskTimeout
 from actors.hosts.interrupts import TaskInterrupted
 from actors.hosts.serialize import unpack_value
-from actors.protocol.messages import Cancellation, CancellationCause, Outcome, Recall, StatusRequest
-from actors.protocol.messages import Heartbeat
+from actors.protocol.messages import Cancellation, CancellationCause, Heartbeat, Outcome, Recall, StatusRequest
 from actors.protocol.states import AgentState
 from tests.agent.gates import Gate
 from tests.agent.support import Subject, error_in

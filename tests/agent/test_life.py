@@ -207,7 +207,7 @@ def test_drain_lets_what_is_assigned_run_and_takes_nothing_more(agent: Agent, ga
     running, waiting = subject.item("wait_at", arrived), subject.item("echo", 1)
     subject.assign(running, waiting)
     arrived.reached()
-    assert subject.answer(subject.request(Drain("maintenance", True))).data == 1
+    assert subject.answer(subject.request(Drain("maintenance", end=True))).data == 1
     late = subject.item("echo", 2)
     subject.assign(late)
     assert subject.next(AssignmentRefusal).message.number == late.number
@@ -220,7 +220,7 @@ def test_drain_lets_what_is_assigned_run_and_takes_nothing_more(agent: Agent, ga
 def test_drain_without_end_keeps_the_agent(agent: Agent) -> None:
     """B2: drain without end."""
     subject = agent().ready()
-    assert subject.answer(subject.request(Drain("maintenance", False))).data == 0
+    assert subject.answer(subject.request(Drain("maintenance", end=False))).data == 0
     late = subject.item("echo", 2)
     subject.assign(late)
     assert subject.next(AssignmentRefusal).message.number == late.number

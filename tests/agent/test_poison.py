@@ -146,7 +146,7 @@ def test_an_item_whose_result_cannot_be_sent_costs_that_item_only(subject: Subje
 
 def _maybe(value: object) -> object:
     if isinstance(value, type):
-        raise ValueError(value)
+        raise TypeError(value)
     return value
 
 

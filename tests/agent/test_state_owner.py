@@ -18,33 +18,24 @@ def assignments(tree: ast.AST, names: frozenset[str]) -> list[tuple[int, str, st
     """Each place that binds an attribute of one of these names: (line, attribute, innermost function)."""
     found: list[tuple[int, str, str]] = []
 
-    def targets(node: ast.AST) -> list[ast.expr]:
-        if isinstance(node, ast.Assign | ast.Delete):
-            return list(node.targets)
-        if isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For | ast.AsyncFor | ast.comprehension | ast.NamedExpr):
-            return [node.target]
-        if isinstance(node, ast.withitem):
-            return [node.optional_vars] if node.optional_vars is not None else []
-        return []
-
     def visit(node: ast.AST, function: str) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             function = node.name
-        for target in targets(node):
-            for part in ast.walk(target):
-                if isinstance(part, ast.Attribute) and part.attr in names and isinstance(part.ctx, ast.Store | ast.Del):
-                    found.append((part.lineno, part.attr, function))
-        if (
-            isinstance(node, ast.Call)
-            and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("setattr", "__setattr__", "delattr")
-            and any(isinstance(one, ast.Constant) and one.value in names for one in node.args)
-        ):
+        if isinstance(node, ast.Attribute) and node.attr in names and isinstance(node.ctx, ast.Store | ast.Del):
+            found.append((node.lineno, node.attr, function))
+        if isinstance(node, ast.Call) and _sets_by_name(node, names):
             found.append((node.lineno, "setattr", function))
         for child in ast.iter_child_nodes(node):
             visit(child, function)
 
     visit(tree, "")
     return found
+
+
+def _sets_by_name(call: ast.Call, names: frozenset[str]) -> bool:
+    function = getattr(call.func, "id", getattr(call.func, "attr", ""))
+    constants = {one.value for one in call.args if isinstance(one, ast.Constant)}
+    return function in ("setattr", "__setattr__", "delattr", "__delattr__") and not names.isdisjoint(constants)
 
 
 def test_the_search_finds_what_it_is_for() -> None:

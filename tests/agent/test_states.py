@@ -92,7 +92,7 @@ MESSAGES: dict[str, Any] = {
     "ErrorResponse": ErrorResponse(FAILURE),
     "StatusRequest": StatusRequest(),
     "ResourceLimit": ResourceLimit({"memory": 1 << 32, "soft": 0.8}, None),
-    "AdjustmentAnswer": AdjustmentAnswer("memory", False, 2.0**32, "of a test"),
+    "AdjustmentAnswer": AdjustmentAnswer(limit="memory", granted=False, allowed=2.0**32, reason="of a test"),
     "EventMessage": EventMessage("ShutdownInitiated", "test", "global", 1.0, {"reason": "of a test"}),
     "Subscribe": Subscribe(("Finished",), "global"),
     "Unsubscribe": Unsubscribe(("Finished",), "global"),
@@ -104,7 +104,7 @@ MESSAGES: dict[str, Any] = {
     "Progress": Progress(5000, 1, 0.5, "of a test", 1.0),
     "AdjustmentRequest": AdjustmentRequest("busybody-1", "memory", 1.0, "of a test"),
     "Watch": Watch("somebody-1"),
-    "Drain": Drain("of a test", False),
+    "Drain": Drain("of a test", end=False),
     "Shutdown": Shutdown("of a test", 3600.0),
 }
 

@@ -126,9 +126,11 @@ class HidesItsText(Exception):
 class Busybody(Worker):
     """Does whatever a test asks for."""
 
-    capabilities = {"testing"}
+    capabilities = frozenset({"testing"})
 
-    def __init__(self, start: Gate | None = None, stop: Gate | None = None, fail: str = "", error: Gate | None = None):
+    def __init__(
+        self, start: Gate | None = None, stop: Gate | None = None, fail: str = "", error: Gate | None = None
+    ) -> None:
         self.start_gate, self.stop_gate, self.fail, self.error_gate = start, stop, fail, error
         self.heard: list[str] = []
         self.stopped_by_hook = False
@@ -267,6 +269,13 @@ class Busybody(Worker):
         return False
 
     @task
+    def poll_cancelled(self, arrived: Gate) -> bool:
+        arrived.wait()
+        while not self.cancelled():
+            time.sleep(0.001)
+        return True
+
+    @task
     def tell_progress(self, *fractions: float) -> None:
         for fraction in fractions:
             self.progress(fraction, f"at {fraction}")
@@ -369,7 +378,7 @@ class Juggler(Worker):
     async def meet(self, count: int) -> int:
         """Ends when `count` of these run at once."""
         self.together += 1
-        while self.together < count:
+        while self.together < count:  # noqa: ASYNC110 - what is waited for is that the others run
             await asyncio.sleep(0.001)
         return self.together
 
@@ -385,7 +394,7 @@ class Juggler(Worker):
     @task
     async def block_for_ever(self, arrived: Gate) -> None:
         arrived.wait()
-        time.sleep(3600)
+        time.sleep(3600)  # noqa: ASYNC251 - this is the misbehaviour
 
     @task
     async def loop_for_ever(self, arrived: Gate) -> None:
