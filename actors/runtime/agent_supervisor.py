@@ -170,10 +170,23 @@ class AgentSupervisor(Actor):
         if state.stopping is not None:
             self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
             return
+        # First: with a child in the book, a plan that has given up would not be replaced.
+        plan = self._plan
+        if plan.ending:
+            self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
+            if message.reply is not None:
+                message.reply.fail(
+                    AgentDied(
+                        f"agents of type {self._type.name!r} cannot be started: the last of those that failed are just "
+                        "being ended; try again when they have gone",
+                        agent_type=self._type.name,
+                    )
+                )
+            return
         agent = self._free_id()
         config = self._type.config.merged(message.config)
         state.children[agent] = _Child(config, message.job or config.job, message.reply)
-        self._carry_out(self._plan.add(ChildSpec(agent), self.clock.monotonic()))
+        self._carry_out(plan.add(ChildSpec(agent), self.clock.monotonic()))
 
     def _free_id(self) -> str:
         number = 1
@@ -326,8 +339,11 @@ class AgentSupervisor(Actor):
             elif isinstance(action, Later):
                 self.timers.once(action.delay, _PlanDue())
             elif isinstance(action, Stop):
-                # Only what this actor itself terminates is stopped by a one-for-one plan; that is under way already.
-                continue
+                for agent in action.children:
+                    child = self._state.children.get(agent)
+                    # What this actor itself terminates is on its way already; the others are given up with the plan.
+                    if child is not None and child.ending is None:
+                        self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
             elif isinstance(action, Escalate):
                 self._give_up(action.why, error)
 

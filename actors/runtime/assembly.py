@@ -31,7 +31,8 @@ from actors.runtime.hub import Hub, HubState
 from actors.runtime.peers import Peers
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
-from actors.runtime.scheduler import Scheduler, SchedulerState
+from actors.runtime.scheduler import Scheduler
+from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 

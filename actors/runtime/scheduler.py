@@ -7,68 +7,41 @@ the engine decided: one message per agent and turn, however many tasks it gets.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
 from actors.core.fleet import AgentExit
 from actors.errors import ActorsError, AgentLimitReached, ChannelClosed
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
 from actors.protocol.messages import (
-    Assignment,
     AssignmentAck,
     AssignmentRefusal,
-    Cancellation,
     Outcome,
     Progress,
     Response,
     Result,
 )
-from actors.protocol.messages import Recall as RecallMessage
 from actors.runtime import messages as m
-from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
+from actors.runtime.agent_links import AgentLink
+from actors.runtime.carrier import Carrier
 from actors.runtime.endings import agent_died
-from actors.runtime.outcomes import deliver, refuse
+from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
-    from actors.core.decisions import Decision
-    from actors.core.engine import Engine
-    from actors.kernel.reply import Reply
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
     from actors.runtime.peers import Peers
+    from actors.runtime.scheduler_state import SchedulerState
 
-__all__ = ["Scheduler", "SchedulerState"]
+__all__ = ["Scheduler"]
 
 _INTERRUPTED = int(Outcome.INTERRUPTED)
 
 
 class _Tick(NamedTuple):
     """Something that the engine waits for is due."""
-
-
-class SchedulerState:
-    """What outlives a restart of the scheduler.
-
-    Attributes:
-        engine: the mind.
-        links: the agents' channels and status blocks.
-        decided: what the engine has decided and nobody has carried out yet.
-        assignments: tasks that are to be sent at the end of the turn.
-        waiting_for_idle: who wants to know when every task has its outcome.
-        work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.links = AgentLinks()
-        self.decided: deque[Decision] = deque()
-        self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
-        self.waiting_for_idle: list[Reply[None]] = []
-        self.work_told = False
 
 
 class Scheduler(PollingActor):
@@ -89,17 +62,7 @@ class Scheduler(PollingActor):
         self._most = most
         self._timer: Timer | None = None
         self._timer_due = 0.0
-        self._carry: dict[type[Any], Callable[[Any], None]] = {
-            Assign: self._assign,
-            Recall: self._recall,
-            Interrupt: self._interrupt,
-            Look: self._look,
-            Kill: self._kill,
-            Resolve: self._resolve,
-            Spawn: self._spawn,
-            Retire: self._retire,
-            Publish: self._publish,
-        }
+        self._carrier = Carrier(state, peers, self.clock.monotonic)
         self._incoming: dict[type[Any], Callable[[str, int, Any, Envelope], None]] = {
             Result: self._results,
             Progress: self._progress,
@@ -116,18 +79,9 @@ class Scheduler(PollingActor):
 
     def on_turn_end(self) -> None:
         """Carry out all decisions of the turn, then set the clock for what is due next."""
-        engine, state, carry = self._engine, self._state, self._carry
+        engine, state = self._engine, self._state
         engine.wanted = self._peers.wanted
-        decided = state.decided
-        decided.extend(engine.take())
-        while decided:
-            # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
-            decision = decided.popleft()
-            carry[type(decision)](decision)
-            if not decided:
-                decided.extend(engine.take())
-        if state.assignments:
-            self._send_assignments()
+        self._carrier.carry_out()
         if state.waiting_for_idle and not engine.unfinished:
             for reply in state.waiting_for_idle:
                 reply.set(None)
@@ -198,8 +152,8 @@ class Scheduler(PollingActor):
                 limit=self._most,
             )
         self._engine.agent_requested(worker_type.name, now)
-        self._tell_supervisor(
-            worker_type.name, m.SpawnAgent(message.config, message.job, self.defer() if message.answer else None)
+        self._peers.supervisors[worker_type.name].tell(
+            m.SpawnAgent(message.config, message.job, self.defer() if message.answer else None)
         )
 
     @handles(m.AgentStarting)
@@ -301,7 +255,7 @@ class Scheduler(PollingActor):
             else:
                 self._peers.hub.tell(m.ControlReceived(agent, incarnation, [envelope], None))
         if message.broken is not None:
-            self._kill(Kill(agent, incarnation, message.broken))
+            self._carrier.kill(agent, incarnation, message.broken)
 
     def _results(self, agent: str, incarnation: int, message: Result, envelope: Envelope) -> None:
         link = self._links.get(agent, incarnation)
@@ -383,95 +337,8 @@ class Scheduler(PollingActor):
     def _inspect(self, message: m.Inspect) -> Any:
         """Answer a question about tasks, with the status blocks looked at first: they know what runs right now."""
         for link in self._links:
-            self._look(Look(link.agent, link.incarnation))
+            self._carrier.look(link)
         return message.question(self._engine, self.clock.monotonic(), self.clock.utc() - self.clock.monotonic())
-
-    # What the engine decides
-
-    def _assign(self, decision: Assign) -> None:
-        agent, incarnation, task, attempt, nested = decision
-        link = self._links.get(agent, incarnation)
-        if link is None:
-            return
-        kind = task.kind
-        item = (
-            task.number,
-            attempt,
-            task.id,
-            kind.call,
-            task.payload,
-            task.results,
-            kind.timeout,
-            kind.idempotent,
-            kind.job,
-            nested,
-        )
-        if kind.job is not None:
-            link.jobs[task.number] = kind.job
-            self._peers.hub.tell(m.JobChanged(agent, kind.job, joined=True))
-        if not self._state.work_told:
-            self._state.work_told = True
-            self._peers.resources.tell(m.WorkBegan())
-        waiting = self._state.assignments.get(link)
-        if waiting is None:
-            self._state.assignments[link] = [item]
-        else:
-            waiting.append(item)
-
-    def _send_assignments(self) -> None:
-        assignments, self._state.assignments = self._state.assignments, {}
-        for link, items in assignments.items():
-            self._send(link, link.handle.task, Assignment(items))
-
-    def _recall(self, decision: Recall) -> None:
-        self._send_assignments()
-        link = self._links.get(decision.agent, decision.incarnation)
-        if link is not None:
-            self._send(link, link.handle.control, RecallMessage(list(decision.tasks)), ask=True)
-
-    def _interrupt(self, decision: Interrupt) -> None:
-        self._send_assignments()
-        link = self._links.get(decision.agent, decision.incarnation)
-        if link is not None:
-            message = Cancellation(decision.number, decision.attempt, int(decision.cause), decision.reason)
-            self._send(link, link.handle.control, message)
-
-    def _send(self, link: AgentLink, channel: Any, message: Any, *, ask: bool = False) -> None:
-        """Write to an agent. One that is gone already is reported by its exit, one that takes nothing more is killed."""
-        try:
-            channel.send(message, correlation=RECALL if ask else None, sender="scheduler")
-        except ChannelClosed:
-            return
-        except ActorsError as error:
-            self._kill(Kill(link.agent, link.incarnation, f"it could not be written to: {error}"))
-
-    def _look(self, decision: Look) -> None:
-        link = self._links.get(decision.agent, decision.incarnation)
-        if link is not None:
-            running = link.handle.status.read().running
-            self._engine.observed(link.agent, link.incarnation, running, self.clock.monotonic())
-
-    def _kill(self, decision: Kill) -> None:
-        link = self._links.get(decision.agent, decision.incarnation)
-        if link is not None:
-            self._tell_supervisor(link.agent_type, m.KillAgent(*decision))
-
-    def _resolve(self, decision: Resolve) -> None:
-        deliver(decision.task)
-
-    def _spawn(self, decision: Spawn) -> None:
-        self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))
-
-    def _retire(self, decision: Retire) -> None:
-        link = self._links.get(decision.agent, decision.incarnation)
-        if link is not None:
-            self._tell_supervisor(link.agent_type, m.RetireAgent(*decision))
-
-    def _tell_supervisor(self, agent_type: str, message: Any) -> None:
-        self._peers.supervisors[agent_type].tell(message)
-
-    def _publish(self, decision: Publish) -> None:
-        self._peers.hub.tell(m.Publish(decision.event))
 
     # The agents' task channels
 

@@ -1,0 +1,154 @@
+"""Carrying out what the engine decided: messages to agents, outcomes to futures, orders to supervisors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
+from actors.errors import ActorsError, ChannelClosed
+from actors.protocol.messages import Assignment, Cancellation
+from actors.protocol.messages import Recall as RecallMessage
+from actors.runtime import messages as m
+from actors.runtime.agent_links import RECALL, AgentLink
+from actors.runtime.outcomes import deliver
+
+if TYPE_CHECKING:
+    from actors.runtime.peers import Peers
+    from actors.runtime.scheduler_state import SchedulerState
+
+__all__ = ["Carrier"]
+
+
+class Carrier:
+    """The scheduler's hand. Runs in the scheduler's turn.
+
+    Args:
+        state: the engine, what it decided, and the agents' channels.
+        peers: the system's other actors.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, state: SchedulerState, peers: Peers, now: Callable[[], float]) -> None:
+        self._state = state
+        self._links = state.links
+        self._peers = peers
+        self._now = now
+        self._carry: dict[type[Any], Callable[[Any], None]] = {
+            Assign: self._assign,
+            Recall: self._recall,
+            Interrupt: self._interrupt,
+            Look: self._look,
+            Kill: self._kill,
+            Resolve: self._resolve,
+            Spawn: self._spawn,
+            Retire: self._retire,
+            Publish: self._publish,
+        }
+
+    def carry_out(self) -> None:
+        """Carry out all that has been decided, and what follows from it, then send each agent its new tasks at once."""
+        state, carry = self._state, self._carry
+        engine, decided = state.engine, state.decided
+        decided.extend(engine.take())
+        while decided:
+            # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
+            decision = decided.popleft()
+            carry[type(decision)](decision)
+            if not decided:
+                decided.extend(engine.take())
+        if state.assignments:
+            self._send_assignments()
+
+    def _assign(self, decision: Assign) -> None:
+        agent, incarnation, task, attempt, nested = decision
+        link = self._links.get(agent, incarnation)
+        if link is None:
+            return
+        kind = task.kind
+        item = (
+            task.number,
+            attempt,
+            task.id,
+            kind.call,
+            task.payload,
+            task.results,
+            kind.timeout,
+            kind.idempotent,
+            kind.job,
+            nested,
+        )
+        if kind.job is not None:
+            link.jobs[task.number] = kind.job
+            self._peers.hub.tell(m.JobChanged(agent, kind.job, joined=True))
+        if not self._state.work_told:
+            self._state.work_told = True
+            self._peers.resources.tell(m.WorkBegan())
+        waiting = self._state.assignments.get(link)
+        if waiting is None:
+            self._state.assignments[link] = [item]
+        else:
+            waiting.append(item)
+
+    def _send_assignments(self) -> None:
+        assignments, self._state.assignments = self._state.assignments, {}
+        for link, items in assignments.items():
+            self._send(link, link.handle.task, Assignment(items))
+
+    def _recall(self, decision: Recall) -> None:
+        self._send_assignments()
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self._send(link, link.handle.control, RecallMessage(list(decision.tasks)), ask=True)
+
+    def _interrupt(self, decision: Interrupt) -> None:
+        self._send_assignments()
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            message = Cancellation(decision.number, decision.attempt, int(decision.cause), decision.reason)
+            self._send(link, link.handle.control, message)
+
+    def _send(self, link: AgentLink, channel: Any, message: Any, *, ask: bool = False) -> None:
+        """Write to an agent. One that is gone already is reported by its exit, one that takes nothing more is killed."""
+        try:
+            channel.send(message, correlation=RECALL if ask else None, sender="scheduler")
+        except ChannelClosed:
+            return
+        except ActorsError as error:
+            self.kill(link.agent, link.incarnation, f"it could not be written to: {error}")
+
+    def look(self, link: AgentLink) -> None:
+        """Tell the engine what an agent runs at this moment, by its status block."""
+        running = link.handle.status.read().running
+        self._state.engine.observed(link.agent, link.incarnation, running, self._now())
+
+    def kill(self, agent: str, incarnation: int, reason: str) -> None:
+        """Have an agent's process ended, if it still is that incarnation."""
+        link = self._links.get(agent, incarnation)
+        if link is not None:
+            self._tell_supervisor(link.agent_type, m.KillAgent(agent, incarnation, reason))
+
+    def _look(self, decision: Look) -> None:
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self.look(link)
+
+    def _kill(self, decision: Kill) -> None:
+        self.kill(*decision)
+
+    def _resolve(self, decision: Resolve) -> None:
+        deliver(decision.task)
+
+    def _spawn(self, decision: Spawn) -> None:
+        self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))
+
+    def _retire(self, decision: Retire) -> None:
+        link = self._links.get(decision.agent, decision.incarnation)
+        if link is not None:
+            self._tell_supervisor(link.agent_type, m.RetireAgent(*decision))
+
+    def _tell_supervisor(self, agent_type: str, message: Any) -> None:
+        self._peers.supervisors[agent_type].tell(message)
+
+    def _publish(self, decision: Publish) -> None:
+        self._peers.hub.tell(m.Publish(decision.event))

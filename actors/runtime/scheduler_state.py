@@ -1,0 +1,36 @@
+"""What the scheduler knows, apart from the actor that works with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from actors.runtime.agent_links import AgentLink, AgentLinks
+
+if TYPE_CHECKING:
+    from actors.core.decisions import Decision
+    from actors.core.engine import Engine
+    from actors.kernel.reply import Reply
+
+__all__ = ["SchedulerState"]
+
+
+class SchedulerState:
+    """What outlives a restart of the scheduler.
+
+    Attributes:
+        engine: the mind.
+        links: the agents' channels and status blocks.
+        decided: what the engine has decided and nobody has carried out yet.
+        assignments: tasks that are to be sent at the end of the turn.
+        waiting_for_idle: who wants to know when every task has its outcome.
+        work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.links = AgentLinks()
+        self.decided: deque[Decision] = deque()
+        self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
+        self.waiting_for_idle: list[Reply[None]] = []
+        self.work_told = False
