@@ -59,7 +59,7 @@ class ActorsError(Exception):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = [name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_")]
+        own = [name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_")]  # noqa: RUF063 - inspect is slow to import
         cls._facts = cls._facts | frozenset(own)
         for name in own:
             if name not in cls.__dict__:

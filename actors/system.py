@@ -192,7 +192,12 @@ class ActorSystem(Submitter, Administration):
                     handle.set_error(ended)
             threading.Thread(target=self._take_apart, args=(assembly, 0.0, str(error)), daemon=True).start()
 
-    def shutdown(self, wait: bool = True, cancel_tasks: bool = False, timeout: float = 30.0) -> None:
+    def shutdown(
+        self,
+        wait: bool = True,  # noqa: FBT001, FBT002 - as concurrent.futures has it
+        cancel_tasks: bool = False,  # noqa: FBT001, FBT002 - as above
+        timeout: float = 30.0,
+    ) -> None:
         """End the system: it takes no more work, its agents end, nothing is left.
 
         Args:
@@ -219,7 +224,7 @@ class ActorSystem(Submitter, Administration):
                 cancel_tasks = True
             else:
                 assembly.peers.scheduler.ask_later(m.WhenIdle()).wait()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C first of all; raised again below
             interrupted, cancel_tasks = error, True
         if cancel_tasks:
             assembly.cancel_all(reason)

@@ -72,7 +72,7 @@ class AgentLink:
             channel.on_blocked = blocked
         poller.register(fd, on_readable, writable)
         if channel.pending_out:
-            poller.want_write(fd, True)
+            poller.want_write(fd, wanted=True)
 
 
 class AgentLinks:

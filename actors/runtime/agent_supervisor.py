@@ -19,20 +19,20 @@ from actors.core.retry import Backoff
 from actors.core.supervision import SupervisionPlan
 from actors.core.supervisionactions import Drop, Escalate, Later, Start, Stop
 from actors.errors import ActorsError, AgentDied, ChannelClosed, ConfigError
-from actors.hosts.host import LaunchSpec
 from actors.hosts.serialize import error_of
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
 from actors.protocol.messages import Failure, Shutdown
 from actors.runtime import messages as m
+from actors.runtime.agent_child import Child, SupervisorState
 from actors.runtime.endings import agent_died
+from actors.runtime.launching import launch_spec
 
 if TYPE_CHECKING:
-    from actors.config import AgentConfig, SystemConfig
+    from actors.config import SystemConfig
     from actors.hosts.exitreport import ExitReport
-    from actors.hosts.host import AgentHandle, Host
+    from actors.hosts.host import Host
     from actors.kernel.reply import Reply
-    from actors.kernel.timers import Timer
     from actors.runtime.peers import Peers
     from actors.runtime.worker_type import WorkerType
 
@@ -60,59 +60,6 @@ class _Harder(NamedTuple):
 
 class _PlanDue(NamedTuple):
     """A restart that had to wait may go on."""
-
-
-class _Child:
-    """One agent id and its present incarnation."""
-
-    __slots__ = (
-        "config",
-        "ending",
-        "failure",
-        "handle",
-        "incarnation",
-        "job",
-        "kill_reason",
-        "ready",
-        "replace",
-        "spawned",
-        "timer",
-        "waiters",
-        "workspace",
-    )
-
-    def __init__(self, config: AgentConfig, job: str | None, spawned: Reply[str] | None) -> None:
-        self.config = config
-        self.job = job
-        self.incarnation = 0
-        self.handle: AgentHandle | None = None
-        self.ready = False
-        self.workspace = ""
-        # Why it was asked to end, and whether it is to be replaced; None while nobody asked.
-        self.ending: str | None = None
-        self.replace = False
-        self.kill_reason: str | None = None
-        # What it told of its failed start.
-        self.failure: BaseException | None = None
-        # At most one timer: for its start, or for the next step of its end.
-        self.timer: Timer | None = None
-        self.spawned = spawned
-        self.waiters: list[Reply[bool]] = []
-
-    def stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-class SupervisorState:
-    """What outlives a restart of the actor: the agents of the type and the plan."""
-
-    def __init__(self) -> None:
-        self.plan: SupervisionPlan | None = None
-        self.children: dict[str, _Child] = {}
-        self.incarnations: dict[str, int] = {}
-        self.stopping: str | None = None
 
 
 class AgentSupervisor(Actor):
@@ -185,7 +132,7 @@ class AgentSupervisor(Actor):
             return
         agent = self._free_id()
         config = self._type.config.merged(message.config)
-        state.children[agent] = _Child(config, message.job or config.job, message.reply)
+        state.children[agent] = Child(config, message.job or config.job, message.reply)
         self._carry_out(plan.add(ChildSpec(agent), self.clock.monotonic()))
 
     def _free_id(self) -> str:
@@ -345,7 +292,11 @@ class AgentSupervisor(Actor):
                     if child is not None and child.ending is None:
                         self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
             elif isinstance(action, Escalate):
-                self._give_up(action.why, error)
+                failed = self._gave_up(action.why, error)
+                for agent, child in list(self._state.children.items()):
+                    if child.handle is None:
+                        self._drop(agent, child, child.incarnation, failed)
+                self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
 
     def _launch(self, agent: str, now: float) -> None:
         state = self._state
@@ -355,30 +306,7 @@ class AgentSupervisor(Actor):
         config = child.config
         try:
             child.workspace = self._make_workspace(agent, child.incarnation)
-            spec = LaunchSpec(
-                agent=agent,
-                type=self._type.name,
-                incarnation=child.incarnation,
-                worker=self._type.class_bytes(),
-                arguments=self._type.argument_bytes(config),
-                limits=config.limits.to_wire(),
-                environment=None if config.environment is None else dict(config.environment),
-                cwd=config.working_directory,
-                workspace=child.workspace,
-                grace=config.grace,
-                heartbeat=self._config.heartbeat_every,
-                capabilities=tuple(sorted(self._type.profile_with(config).capabilities)),
-                log_level=self._config.log_level,
-                start_method=config.start_method,
-                concurrency=config.concurrency,
-                job=child.job,
-                interest=tuple(sorted(self._peers.interest)),
-                extra={
-                    "recycle_after_tasks": config.recycle_after_tasks,
-                    "recycle_after_age": config.recycle_after_age,
-                    "recycle_after_growth": config.recycle_after_growth,
-                },
-            )
+            spec = launch_spec(agent, child, self._type, self._config, self._peers.interest)
             me = self.actor_ref
             handle = self._host.launch(spec, lambda report: me.tell(m.AgentExited(report)))
         except (ActorsError, OSError) as error:
@@ -392,25 +320,34 @@ class AgentSupervisor(Actor):
             peer.tell(starting)
         child.timer = self.timers.once(config.start_timeout, _Overdue(agent, child.incarnation))
 
-    def _could_not_launch(self, agent: str, child: _Child, error: BaseException, now: float) -> None:
+    def _could_not_launch(self, agent: str, child: Child, error: BaseException, now: float) -> None:
         """Nothing that waiting could mend: the worker or its configuration cannot be sent, or the disk is full."""
-        del self._state.children[agent]
-        if child.spawned is not None:
-            child.spawned.fail(error)
+        self._drop(agent, child, child.incarnation - 1, error)
         if not self._state.children:
             self._state.plan = None
         if self._state.children and self._plan.status(agent) is not None:
             self._plan.exited(agent, "failure", now, str(error))
-        self._give_up(str(error), error)
+        self._peers.scheduler.tell(m.TypeFailed(self._type.name, self._gave_up(str(error), error)))
 
-    def _give_up(self, why: str, cause: BaseException | None) -> None:
-        """Tell everybody that agents of this type cannot be started."""
+    def _gave_up(self, why: str, cause: BaseException | None) -> AgentDied:
+        """The error that says that agents of this type cannot be started."""
         text = f"agents of type {self._type.name!r} cannot be started: {why}"
         error = AgentDied(text, agent_type=self._type.name, reason=why)
         error.__cause__ = cause.__cause__ if isinstance(cause, AgentDied) and cause.__cause__ is not None else cause
-        self._peers.scheduler.tell(m.TypeFailed(self._type.name, error))
+        return error
 
-    def _end(self, agent: str, child: _Child, timeout: float, reason: str, *, replace: bool) -> None:
+    def _drop(self, agent: str, child: _Child, incarnation: int, error: BaseException) -> None:
+        """Forget an agent that has no process; `incarnation` is the last that had one."""
+        del self._state.children[agent]
+        dropped = m.ReplacementDropped(agent, incarnation, self._type.name, error)
+        for peer in (self._peers.scheduler, self._peers.hub):
+            peer.tell(dropped)
+        for waiter in child.waiters:
+            waiter.set(True)
+        if child.spawned is not None:
+            child.spawned.fail(error)
+
+    def _end(self, agent: str, child: Child, timeout: float, reason: str, *, replace: bool) -> None:
         """Begin to end an agent, or to end it sooner than it was going to."""
         first = child.ending is None
         child.ending, child.replace = reason, replace
@@ -427,21 +364,17 @@ class AgentSupervisor(Actor):
         wait = timeout + child.config.grace
         child.timer = self.timers.once(wait, _Harder(agent, child.incarnation, signal.SIGTERM))
 
-    def _end_waiting(self, agent: str, child: _Child) -> None:
+    def _end_waiting(self, agent: str, child: Child) -> None:
         """End an agent that waits for its next try: there is no process."""
         self._plan.remove(agent)
-        del self._state.children[agent]
-        self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
-        for waiter in child.waiters:
-            waiter.set(True)
-        if child.spawned is not None:
-            child.spawned.fail(AgentDied(f"agent {agent} was ended before it had started", agent_id=agent))
+        ended = AgentDied(f"agent {agent} was ended before it had started", agent_id=agent)
+        self._drop(agent, child, child.incarnation, ended)
 
-    def _present(self, agent: str, incarnation: int) -> _Child | None:
+    def _present(self, agent: str, incarnation: int) -> Child | None:
         child = self._state.children.get(agent)
         return child if child is not None and child.incarnation == incarnation and child.handle is not None else None
 
-    def _death_of(self, child: _Child, report: ExitReport) -> BaseException:
+    def _death_of(self, child: Child, report: ExitReport) -> BaseException:
         error = agent_died(report, self._type.name)
         if child.failure is not None:
             error.__cause__ = child.failure
@@ -464,7 +397,7 @@ class AgentSupervisor(Actor):
         return str(path)
 
     @staticmethod
-    def _remove_workspace(child: _Child) -> None:
+    def _remove_workspace(child: Child) -> None:
         if child.workspace:
             shutil.rmtree(child.workspace, ignore_errors=True)
             child.workspace = ""

@@ -24,7 +24,8 @@ from actors.kernel.clock import SystemClock
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
 from actors.runtime import messages as m
-from actors.runtime.agent_supervisor import AgentSupervisor, SupervisorState
+from actors.runtime.agent_child import SupervisorState
+from actors.runtime.agent_supervisor import AgentSupervisor
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
 from actors.runtime.hub import Hub, HubState

@@ -213,6 +213,10 @@ class Hub(PollingActor):
             )
         )
 
+    @handles(m.ReplacementDropped)
+    def _dropped(self, message: m.ReplacementDropped) -> None:
+        self._registry.gone(message.agent, message.incarnation, self.clock.monotonic())
+
     def _registration(self, link: AgentLink, message: Registration, envelope: Envelope) -> None:
         if not self._registry.register(message, self.clock.monotonic()):
             _log.warning("%s registered as %s, which it is not", link.agent, message.agent)

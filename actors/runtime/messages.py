@@ -44,6 +44,7 @@ __all__ = [
     "Ping",
     "Publish",
     "RemoveListener",
+    "ReplacementDropped",
     "RequestAgent",
     "Resize",
     "RetireAgent",
@@ -127,6 +128,15 @@ class AgentGone(NamedTuple):
     reason: str
     expected: bool
     replaced: bool
+
+
+class ReplacementDropped(NamedTuple):
+    """From an agent's supervisor: the next incarnation, which was on the way after this one, will not come."""
+
+    agent: str
+    incarnation: int
+    agent_type: str
+    error: BaseException
 
 
 class WhenIdle(NamedTuple):

@@ -205,6 +205,15 @@ class Scheduler(PollingActor):
             now,
         )
 
+    @handles(m.ReplacementDropped)
+    def _dropped(self, message: m.ReplacementDropped) -> None:
+        self._engine.agent_gone(
+            message.agent,
+            message.incarnation,
+            AgentExit(running=None, error=message.error, replaced=False, begun=0),
+            self.clock.monotonic(),
+        )
+
     @handles(m.DrainAgent)
     def _drain_agent(self, message: m.DrainAgent) -> None:
         self._engine.agent_drain(message.agent, self.clock.monotonic())
