@@ -1,0 +1,68 @@
+"""The agents of one supervisor: an id each, and its present incarnation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.config import AgentConfig
+    from actors.core.supervision import SupervisionPlan
+    from actors.hosts.host import AgentHandle
+    from actors.kernel.reply import Reply
+    from actors.kernel.timers import Timer
+
+__all__ = ["Child", "SupervisorState"]
+
+
+class Child:
+    """One agent id and its present incarnation."""
+
+    __slots__ = (
+        "config",
+        "ending",
+        "failure",
+        "handle",
+        "incarnation",
+        "job",
+        "kill_reason",
+        "ready",
+        "replace",
+        "spawned",
+        "timer",
+        "waiters",
+        "workspace",
+    )
+
+    def __init__(self, config: AgentConfig, job: str | None, spawned: Reply[str] | None) -> None:
+        self.config = config
+        self.job = job
+        self.incarnation = 0
+        self.handle: AgentHandle | None = None
+        self.ready = False
+        self.workspace = ""
+        # Why it was asked to end, and whether it is to be replaced; None while nobody asked.
+        self.ending: str | None = None
+        self.replace = False
+        self.kill_reason: str | None = None
+        # What it told of its failed start.
+        self.failure: BaseException | None = None
+        # At most one timer: for its start, or for the next step of its end.
+        self.timer: Timer | None = None
+        self.spawned = spawned
+        self.waiters: list[Reply[bool]] = []
+
+    def stop_timer(self) -> None:
+        """Wait no more for its start or the next step of its end."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class SupervisorState:
+    """What outlives a restart of the actor: the agents of the type and the plan."""
+
+    def __init__(self) -> None:
+        self.plan: SupervisionPlan | None = None
+        self.children: dict[str, Child] = {}
+        self.incarnations: dict[str, int] = {}
+        self.stopping: str | None = None
