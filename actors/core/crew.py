@@ -1,7 +1,7 @@
 """What the scheduler's mind is told about agents, and what they report."""
 
 # A report is a flat list of facts, in the order of the message that brings it.
-# ruff: noqa: PLR0917, FBT001
+# ruff: noqa: FBT001
 
 from __future__ import annotations
 

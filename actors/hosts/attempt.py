@@ -41,7 +41,7 @@ class Attempt:
     waits: int = 0
     cancel: Callable[[], object] | None = None
 
-    def __init__(  # noqa: PLR0917 - the fields of the message, in their order
+    def __init__(
         self,
         number: int,
         attempt: int,

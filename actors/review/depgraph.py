@@ -259,7 +259,7 @@ def _short_names(units: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _curve(source: Box, target: Box, in_cycle: bool, weight: int, names: str, named: str) -> Curve:  # noqa: FBT001, PLR0917
+def _curve(source: Box, target: Box, in_cycle: bool, weight: int, names: str, named: str) -> Curve:  # noqa: FBT001
     x1, x2 = source.x + source.width / 2, target.x + target.width / 2
     if source.y < target.y:
         y1, y2 = source.y + source.height, target.y

@@ -286,17 +286,22 @@ class AgentSupervisor(Actor):
             elif isinstance(action, Later):
                 self.timers.once(action.delay, _PlanDue())
             elif isinstance(action, Stop):
-                for agent in action.children:
-                    child = self._state.children.get(agent)
-                    # What this actor itself terminates is on its way already; the others are given up with the plan.
-                    if child is not None and child.ending is None:
-                        self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
+                self._stop(action.children)
             elif isinstance(action, Escalate):
-                failed = self._gave_up(action.why, error)
-                for agent, child in list(self._state.children.items()):
-                    if child.handle is None:
-                        self._drop(agent, child, child.incarnation, failed)
-                self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
+                self._escalate(self._gave_up(action.why, error))
+
+    def _stop(self, agents: Iterable[str]) -> None:
+        """End agents with the plan that gives them up. What was asked to end is on its way already."""
+        for agent in agents:
+            child = self._state.children.get(agent)
+            if child is not None and child.ending is None:
+                self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
+
+    def _escalate(self, failed: AgentDied) -> None:
+        for agent, child in list(self._state.children.items()):
+            if child.handle is None:
+                self._drop(agent, child, child.incarnation, failed)
+        self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
 
     def _launch(self, agent: str, now: float) -> None:
         state = self._state
@@ -336,7 +341,7 @@ class AgentSupervisor(Actor):
         error.__cause__ = cause.__cause__ if isinstance(cause, AgentDied) and cause.__cause__ is not None else cause
         return error
 
-    def _drop(self, agent: str, child: _Child, incarnation: int, error: BaseException) -> None:
+    def _drop(self, agent: str, child: Child, incarnation: int, error: BaseException) -> None:
         """Forget an agent that has no process; `incarnation` is the last that had one."""
         del self._state.children[agent]
         dropped = m.ReplacementDropped(agent, incarnation, self._type.name, error)
