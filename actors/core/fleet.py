@@ -78,7 +78,7 @@ class AgentExit:
     """
 
     running: tuple[int, int] | None
-    error: BaseException
+    error: AgentDied
     replaced: bool = False
     begun: int = 0
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.fleet import AgentExit
-from actors.errors import ActorsError, AgentLimitReached, ChannelClosed
+from actors.errors import ActorsError, AgentDied, AgentLimitReached, ChannelClosed
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
 from actors.protocol.messages import (
@@ -210,7 +210,7 @@ class Scheduler(PollingActor):
         self._engine.agent_gone(
             message.agent,
             message.incarnation,
-            AgentExit(running=None, error=message.error, replaced=False, begun=0),
+            AgentExit(running=None, error=AgentDied(str(message.error)), replaced=False),
             self.clock.monotonic(),
         )
 
