@@ -327,12 +327,16 @@ class AgentSupervisor(Actor):
 
     def _could_not_launch(self, agent: str, child: Child, error: BaseException, now: float) -> None:
         """Nothing that waiting could mend: the worker or its configuration cannot be sent, or the disk is full."""
-        self._drop(agent, child, child.incarnation - 1, error)
+        failed = self._gave_up(str(error), error)
+        if child.spawned is not None:
+            child.spawned.fail(error)
+            child.spawned = None
+        self._drop(agent, child, child.incarnation - 1, failed)
         if not self._state.children:
             self._state.plan = None
         if self._state.children and self._plan.status(agent) is not None:
             self._plan.exited(agent, "failure", now, str(error))
-        self._peers.scheduler.tell(m.TypeFailed(self._type.name, self._gave_up(str(error), error)))
+        self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
 
     def _gave_up(self, why: str, cause: BaseException | None) -> AgentDied:
         """The error that says that agents of this type cannot be started."""
@@ -341,7 +345,7 @@ class AgentSupervisor(Actor):
         error.__cause__ = cause.__cause__ if isinstance(cause, AgentDied) and cause.__cause__ is not None else cause
         return error
 
-    def _drop(self, agent: str, child: Child, incarnation: int, error: BaseException) -> None:
+    def _drop(self, agent: str, child: Child, incarnation: int, error: AgentDied) -> None:
         """Forget an agent that has no process; `incarnation` is the last that had one."""
         del self._state.children[agent]
         dropped = m.ReplacementDropped(agent, incarnation, self._type.name, error)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from actors.config import AgentConfig, Limits
 from actors.core.engine import Engine
 from actors.core.task import Task
+from actors.errors import AgentDied
 from actors.hosts.exitreport import ExitReport
 from actors.hosts.host import AgentHandle
 from actors.kernel.reply import Reply
@@ -136,7 +137,7 @@ class ReplacementDropped(NamedTuple):
     agent: str
     incarnation: int
     agent_type: str
-    error: BaseException
+    error: AgentDied
 
 
 class WhenIdle(NamedTuple):
