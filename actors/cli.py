@@ -178,7 +178,8 @@ def _size(text: str) -> int:
 def _review(options: argparse.Namespace, stop: _Stop) -> int:
     """The command `actors review`."""
     _check_extras()
-    from actors.review.discover import discover  # noqa: PLC0415 - --help and --version start faster without
+    from actors.errors import ConfigError  # noqa: PLC0415 - --help and --version start faster without
+    from actors.review.discover import discover  # noqa: PLC0415
     from actors.review.live import view_for  # noqa: PLC0415
     from actors.review.output import write_output  # noqa: PLC0415
     from actors.review.review import Review, ReviewFailed  # noqa: PLC0415
@@ -196,6 +197,9 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
         outcome = review.run()
     except ReviewFailed as error:
         _refuse(FAILED, str(error))
+    except ConfigError as error:
+        # A setting from the environment.
+        _refuse(USAGE, str(error))
     finally:
         view.close()
         stop.review = None

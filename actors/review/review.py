@@ -129,6 +129,7 @@ class Review:
 
         Raises:
             ReviewFailed: the agents could not do their work at all; the cause is chained.
+            ConfigError: a setting in the environment is not allowed.
             KeyboardInterrupt: a second one came.
         """
         # What each type may have at most: the analysts, one that reduces and lays out, one that renders.

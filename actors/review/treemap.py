@@ -174,9 +174,7 @@ def _common_prefix(names: Sequence[str]) -> str:
     return word if 2 * times > len(names) > 2 else ""
 
 
-def _cell(
-    place: _Rectangle, kind: str, node_peak: int, label: str, note: str, title: str, prefix: str = ""
-) -> Cell:
+def _cell(place: _Rectangle, kind: str, node_peak: int, label: str, note: str, title: str, prefix: str = "") -> Cell:
     x, y, width, height = (round(value, 1) for value in place)
     shown = _label(label, place, prefix)
     fits = bool(shown) and place[3] >= 2 * _LABEL_HEIGHT and len(note) * _CHARACTER <= place[2] - 8
