@@ -367,6 +367,9 @@ class AgentSupervisor(Actor):
             self._end_waiting(agent, child)
             return
         self._peers.scheduler.tell(m.DrainAgent(agent))
+        if not child.ready:
+            # It has no task that could be let finish, and its start is wanted by nobody.
+            timeout = 0.0
         with contextlib.suppress(ChannelClosed):
             handle.control.send(Shutdown(reason, timeout))
         child.stop_timer()

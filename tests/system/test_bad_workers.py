@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_an_on_start_that_hangs_is_ended_at_the_start_timeout() -> None:
         assert isinstance(error, NoSuitableAgent)
         assert "start_timeout" in str(error) and "0.3" in str(error)
         assert system.agents() == []
+
+
+def test_a_system_ends_although_an_on_start_hangs() -> None:
+    """A6: there is no task to wait for, so the agent is not given the time that a task has to finish."""
+    with ActorSystem({misfits.HangsAtStart: 1, Misfit: 1}, config=CONFIG) as system:
+        future = system.submit(misfits.HangsAtStart.echo, 1)
+        assert system.submit(Misfit.echo, "fine").result(LIMIT) == "fine"
+        future.cancel()
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
 
 
 def test_a_start_that_works_at_last_runs_the_tasks(tmp_path: Path) -> None:
