@@ -22,13 +22,12 @@ from actors.hosts.process import ProcessHost
 from actors.hosts.thread import ThreadHost
 from actors.kernel.actor import Actor, ActorOptions
 from actors.kernel.ref import ActorRef
-from actors.protocol.events import Event, Scope, ShutdownInitiated
+from actors.protocol.events import ShutdownInitiated
 from actors.runtime import messages as m
 from actors.runtime.administration import Administration, wanted
 from actors.runtime.assembly import Assembly
-from actors.runtime.event_stream import EventStream
+from actors.runtime.correspondence import Correspondence
 from actors.runtime.submitter import Submitter
-from actors.runtime.subscription import Subscription
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
 from actors.workers import BUILT_IN
 
@@ -67,7 +66,7 @@ class _Life:
         self.actors: list[ActorRef[Any]] = []
 
 
-class ActorSystem(Submitter, Administration):
+class ActorSystem(Submitter, Administration, Correspondence):
     """Runs tasks on typed agents, each a process of its own.
 
     Args:
@@ -252,61 +251,6 @@ class ActorSystem(Submitter, Administration):
     ) -> None:
         self.shutdown(cancel_tasks=error is not None)
 
-    # Events
-
-    def subscribe(
-        self, kinds: type[Event] | Iterable[type[Event]], handler: Callable[[Any], object], scope: Scope = "global"
-    ) -> Subscription:
-        """Have a function called with each event of certain types, on a thread of the system's own.
-
-        Args:
-            kinds: event types; one of them may be a base class, which means all that derive from it.
-            handler: called with one event at a time. What it raises is logged. If it is slow, its events wait in a
-                bounded buffer, and those that did not fit are counted in the subscription's `missed`.
-            scope: how far it listens; the program hears every scope.
-
-        Returns:
-            The subscription, which `unsubscribe()` or the end of a `with` ends.
-
-        Raises:
-            ConfigError: something is no event type, or no function.
-        """
-        if not callable(handler):
-            raise ConfigError(f"handler takes a function, not {handler!r}", key="handler", value=handler)
-        found = _kinds(kinds)
-        if not found:
-            raise ConfigError("kinds takes one event type or more; Event itself means all", key="kinds", value=kinds)
-        assembly = self._running()
-        hub = assembly.peers.hub
-        subscription = assembly.dispatcher.subscribe(
-            found, handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
-        )
-        hub.ask(m.AddListener(subscription))
-        return subscription
-
-    def events(self, *kinds: type[Event], scope: Scope = "global") -> EventStream:
-        """The events of certain types (none named: all) from now on, as an iterator and context manager.
-
-        Raises:
-            ConfigError: something is no event type.
-        """
-        hub = self._running().peers.hub
-        stream = EventStream(_kinds(kinds), scope, on_close=lambda ended: hub.tell(m.RemoveListener(ended)))
-        hub.ask(m.AddListener(stream))
-        return stream
-
-    def publish(self, event: Event) -> None:
-        """Hand an event to its subscribers, in the program and in agents.
-
-        Raises:
-            ConfigError: it is no Event.
-        """
-        if not isinstance(event, Event):
-            raise ConfigError(
-                f"publish takes an Event, not {event!r}: derive a frozen dataclass from actors.Event", key="event"
-            )
-        self._running().peers.hub.tell(m.Publish(event))
-
     # Actors of the program's own
 
     def start_actor(
@@ -340,16 +284,6 @@ class ActorSystem(Submitter, Administration):
         ref = actor_class.start_with(ActorOptions(name=name), *args, **kwargs)
         self._life.actors.append(ref)
         return ref
-
-
-def _kinds(kinds: type[Event] | Iterable[type[Event]]) -> tuple[type[Event], ...]:
-    found = (kinds,) if isinstance(kinds, type) else tuple(kinds)
-    for kind in found:
-        if not is_class_of(kind, Event):
-            raise ConfigError(
-                f"an event type is a class derived from actors.Event, not {kind!r}", key="kinds", value=kind
-            )
-    return found
 
 
 def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:

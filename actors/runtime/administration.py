@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.core.explain import Explanation, QueueInfo
     from actors.future import TaskFuture
     from actors.runtime.assembly import Assembly
+    from actors.runtime.resource_report import ResourceReport
     from actors.runtime.worker_type import WorkerLike
 
 __all__ = ["Administration"]
@@ -126,6 +127,15 @@ class Administration(abc.ABC):
         """All agents that live or are being started, with their figures."""
         found: list[AgentStatus] = self._running().peers.hub.ask(m.ListAgents())
         return found
+
+    def resources(self, *, fresh: bool = False) -> ResourceReport:
+        """What the machine has, and what each agent with all its children uses.
+
+        Args:
+            fresh: measure first, instead of telling the last sample, which is some seconds old.
+        """
+        report: ResourceReport = self._running().peers.resources.ask(m.GetUsages(fresh=fresh))
+        return report
 
     # Work
 

@@ -8,6 +8,7 @@ from actors.hosts.serialize import pack_value, unpack_value
 from actors.runtime import messages as m
 
 if TYPE_CHECKING:
+    from actors.core.agentstatus import AgentStatus
     from actors.kernel.ref import ActorRef
 
 __all__ = ["AgentRef"]
@@ -36,6 +37,17 @@ class AgentRef:
 
     def __hash__(self) -> int:
         return hash((self.agent_id, self._hub))
+
+    def status(self, timeout: float = 5) -> AgentStatus:
+        """How the agent stands at this moment: it is asked for a sign of life, which it gives beside its task.
+
+        Raises:
+            AskTimeout: none came within `timeout` seconds.
+            AgentDied: the agent ended meanwhile.
+            DeadLetter: there is no such agent.
+        """
+        found: AgentStatus = self._hub.ask(m.AskStatus(self.agent_id, timeout), timeout=None)
+        return found
 
     def tell(self, message: Any) -> None:
         """Send a message to the worker, which takes it with a method marked `@handles(type)`. No answer comes.

@@ -370,8 +370,10 @@ class Hub(PollingActor):
                 reply.fail(answer)
             elif isinstance(answer, ErrorResponse):
                 reply.fail(error_of(answer.failure))
+            elif isinstance(answer, Heartbeat):
+                reply.set(self._registry.status(answer.agent, self.clock.monotonic()))
             else:
-                reply.set(answer.data if isinstance(answer, Response) else answer)
+                reply.set(answer.data)
             return
         link = self._links.get(agent, incarnation)
         if link is not None and correlation is not None:

@@ -292,7 +292,7 @@ class SendToAgent(NamedTuple):
 
 
 class AskStatus(NamedTuple):
-    """To hub, as an ask: have an agent send a heartbeat at once, which is the answer."""
+    """To hub, as an ask: have an agent send a heartbeat at once; the answer is its `AgentStatus` then."""
 
     agent: str
     timeout: float

@@ -1,0 +1,132 @@
+"""Events and messages between the program and its agents."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import ConfigError
+from actors.hosts.serialize import pack_value, unpack_value
+from actors.protocol.events import Event, Scope
+from actors.runtime import messages as m
+from actors.runtime.agent_ref import AgentRef
+from actors.runtime.event_stream import EventStream
+from actors.runtime.subscription import Subscription
+from actors.runtime.worker_type import is_class_of
+
+if TYPE_CHECKING:
+    from actors.runtime.assembly import Assembly
+
+__all__ = ["Correspondence"]
+
+
+class Correspondence(abc.ABC):
+    """The methods of `ActorSystem` that concern events and messages. All are thread-safe."""
+
+    @abc.abstractmethod
+    def _running(self) -> Assembly:
+        """The running assembly, started if need be."""
+
+    # Events
+
+    def subscribe(
+        self, kinds: type[Event] | Iterable[type[Event]], handler: Callable[[Any], object], scope: Scope = "global"
+    ) -> Subscription:
+        """Have a function called with each event of certain types, on a thread of the system's own.
+
+        Args:
+            kinds: event types; one of them may be a base class, which means all that derive from it.
+            handler: called with one event at a time. What it raises is logged. If it is slow, its events wait in a
+                bounded buffer, and those that did not fit are counted in the subscription's `missed`.
+            scope: how far it listens; the program hears every scope.
+
+        Returns:
+            The subscription, which `unsubscribe()` or the end of a `with` ends.
+
+        Raises:
+            ConfigError: something is no event type, or no function.
+        """
+        if not callable(handler):
+            raise ConfigError(f"handler takes a function, not {handler!r}", key="handler", value=handler)
+        found = _kinds(kinds)
+        if not found:
+            raise ConfigError("kinds takes one event type or more; Event itself means all", key="kinds", value=kinds)
+        assembly = self._running()
+        hub = assembly.peers.hub
+        subscription = assembly.dispatcher.subscribe(
+            found, handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
+        )
+        hub.ask(m.AddListener(subscription))
+        return subscription
+
+    def events(self, *kinds: type[Event], scope: Scope = "global") -> EventStream:
+        """The events of certain types (none named: all) from now on, as an iterator and context manager.
+
+        Raises:
+            ConfigError: something is no event type.
+        """
+        hub = self._running().peers.hub
+        stream = EventStream(_kinds(kinds), scope, on_close=lambda ended: hub.tell(m.RemoveListener(ended)))
+        hub.ask(m.AddListener(stream))
+        return stream
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to its subscribers, in the program and in agents.
+
+        Raises:
+            ConfigError: it is no Event.
+        """
+        if not isinstance(event, Event):
+            raise ConfigError(
+                f"publish takes an Event, not {event!r}: derive a frozen dataclass from actors.Event", key="event"
+            )
+        self._running().peers.hub.tell(m.Publish(event))
+
+    # Messages
+
+    def tell(self, recipients: AgentRef | str | Iterable[AgentRef | str], message: Any) -> None:
+        """Send a message to workers, each of which takes it with a method marked `@handles(type)`. No answer comes.
+
+        Args:
+            recipients: an agent's ref or id; "type:thumbnailer", "job:nightly" or "*" for all of a type, all at work
+                on a job, and all; or several of these, which get it in one go.
+            message: of a type that the workers handle.
+
+        Raises:
+            ConfigError: a recipient is neither ref nor text.
+            NotSerializable: the message cannot be sent to another process.
+
+        One that nobody is there to take is a dead letter: a `DeadLetterFound` event.
+        """
+        one = isinstance(recipients, AgentRef | str) or not isinstance(recipients, Iterable)
+        several: list[Any] = [recipients] if one else list(recipients)
+        payload = pack_value(message, f"the message {type(message).__name__}")
+        hub = self._running().peers.hub
+        for recipient in several:
+            hub.tell(m.SendToAgent(_address(recipient), payload, type(message).__name__, None))
+
+    def ask(self, recipient: AgentRef | str, message: Any, timeout: float = 30) -> Any:
+        """Send a message to one worker and wait for what its handler returns; see `AgentRef.ask`."""
+        hub = self._running().peers.hub
+        payload = pack_value(message, f"the message {type(message).__name__}")
+        answer = hub.ask(m.SendToAgent(_address(recipient), payload, type(message).__name__, timeout), timeout=None)
+        return unpack_value(answer, f"the answer of {_address(recipient)}")
+
+
+def _address(recipient: object) -> str:
+    if isinstance(recipient, AgentRef):
+        return recipient.agent_id
+    if isinstance(recipient, str) and recipient:
+        return recipient
+    raise ConfigError(f"a recipient is an agent's ref or id, not {recipient!r}", key="recipient", value=recipient)
+
+
+def _kinds(kinds: type[Event] | Iterable[type[Event]]) -> tuple[type[Event], ...]:
+    found = (kinds,) if isinstance(kinds, type) else tuple(kinds)
+    for kind in found:
+        if not is_class_of(kind, Event):
+            raise ConfigError(
+                f"an event type is a class derived from actors.Event, not {kind!r}", key="kinds", value=kind
+            )
+    return found
