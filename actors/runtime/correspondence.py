@@ -99,8 +99,9 @@ class Correspondence(abc.ABC):
 
         One that nobody is there to take is a dead letter: a `DeadLetterFound` event.
         """
-        one = isinstance(recipients, AgentRef | str) or not isinstance(recipients, Iterable)
-        several: list[Any] = [recipients] if one else list(recipients)
+        several: Iterable[Any] = [recipients]
+        if isinstance(recipients, Iterable) and not isinstance(recipients, AgentRef | str):
+            several = recipients
         payload = pack_value(message, f"the message {type(message).__name__}")
         hub = self._running().peers.hub
         for recipient in several:
