@@ -50,6 +50,9 @@ LimitName: TypeAlias = Literal["memory", "open_files", "processes", "cpu"]
 LIMIT_NAMES: tuple[LimitName, ...] = ("memory", "open_files", "processes", "cpu")
 
 
+_LEAST_FRAME = 4 * 2**20
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits(Settings):
     """What an agent with all its child processes may use. None is no limit.
@@ -218,6 +221,8 @@ class SystemConfig(Settings):
             if getattr(self, low) > getattr(self, high):
                 allowed = f"at least the {getattr(self, low):g} of {low}"
                 raise bad_setting(high, getattr(self, high), allowed)
+        if int(self.frame_limit) < _LEAST_FRAME:
+            raise bad_setting("frame_limit", self.frame_limit, "4 MiB or more: smaller values travel inside a frame")
 
     @property
     def grace(self) -> float:

@@ -204,6 +204,7 @@ def test_what_is_configured_cannot_be_changed_behind_its_back() -> None:
         (SystemConfig, {"max_agents": 0}),
         (SystemConfig, {"log_level": "loud"}),
         (SystemConfig, {"admit_by": ["gpu"]}),
+        (SystemConfig, {"frame_limit": 2**20}),
         (SystemConfig, {"ceilings": {"a": 3}}),
         (SystemConfig, {"memory_low": 2}),
         (SystemConfig, {"heartbeat_missed": 3}),
@@ -257,7 +258,7 @@ def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
             "ACTORS_TASK_TIMEOUT": "none",
             "ACTORS_HEARTBEAT_EVERY": "0.5",
             "ACTORS_ADMIT_BY": "cpu, io",
-            "ACTORS_FRAME_LIMIT": "1MiB",
+            "ACTORS_FRAME_LIMIT": "8MiB",
             "ACTORS_LOG_LEVEL": "info",
             "ACTORS_AGENT__ENVIRONMENT": "PATH=/bin,LANG=C",
             "ACTORS_AGENT__TIMEOUT": "Unlimited",
@@ -266,7 +267,7 @@ def test_the_environment_is_read_as_the_type_of_each_setting() -> None:
     )
     assert (config.max_agents, config.task_timeout, config.heartbeat_every) == (4, None, 0.5)
     assert config.admit_by == {"cpu", "io"}
-    assert (config.frame_limit, config.log_level) == (2**20, "info")
+    assert (config.frame_limit, config.log_level) == (2**23, "info")
     assert config.agent.environment == {"PATH": "/bin", "LANG": "C"}
     assert config.agent.timeout is None
 

@@ -39,8 +39,8 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
     spec = LaunchSpec.from_bytes(spec_bytes)
     agent = Agent(
         spec,
-        SocketChannel.of_fd(task_fd, blocking=True, trusted=True),
-        SocketChannel.of_fd(control_fd, blocking=True, trusted=True),
+        SocketChannel.of_fd(task_fd, blocking=True, trusted=True, limit=spec.frame_limit),
+        SocketChannel.of_fd(control_fd, blocking=True, trusted=True, limit=spec.frame_limit),
         StatusWriter.of_fd(status_fd),
         clock=SystemClock(),
         interrupter=SignalInterrupter(),

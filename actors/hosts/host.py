@@ -11,6 +11,7 @@ from actors.errors import ConfigError
 from actors.hosts.channel import Channel
 from actors.hosts.exitreport import ExitReport
 from actors.hosts.statusblock import StatusReader
+from actors.hosts.wire import FRAME_LIMIT
 
 __all__ = ["AgentHandle", "Host", "HostPromises", "LaunchSpec", "OnExit", "StartMethod"]
 
@@ -42,6 +43,7 @@ class LaunchSpec:
         job: the job that it was started for.
         untrusted: it may return data only, never code.
         interest: the kinds of events that somebody listens to.
+        frame_limit: the most bytes of one frame, either way; larger payloads go through shared memory.
         extra: further plain values for the agent.
 
     Raises:
@@ -66,6 +68,7 @@ class LaunchSpec:
     job: str | None = None
     untrusted: bool = False
     interest: tuple[str, ...] = ()
+    frame_limit: int = FRAME_LIMIT
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

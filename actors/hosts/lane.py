@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from actors.errors import ConfigError, NotSerializable
 from actors.hosts.attempt import Attempt
+from actors.hosts.bundle import unbundle
 from actors.hosts.interrupts import coroutine_attempt
 from actors.hosts.outbox import FLUSH_AFTER, FLUSH_BEYOND
 from actors.hosts.parts import AgentParts
@@ -136,7 +137,8 @@ class LaneBase:
     def read_call(self, attempt: Attempt) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
         """What to run for an attempt. Arguments that cannot be read become a body that raises the error."""
         try:
-            call: Call = unpack_call(attempt.payload, attempt.results)
+            results = None if attempt.results is None else unbundle(attempt.results)
+            call: Call = unpack_call(attempt.payload, results)
         except NotSerializable as error:
             return _raise, (error,), {}
         finally:

@@ -301,7 +301,14 @@ class ProcessHost:
             for plane in ("task", "control"):
                 ours, theirs = socket_pair()
                 fds.append(theirs.detach())
-                channels.append(SocketChannel(ours, name=f"{spec.agent} ({plane})", recycle=not spec.untrusted))
+                channels.append(
+                    SocketChannel(
+                        ours,
+                        name=f"{spec.agent} ({plane})",
+                        recycle=not spec.untrusted,
+                        limit=spec.frame_limit,
+                    )
+                )
             fds.append(new_block())
             status = StatusReader.of_fd(fds[-1])
             fds.append(memory_file("actors-spec", len(data)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
-from actors.errors import ActorsError, ChannelClosed
-from actors.protocol.messages import Assignment, Cancellation
+from actors.errors import ChannelClosed, WireError
+from actors.hosts.bundle import bundle
+from actors.hosts.plain import NotPlain
+from actors.hosts.serialize import failure_of
+from actors.protocol.messages import Assignment, Cancellation, Outcome
 from actors.protocol.messages import Recall as RecallMessage
 from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink
@@ -18,6 +21,27 @@ if TYPE_CHECKING:
     from actors.runtime.scheduler_state import SchedulerState
 
 __all__ = ["Carrier"]
+
+
+_PORTION = 8 << 20
+"""Bytes of payloads that one assignment holds at most, unless a single task has more: a frame has a limit."""
+
+
+def _portions(items: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """The tasks for an agent in one piece, or in several if they are large."""
+    if len(items) < 8:
+        yield items
+        return
+    portion: list[tuple[Any, ...]] = []
+    size = 0
+    for item in items:
+        portion.append(item)
+        size += len(item[4])
+        if size >= _PORTION:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 class Carrier:
@@ -47,17 +71,17 @@ class Carrier:
         }
 
     def carry_out(self) -> None:
-        """Carry out all that has been decided, and what follows from it, then send each agent its new tasks at once."""
+        """Carry out all that has been decided, and what follows from it; each agent gets its new tasks in one message."""
         state, carry = self._state, self._carry
         engine, decided = state.engine, state.decided
         decided.extend(engine.take())
-        while decided:
-            # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
-            decision = decided.popleft()
-            carry[type(decision)](decision)
-            if not decided:
-                decided.extend(engine.take())
-        if state.assignments:
+        while decided or state.assignments:
+            while decided:
+                # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
+                decision = decided.popleft()
+                carry[type(decision)](decision)
+                if not decided:
+                    decided.extend(engine.take())
             self._send_assignments()
 
     def _assign(self, decision: Assign) -> None:
@@ -72,7 +96,7 @@ class Carrier:
             task.id,
             kind.call,
             task.payload,
-            task.results,
+            None if task.results is None else dict(bundle(task.results)),
             kind.timeout,
             kind.idempotent,
             kind.job,
@@ -93,7 +117,22 @@ class Carrier:
     def _send_assignments(self) -> None:
         assignments, self._state.assignments = self._state.assignments, {}
         for link, items in assignments.items():
-            self._send(link, link.handle.task, Assignment(items))
+            try:
+                for portion in _portions(items):
+                    self._send(link, link.handle.task, Assignment(portion))
+            except (WireError, NotPlain):
+                for item in items:
+                    self._send_alone(link, item)
+
+    def _send_alone(self, link: AgentLink, item: tuple[Any, ...]) -> None:
+        """Send one task of several that could not be sent together; the one that cannot be sent at all fails."""
+        try:
+            self._send(link, link.handle.task, Assignment([item]))
+        except (WireError, NotPlain) as error:
+            now = self._now()
+            result = (item[0], item[1], int(Outcome.ERROR), tuple(failure_of(error)), now, now)
+            self._state.engine.finished(link.agent, link.incarnation, result, now)
+            self._state.decided.extend(self._state.engine.take())
 
     def _recall(self, decision: Recall) -> None:
         self._send_assignments()
@@ -109,13 +148,15 @@ class Carrier:
             self._send(link, link.handle.control, message)
 
     def _send(self, link: AgentLink, channel: Any, message: Any, *, ask: bool = False) -> None:
-        """Write to an agent. One that is gone already is reported by its exit, one that takes nothing more is killed."""
+        """Write to an agent. One that is gone already is reported by its exit.
+
+        Raises:
+            WireError, NotPlain: the message cannot be sent; nothing was, and the channel goes on.
+        """
         try:
             channel.send(message, correlation=RECALL if ask else None, sender="scheduler")
         except ChannelClosed:
             return
-        except ActorsError as error:
-            self.kill(link.agent, link.incarnation, f"it could not be written to: {error}")
 
     def look(self, link: AgentLink) -> None:
         """Tell the engine what an agent runs at this moment, by its status block."""

@@ -49,6 +49,7 @@ def launch_spec(
         concurrency=config.concurrency,
         job=child.job,
         interest=tuple(sorted(interest)),
+        frame_limit=int(system.frame_limit),
         extra={
             "recycle_after_tasks": config.recycle_after_tasks,
             "recycle_after_age": config.recycle_after_age,
