@@ -163,12 +163,11 @@ def _workers(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    from actors.errors import ConfigError  # noqa: PLC0415 - the command starts fast
     from actors.settings import parse_size  # noqa: PLC0415 - the command starts fast
 
     try:
         number = parse_size(text)
-    except ConfigError as error:
+    except ValueError as error:
         raise argparse.ArgumentTypeError(f'expected bytes, as 500000 or "5M", got {text!r}') from error
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected 1 byte or more, got {text!r}")

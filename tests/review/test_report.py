@@ -17,8 +17,8 @@ from rich.console import Console
 
 from actors.analysis.filereport import FileReport, Finding, FunctionReport, ImportReport
 from actors.analysis.lines import LineCounts
-from actors.review.reduce import reduce_reports
 from actors.review.output import write_output
+from actors.review.reduce import reduce_reports
 from actors.review.report import render_report
 from actors.review.summary import print_summary
 from actors.review.timeline import RunTimeline, Span

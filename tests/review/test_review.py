@@ -86,16 +86,15 @@ def test_an_agent_that_is_killed_costs_no_file(tmp_path: Path, monkeypatch: pyte
     def kill(progress: Progress) -> None:
         if killed or progress.phase != "analysing" or not any(view.label for view in progress.agents):
             return
-        for child in psutil.Process().children(recursive=True):
-            if child.environ().get("ACTORS_AGENT_TYPE") == "file_analyzer":
-                child.kill()
-                killed.append(child.pid)
-                return
+        # The program's child is the launcher, whose children are the agents.
+        for agent in [agent for launcher in psutil.Process().children() for agent in launcher.children()]:
+            agent.kill()
+            killed.append(agent.pid)
+            return
 
     outcome = Review(discover(str(root)), title="tree", workers=2, watch=kill).run()
+    assert killed
     assert outcome.complete and outcome.covered == 60 and outcome.code == direct(root)
-    if killed:
-        assert any(span.status in {"failed", "retried"} for span in outcome.run.spans)
 
 
 def test_an_interrupted_review_ends_in_two_seconds_with_what_is_done(
