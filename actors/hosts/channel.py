@@ -22,7 +22,8 @@ from actors.protocol.messages import Envelope, Priority
 
 __all__ = ["Channel", "SocketChannel"]
 
-_READ_SIZE = 1 << 18
+# Below the size from which malloc maps memory anew for each request.
+_READ_SIZE = 1 << 16
 # So much is read in one call of `receive` at most: other channels have their turn too.
 _READ_AT_ONCE = 1 << 22
 _JOINED_UP_TO = 1 << 17
