@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, ClassVar, Literal, ParamSpec, TypeVar, overload
+from typing import IO, Any, ClassVar, Literal, TypeVar, overload
 
 from actors.config import LimitName
 from actors.errors import ActorsError
@@ -24,7 +24,6 @@ from actors.protocol.messages import AdjustmentAnswer
 
 __all__ = ["InsideAgent", "SubSubmitter"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -115,13 +114,11 @@ class InsideAgent:
         return self._context is not None and self._context.cancelled()
 
     @overload
-    def submit(self, call: TaskMethod[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: TaskMethod[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     @overload
-    def submit(
-        self, call: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> TaskFuture[R]: ...
+    def submit(self, call: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     @overload
-    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: Callable[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
         """Submit a sub-task. To wait for it gives this agent's slot away; an async task awaits it.
 
@@ -137,14 +134,41 @@ class InsideAgent:
         """
         return self._inside("submit(…)").submit(call, args, kwargs, Options())
 
+    @overload
     def map(
         self,
-        call: TaskMethod[..., R] | Callable[..., R],
+        call: TaskMethod[..., R],
         /,
         *iterables: Iterable[Any],
         chunksize: int | None = None,
         timeout: float | None = None,
-    ) -> Iterator[R]:
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., Coroutine[Any, Any, R]],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[R]: ...
+    def map(
+        self,
+        call: Any,
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
         """Sub-tasks for all items, results in order.
 
         The iterables are read as results are taken, so they may be endless. An item that fails raises when its turn
@@ -300,25 +324,50 @@ class SubSubmitter:
         self._options = options
 
     @overload
-    def submit(self, call: TaskMethod[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: TaskMethod[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     @overload
-    def submit(
-        self, call: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> TaskFuture[R]: ...
+    def submit(self, call: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     @overload
-    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: Callable[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
         """As `Worker.submit`."""
         return self._context.submit(call, args, kwargs, self._options)
 
+    @overload
     def map(
         self,
-        call: TaskMethod[..., R] | Callable[..., R],
+        call: TaskMethod[..., R],
         /,
         *iterables: Iterable[Any],
         chunksize: int | None = None,
         timeout: float | None = None,
-    ) -> Iterator[R]:
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., Coroutine[Any, Any, R]],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[R]: ...
+    def map(
+        self,
+        call: Any,
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Any]:
         """As `Worker.map`."""
         return self._context.map(call, iterables, chunksize, timeout, self._options)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from actors.hosts.options import Options
 from actors.runtime.mapping import map_tasks
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Submitter"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -33,9 +32,11 @@ class Submitter:
         self._options = options
 
     @overload
-    def submit(self, call: TaskMethod[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: TaskMethod[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     @overload
-    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R]: ...
+    def submit(self, call: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
+    @overload
+    def submit(self, call: Callable[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
     def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
         """Hand in one task.
 
@@ -71,15 +72,45 @@ class Submitter:
         sink = self._opened()
         return sink.send(sink.submission.spec_task(spec, self._options))
 
+    @overload
     def map(
         self,
-        call: TaskMethod[..., R] | Callable[..., R],
+        call: TaskMethod[..., R],
         /,
         *iterables: Iterable[Any],
         chunksize: int | None = None,
         timeout: float | None = None,
         progress: bool = False,
-    ) -> Iterator[R]:
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., Coroutine[Any, Any, R]],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+        progress: bool = False,
+    ) -> Iterator[R]: ...
+    @overload
+    def map(
+        self,
+        call: Callable[..., R],
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+        progress: bool = False,
+    ) -> Iterator[R]: ...
+    def map(
+        self,
+        call: Any,
+        /,
+        *iterables: Iterable[Any],
+        chunksize: int | None = None,
+        timeout: float | None = None,
+        progress: bool = False,
+    ) -> Iterator[Any]:
         """Call with each item of the iterables (in parallel, as the builtin `map`), results in order.
 
         The iterables are read as results are taken, so they may be endless. An item that fails raises when its turn
