@@ -106,7 +106,8 @@ class Dispatcher:
             held[task.number] = task
             out.append(_new(Assign, (name, incarnation, task, attempt, nested)))
         self._account(agent, len(tasks), estimate)
-        if kind.timeout is not None and agent.look_due is None:
+        # The task may begin at once, so no look may be later than its limit; one that comes too early does no harm.
+        if kind.timeout is not None and (agent.look_due is None or now + kind.timeout < agent.look_due):
             agent.look_due = now + kind.timeout
             book.timer(agent.look_due, LOOK, agent, incarnation)
         first = tasks[0]

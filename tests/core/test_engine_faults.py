@@ -143,6 +143,18 @@ def test_a_time_limit_counts_from_the_start_of_the_task_itself() -> None:
     assert sum(task is slow for _, _, task, _ in fleet.runs) == 1
 
 
+def test_a_short_limit_holds_also_after_a_task_with_a_long_one() -> None:
+    """D5: the look at the agent that the long one asked for would come too late."""
+    fleet = SimFleet(ONE)
+    long = fleet.submit(("run", 0.1), kind=kind(timeout=300.0))
+    fleet.run()
+    short = fleet.submit(("run", 100.0), kind=kind(timeout=2.0, retries=0))
+    fleet.run()
+    assert long.status is TaskStatus.COMPLETED
+    assert isinstance(short.error, TaskTimeout)
+    assert short.ended is not None and short.started is not None and short.ended - short.started < 10.0
+
+
 def test_no_look_is_taken_without_time_limits_and_one_for_many_tasks() -> None:
     """D5: nothing is done for a single task."""
     desk = Desk(ONE)
