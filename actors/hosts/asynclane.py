@@ -7,18 +7,18 @@ import contextlib
 import contextvars
 import inspect
 import logging
-import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from actors.errors import ChannelClosed
 from actors.hosts.attempt import Attempt
 from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt, outcome_of
-from actors.hosts.lane import LaneBase, run_items
+from actors.hosts.lane import run_items
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
 from actors.hosts.serialize import failure_of
 from actors.hosts.slots import Slot
+from actors.hosts.waiting import WaitingLane
 from actors.protocol.messages import Outcome
 from actors.protocol.states import AgentState
 
@@ -27,7 +27,7 @@ __all__ = ["AsyncLane"]
 _log = logging.getLogger("actors.agent")
 
 
-class AsyncLane(LaneBase):
+class AsyncLane(WaitingLane):
     """Runs as many async tasks at once as there are slots. A task that is no coroutine has the loop to itself."""
 
     def __init__(self, parts: AgentParts, methods: Mapping[str, Callable[..., Any]]) -> None:
@@ -37,11 +37,63 @@ class AsyncLane(LaneBase):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = False
         self._lost: ChannelClosed | None = None
+        # Whether what is called now is to be run to its end before anything else: a body that is no coroutine waits
+        # for it, and the loop stands still meanwhile.
+        self._inline = False
+        # How many loops run inside one another because of that.
+        self._depth = 0
         parts.interrupter.complete = self._complete
+        parts.task_bell.watch(parts.assignments.channel.fileno())
 
     def _complete(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Before and after the loop runs (in hooks) a coroutine is run to its end; else whoever called awaits it."""
-        return coroutine if self.loop.is_running() else self.loop.run_until_complete(coroutine)
+        if not self.loop.is_running():
+            return self.loop.run_until_complete(coroutine)
+        return self._run_inside(coroutine) if self._inline else coroutine
+
+    def perform_nested(self, slot: Slot, attempt: Attempt) -> None:
+        """See `WaitingLane.perform_nested`; a coroutine has a loop of its own meanwhile."""
+        inline, self._inline = self._inline, True
+        try:
+            super().perform_nested(slot, attempt)
+        finally:
+            self._inline = inline
+
+    def _run_inside(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end while the loop stands still.
+
+        Tasks that it waits for, and others that are to be run inside waiting ones, run beside it in the same inner loop,
+        which ends when all of them have.
+        """
+        outer, inner = self.loop, asyncio.new_event_loop()
+        outside, self._tasks = self._tasks, set()
+        inline, self._inline = self._inline, False
+        self.loop = inner
+        self._depth += 1
+        asyncio._set_running_loop(None)  # noqa: SLF001 - the only way to run a loop where one stands still
+        self._watch(inner)
+        try:
+            value = inner.run_until_complete(coroutine)
+            while self._tasks:
+                inner.run_until_complete(asyncio.wait(self._tasks))
+            return value
+        finally:
+            self._unwatch(inner)
+            self.close()
+            asyncio._set_running_loop(outer)  # noqa: SLF001 - as above
+            self._depth -= 1
+            self.loop, self._tasks, self._inline = outer, outside, inline
+            outer.call_soon(self._pump)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.add_reader(self.parts.assignments.channel.fileno(), self._readable)
+        loop.add_reader(self.parts.task_bell.reader, self._rung)
+        self.parts.task_bell.asleep = True
+        loop.call_soon(self._pump)
+
+    def _unwatch(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self.parts.assignments.channel.fileno())
+        loop.remove_reader(self.parts.task_bell.reader)
 
     def run(self) -> None:
         """Work until the agent is to end.
@@ -49,11 +101,8 @@ class AsyncLane(LaneBase):
         Raises:
             ChannelClosed: the program is gone.
         """
-        loop, bell = self.loop, self.parts.task_bell
-        loop.add_reader(self.parts.assignments.channel.fileno(), self._readable)
-        loop.add_reader(bell.reader, self._rung)
-        bell.asleep = True
-        loop.call_soon(self._pump)
+        loop = self.loop
+        self._watch(loop)
         try:
             while True:
                 try:
@@ -63,8 +112,7 @@ class AsyncLane(LaneBase):
                     # Of a coroutine that a task started beside itself: asyncio lets these out of the loop.
                     _log.error("%s: a coroutine that no task awaits ended", self.parts.spec.agent, exc_info=error)
         finally:
-            loop.remove_reader(self.parts.assignments.channel.fileno())
-            loop.remove_reader(bell.reader)
+            self._unwatch(loop)
         if self._lost is not None:
             raise self._lost
 
@@ -102,6 +150,11 @@ class AsyncLane(LaneBase):
         parts = self.parts
         while parts.errands:
             parts.errands.popleft()()
+        while (nested := parts.assignments.claim_nested()) is not None:
+            # The tasks that wait for it hold their slots, but not the loop.
+            self._start(self.parts.slots.open_extra(), nested)
+        if self._depth:
+            return
         while self._free and not parts.ending.asked and (attempt := parts.assignments.claim()) is not None:
             self._start(self._free.pop(), attempt)
         if self.over() and len(self._free) == len(parts.slots.all) and not self._tasks:
@@ -207,7 +260,7 @@ class AsyncLane(LaneBase):
         if others:
             # The status block names one task: one that still runs.
             parts.status.resume(others[0].number, others[0].attempt, others[0].started)
-        if slot.machine.state is AgentState.IDLE:
+        if not parts.slots.close_extra(slot) and slot.machine.state is AgentState.IDLE:
             self._free.append(slot)
         self._flush_soon()
         self.loop.call_soon(self._pump)
@@ -217,7 +270,7 @@ class AsyncLane(LaneBase):
     def _cancel_soon(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
         # The loop may be closed by now.
         with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(self._cancel, attempt, task)
+            task.get_loop().call_soon_threadsafe(self._cancel, attempt, task)
 
     def _cancel(self, attempt: Attempt, task: asyncio.Task[Any]) -> None:
         if attempt.pending and not attempt.ended:
@@ -226,24 +279,15 @@ class AsyncLane(LaneBase):
     # --- waits and handlers ----------------------------------------------------------------------------------------
 
     def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
-        """As `TaskLane.wait`, with the loop standing still meanwhile; coroutines had better await."""
-        parts = self.parts
+        """See `WaitingLane.wait_in`; the loop stands still meanwhile, so coroutines had better await."""
         attempt = self.attempt_in_hand()
-        slot = None if attempt is None else self.slot_of(attempt)
-        machine = None if slot is None or slot.machine.state is not AgentState.WORKING else slot.machine
-        there = threading.Event()
-        with parts.interrupter.shielded:
-            if machine is not None:
-                machine.move(state)
         try:
-            with parts.interrupter.shielded:
-                answer = begin()
-                answer.add_done_callback(lambda _: there.set())
-            there.wait(None if deadline is None else max(0.0, deadline - parts.monotonic()))
+            return self.wait_in(None if attempt is None else self.slot_of(attempt), begin, state, deadline)
         finally:
-            if machine is not None and machine.state is state:
-                machine.move(AgentState.WORKING)
-        return answer
+            # The loop's own wake-ups may have been taken.
+            self.parts.task_bell.asleep = True
+            if self.loop.is_running():
+                self.loop.call_soon(self._pump)
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], ended: Callable[[Outcome, Any], None]) -> None:
         """Run a handler that is a coroutine."""

@@ -99,7 +99,7 @@ class LaneBase:
 
     def slot_of(self, attempt: Attempt) -> Slot | None:
         """The slot in which an attempt runs, if it is the innermost there."""
-        return next((slot for slot in self.parts.slots.all if slot.attempt is attempt), None)
+        return self.parts.slots.holding(attempt)
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[bool]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from actors.hosts.attempt import Attempt
 from actors.hosts.statusblock import StatusWriter
-from actors.protocol.states import BUSY_ORDER, AgentState, Move, StateMachine, agent_machine
+from actors.protocol.states import AGENT_MOVES, BUSY_ORDER, AgentState, Move, StateMachine, agent_machine
 
 __all__ = ["Slot", "Slots"]
 
@@ -49,19 +49,41 @@ class Slots:
         # Whether anybody wants to hear of moves.
         self.watched = False
         self._shown = AgentState.INITIALIZING
+        self._name = name
+        self._clock = clock
+        # For tasks that run beside the ones that wait for them; there while they run.
+        self._extra: list[Slot] = []
         observer = self._alone if count == 1 else self._one_of_many
         self.all = [Slot(agent_machine(name, clock, observer)) for _ in range(count)]
 
     @property
     def state(self) -> AgentState:
         """The state that the agent shows."""
-        if len(self.all) == 1:
+        if len(self.all) == 1 and not self._extra:
             return self.all[0].machine.state
-        return self._shown
+        return min((slot.machine.state for slot in (*self.all, *self._extra)), key=_RANK.__getitem__)
+
+    def open_extra(self) -> Slot:
+        """One more slot, for a task that runs beside the one that waits for it."""
+        machine = StateMachine(self._name, AgentState.IDLE, AGENT_MOVES, self._clock, self._alone)
+        slot = Slot(machine)
+        self._extra.append(slot)
+        return slot
+
+    def close_extra(self, slot: Slot) -> bool:
+        """Give an extra slot back. False: it is none."""
+        if slot not in self._extra:
+            return False
+        self._extra.remove(slot)
+        return True
+
+    def holding(self, attempt: Attempt) -> Slot | None:
+        """The slot in which an attempt runs, if it is the innermost there."""
+        return next((slot for slot in (*self.all, *self._extra) if slot.attempt is attempt), None)
 
     def running(self) -> list[Attempt]:
         """The attempts in hand, each the innermost of its slot."""
-        return [attempt for slot in self.all if (attempt := slot.attempt) is not None]
+        return [attempt for slot in (*self.all, *self._extra) if (attempt := slot.attempt) is not None]
 
     def find(self, number: int, attempt: int) -> Attempt | None:
         """The attempt in hand with these numbers, also one inside which another runs."""

@@ -1,0 +1,122 @@
+"""What a lane does while a body waits: handlers, and the tasks that are to be run inside the one that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from actors.hosts.attempt import Attempt
+from actors.hosts.lane import LaneBase
+from actors.hosts.requests import Answer
+from actors.hosts.slots import Slot
+from actors.protocol.states import AgentState
+
+__all__ = ["WaitingLane"]
+
+_WORKING = AgentState.WORKING
+_WAITING = AgentState.WAITING
+
+
+class WaitingLane(LaneBase):
+    """A lane whose thread goes on to be of use while the body that it runs waits."""
+
+    def wait_in(
+        self, slot: Slot | None, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None
+    ) -> Answer[Any]:
+        """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there.
+
+        Meanwhile the worker's handlers run, and in state waiting also the tasks that were assigned to be run inside this
+        one. A wait in a hook or a handler moves no state: there is no task in hand.
+
+        Args:
+            slot: the one whose body waits, or None if the code that waits is no body.
+            begin: starts what is waited for.
+            state: communicating or waiting.
+            deadline: on the monotonic clock; None waits without end.
+        """
+        parts = self.parts
+        interrupter, bell = parts.interrupter, parts.task_bell
+        machine = slot.machine if slot is not None and slot.machine.state is _WORKING else None
+        with interrupter.shielded:
+            if machine is not None:
+                machine.move(state)
+        try:
+            with interrupter.shielded:
+                answer = begin()
+                answer.add_done_callback(lambda _: bell.ring())
+            while not answer.done():
+                interrupter.check()
+                with interrupter.shielded:
+                    busy = self._serve(slot)
+                if busy:
+                    continue
+                left = None if deadline is None else deadline - parts.monotonic()
+                if left is not None and left <= 0:
+                    break
+                self.rest(left, answer, slot)
+        finally:
+            if machine is not None:
+                with interrupter.shielded:
+                    if machine.state is state:
+                        machine.move(_WORKING)
+        return answer
+
+    def _serve(self, slot: Slot | None) -> bool:
+        """Do one thing for somebody else, if there is any. Whether there was."""
+        parts = self.parts
+        if parts.errands:
+            parts.errands.popleft()()
+            return True
+        read = parts.assignments.read()
+        if slot is not None and slot.machine.state is _WAITING:
+            attempt = parts.assignments.claim_nested()
+            if attempt is not None:
+                self.perform_nested(slot, attempt)
+                return True
+        return read
+
+    def perform_nested(self, slot: Slot, attempt: Attempt) -> None:
+        """Run a task inside the body that waits for it. The state is that of the slot: waiting, working, waiting."""
+        parts = self.parts
+        machine, status = slot.machine, parts.status
+        attempt.outer = outer = slot.attempt
+        slot.attempt = attempt
+        try:
+            function, args, kwargs = self.read_call(attempt)
+            attempt.started = started = parts.monotonic()
+            status.begin(attempt.number, attempt.attempt, started)
+            machine.move(_WORKING)
+            if parts.acknowledges:
+                self.acknowledge(attempt)
+            outcome, value = parts.interrupter.call(attempt, function, args, kwargs)
+            if machine.state is not _WORKING:
+                machine.move(_WORKING)
+            self.finish(slot, attempt, outcome, value)
+            status.finish()
+            machine.move(_WAITING)
+        finally:
+            slot.attempt = outer
+            if outer is not None:
+                status.resume(outer.number, outer.attempt, outer.started)
+        self.flush()
+
+    def rest(self, timeout: float | None, answer: Answer[Any] | None, slot: Slot | None = None) -> None:
+        """Sleep until there is something to do. See `Doorbell` for why nothing is overlooked.
+
+        Args:
+            timeout: seconds, or None without end.
+            answer: what a body waits for; None between tasks.
+            slot: the one whose body waits.
+        """
+        parts = self.parts
+        bell = parts.task_bell
+        bell.asleep = True
+        nested = slot is not None and slot.machine.state is _WAITING
+        if (
+            parts.errands
+            or (self.over() if answer is None else answer.done() or parts.interrupter.wanted)
+            or ((answer is None or nested) and parts.assignments.ready(nested=nested))
+        ):
+            bell.asleep = False
+            return
+        bell.sleep(timeout)
