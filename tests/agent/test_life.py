@@ -320,3 +320,14 @@ def _leave_a_mark(path: str) -> None:
     import atexit
 
     atexit.register(lambda: Path(path).touch())
+
+
+def test_an_allocation_beyond_all_bounds_fails_in_its_task(agent: Agent) -> None:
+    """E2: the kernel's backstop, for what is too fast to be measured."""
+    subject = agent(limits={"memory": 64 << 20, "soft": 0.8}).ready()
+    error = error_in(subject.result(subject.start("", 4 << 30, function=bytearray)))
+    assert isinstance(error, MemoryError)
+    assert "limited to 65536 KiB" in "".join(error.__notes__)
+    assert subject.call("echo", 1) == 1
+    without = agent().ready()
+    assert len(without.call("", 1 << 10, function=bytearray)) == 1 << 10
