@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,19 @@ class Crew:
     # Agents
 
     def profile_known(self, profile: Profile, now: float) -> None:
-        """Agents of this profile may be started for work; replaces what was known of its type."""
-        self._book.now = now
-        kind = self._book.fleet.type(profile.agent_type)
+        """Agents of this profile may be started for work; replaces what was known of its type.
+
+        Agents beyond a most that was lowered end: idle ones now, busy ones when they fall idle.
+        """
+        book = self._book
+        book.now = now
+        kind = book.fleet.type(profile.agent_type)
+        if kind.profile is not None:
+            kind.allowed = math.inf if profile.most is None else profile.most
+            book.fleet.resized = True
+            for skill in book.fleet.skills.values():
+                if skill.type is kind:
+                    book.idled.update(skill.idle)
         kind.profile = profile
         self._skill(profile)
         self._book.stir_all()
@@ -85,7 +96,16 @@ class Crew:
     def agent_requested(self, agent_type: str, now: float) -> None:
         """The shell starts an agent of the type of its own accord; it is counted as one that `Spawn` asked for."""
         self._book.now = now
-        self._book.fleet.type(agent_type).spawning += 1
+        kind = self._book.fleet.type(agent_type)
+        kind.spawning += 1
+        # Whoever asks for one by name gets it, beyond the most, too, and keeps it.
+        kind.allowed = max(kind.allowed, kind.agents + kind.spawning)
+
+    def missing(self, agent_type: str) -> int:
+        """How many agents of the type have to be started so that there is its least."""
+        fleet = self._book.fleet
+        kind = fleet.type(agent_type)
+        return max(0, kind.least - fleet.staying(kind) - kind.spawning)
 
     def spawn_failed(self, agent_type: str, now: float) -> None:
         """An agent that `Spawn` asked for, or that was requested, will not come."""

@@ -307,9 +307,9 @@ class Engine(Crew):
             self._dispatcher.retire(agent)
 
     def _end_surplus(self) -> None:
-        """Agents beyond the limit (which waiting tasks made necessary) end as soon as they are idle."""
+        """Agents beyond the limit (which waiting tasks made necessary), or too many of a type, end as soon as they are idle."""
         book = self._book
-        if book.fleet.count <= book.fleet.max_agents:
+        if book.fleet.count <= book.fleet.max_agents and not book.fleet.resized:
             return
         for agent in list(book.idled):
             if not agent.held and agent.open and self._scaling.surplus(agent):

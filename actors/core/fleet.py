@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -87,15 +88,17 @@ class AgentType:
     """All agents of one type, whatever they can do besides.
 
     Invariant: `agents` counts its members in the fleet, `spawning` those that were asked for and are not yet in it.
+    Beyond `allowed` they end when they are idle; that is so after their number was lowered.
     """
 
-    __slots__ = ("agents", "failed", "name", "profile", "spawning")
+    __slots__ = ("agents", "allowed", "failed", "name", "profile", "spawning")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.profile: Profile | None = None
         self.failed: BaseException | None = None
         self.agents = 0
+        self.allowed = math.inf
         self.spawning = 0
 
     @property
@@ -257,10 +260,12 @@ class Agent:
 class Fleet:
     """All agents, and the kinds of agents that could be started."""
 
-    __slots__ = ("agents", "max_agents", "skills", "types")
+    __slots__ = ("agents", "max_agents", "resized", "skills", "types")
 
     def __init__(self, max_agents: int) -> None:
         self.max_agents = max_agents
+        # Whether the number of any type was ever changed.
+        self.resized = False
         self.agents: dict[str, Agent] = {}
         self.skills: dict[tuple[str, frozenset[str], tuple[str, ...]], Skill] = {}
         self.types: dict[str, AgentType] = {}
@@ -359,9 +364,15 @@ class Fleet:
 
     def dispensable(self, agent: Agent) -> bool:
         """Whether the agent's type has more than its least without it."""
-        kind = agent.skill.type
-        leaving = sum(skill.leaving for skill in self.skills.values() if skill.type is kind)
-        return kind.agents - leaving > kind.least
+        return self.staying(agent.skill.type) > agent.skill.type.least
+
+    def too_many(self, kind: AgentType) -> bool:
+        """Whether there are more of a type than are allowed since their number was lowered."""
+        return self.staying(kind) > kind.allowed
+
+    def staying(self, kind: AgentType) -> int:
+        """How many agents of a type there are without those that are to end."""
+        return kind.agents - sum(skill.leaving for skill in self.skills.values() if skill.type is kind)
 
     def spawner(self, bucket: Bucket) -> Skill | None:
         """The kind of agent to start for these needs: of those that can be, the one with the fewest capabilities."""

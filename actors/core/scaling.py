@@ -64,11 +64,10 @@ class Scaling:
             self._spawn(skill, bucket)
 
     def surplus(self, agent: Agent) -> bool:
-        """Whether an agent that has become idle is one more than the limit allows."""
+        """Whether an agent that has become idle is one more than the limit allows, or than its type is to have."""
         fleet = self._book.fleet
-        return fleet.count - sum(skill.leaving for skill in fleet.skills.values()) > fleet.max_agents and (
-            fleet.dispensable(agent)
-        )
+        staying = fleet.count - sum(skill.leaving for skill in fleet.skills.values())
+        return (staying > fleet.max_agents or fleet.too_many(agent.skill.type)) and fleet.dispensable(agent)
 
     def _needed(self) -> Bucket | None:
         """What a waiting task waits for, if it is ready; else the best of all that an agent could be started for."""

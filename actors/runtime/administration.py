@@ -105,13 +105,11 @@ class Administration(abc.ABC):
         assembly = self._running()
         worker_type = assembly.types.add(worker)
         worker_type = assembly.types.resize(worker_type.name, least, most)
-        assembly.peers.scheduler.ask(m.KnowType(worker_type))
         supervisor = assembly.peers.supervisors.get(worker_type.name)
         if supervisor is not None:
             supervisor.tell(m.Resize(worker_type))
-        living = len([0 for each in self.agents() if each.agent_type == worker_type.name])
-        for _ in range(least - living):
-            assembly.peers.scheduler.ask(m.RequestAgent(worker_type))
+        # The scheduler counts, because it knows also of those that were asked for and are not there yet.
+        assembly.peers.scheduler.ask(m.KnowType(worker_type, fill=True))
 
     def set_limits(self, agent: AgentRef | str, limits: Limits) -> None:
         """Change the limits of a running agent: those that `limits` names.

@@ -21,9 +21,12 @@ RECALL = 0
 
 
 class AgentLink:
-    """One incarnation of an agent. `results` counts the results that came from it."""
+    """One incarnation of an agent.
 
-    __slots__ = ("agent", "agent_type", "control_fd", "handle", "incarnation", "jobs", "results", "task_fd")
+    `results` counts the results that came from it; `farewell` is why it ends, once it has said so.
+    """
+
+    __slots__ = ("agent", "agent_type", "control_fd", "farewell", "handle", "incarnation", "jobs", "results", "task_fd")
 
     def __init__(self, handle: AgentHandle, agent_type: str) -> None:
         self.handle = handle
@@ -34,6 +37,7 @@ class AgentLink:
         self.task_fd = handle.task.fileno()
         self.control_fd = handle.control.fileno()
         self.results = 0
+        self.farewell = ""
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
 

@@ -77,6 +77,8 @@ class HubState:
         self.links = AgentLinks()
         self.asks: PendingAsks[_Asker] = PendingAsks()
         self.numbers = itertools.count(RECALL + 1)
+        # Why the incarnation before ended, of agents that are being replaced.
+        self.reasons: dict[str, str] = {}
 
 
 class _Due(NamedTuple):
@@ -190,6 +192,12 @@ class Hub(PollingActor):
             self._links.remove(link)
             self._silence.forget(link)
             link.close_control()
+        report, reason = message.report, message.reason
+        if link is not None and link.farewell and report.clean:
+            # It ended by itself, and has said why.
+            reason = link.farewell
+        if message.replaced:
+            self._state.reasons[agent] = reason
         departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
         error = agent_died(message.report, message.agent_type)
         for ask in self._asks.target_gone(agent, incarnation):
@@ -198,8 +206,7 @@ class Hub(PollingActor):
         for watcher in departure.watchers if departure is not None else ():
             watching = self._links.get(watcher)
             if watching is not None:
-                self._send(watching, Terminated(agent, incarnation, message.reason, None))
-        report = message.report
+                self._send(watching, Terminated(agent, incarnation, reason, None))
         self._router.publish(
             AgentTerminated(
                 source="hub",
@@ -207,7 +214,7 @@ class Hub(PollingActor):
                 agent=agent,
                 type=message.agent_type,
                 incarnation=incarnation,
-                reason=message.reason,
+                reason=reason,
                 exit_code=report.exit_code,
                 signal=report.signal,
             )
@@ -244,10 +251,18 @@ class Hub(PollingActor):
                 pid=link.handle.pid or 0,
             )
             if incarnation == 1
-            else AgentRestarted(source="hub", time=now, agent=link.agent, type=link.agent_type, incarnation=incarnation)
+            else AgentRestarted(
+                source="hub",
+                time=now,
+                agent=link.agent,
+                type=link.agent_type,
+                incarnation=incarnation,
+                reason=self._state.reasons.pop(link.agent, ""),
+            )
         )
 
     def _terminated(self, link: AgentLink, message: Terminated, envelope: Envelope) -> None:
+        link.farewell = message.reason
         if message.failure is not None:
             failed = m.StartFailed(link.agent, link.incarnation, message.failure)
             self._peers.supervisors[link.agent_type].tell(failed)

@@ -67,9 +67,10 @@ __all__ = [
 
 
 class KnowType(NamedTuple):
-    """To scheduler: work of this worker type may come; agents of it can be started."""
+    """To scheduler: work of this worker type may come; agents of it can be started. `fill`: start its least now."""
 
     worker_type: WorkerType
+    fill: bool = False
 
 
 class RequestAgent(NamedTuple):

@@ -124,7 +124,11 @@ class Scheduler(PollingActor):
 
     @handles(m.KnowType)
     def _know(self, message: m.KnowType) -> None:
-        self._engine.profile_known(message.worker_type.profile, self.clock.monotonic())
+        worker_type = message.worker_type
+        self._engine.profile_known(worker_type.profile, self.clock.monotonic())
+        if message.fill:
+            for _ in range(self._engine.missing(worker_type.name)):
+                self._request_agent(m.RequestAgent(worker_type))
 
     @handles(m.WhenIdle)
     def _when_idle(self, message: m.WhenIdle) -> None:

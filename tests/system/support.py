@@ -44,7 +44,7 @@ class Heard:
             self.events.append(event)
             self._changed.notify_all()
 
-    def first(self, fits: Callable[[Any], object] = lambda event: True, what: str = "the event") -> Any:
+    def first(self, fits: Callable[[Any], object] = bool, what: str = "the event") -> Any:
         """The first event that fits, once there is one."""
         with self._changed:
             found = self._changed.wait_for(lambda: [event for event in self.events if fits(event)], LIMIT)
