@@ -22,6 +22,7 @@ from actors.hosts.process import ProcessHost
 from actors.hosts.thread import ThreadHost
 from actors.kernel.actor import Actor, ActorOptions
 from actors.kernel.ref import ActorRef
+from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
 from actors.runtime import messages as m
 from actors.runtime.administration import Administration, wanted
@@ -132,6 +133,7 @@ class ActorSystem(Submitter, Administration, Correspondence):
 
         Raises:
             SystemClosed: it was shut down, or belongs to another process.
+            ConfigError: this is Windows.
             ActorsError: it cannot be started; nothing is left behind.
         """
         self._running()
@@ -158,6 +160,7 @@ class ActorSystem(Submitter, Administration, Correspondence):
             return life.assembly
 
     def _start(self) -> Assembly:
+        check_platform()
         agent = loading_worker()
         if agent is not None:
             raise SystemClosed(
@@ -239,7 +242,7 @@ class ActorSystem(Submitter, Administration, Correspondence):
                 ref.stop(block=False)
             assembly.end_agents(timeout, reason)
         finally:
-            assembly.stop(timeout, reason)
+            assembly.stop(reason)
             life.closed = True
             _SYSTEMS.discard(self)
 

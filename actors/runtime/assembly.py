@@ -124,7 +124,7 @@ class Assembly:
                 on_escalation=self._on_broken,
             )
         except BaseException:
-            self.stop(0.0, "the system could not be started")
+            self.stop("the system could not be started")
             raise
 
     def _child(self, name: str, actor_class: type[Actor], *args: Any) -> ActorChild:
@@ -213,15 +213,15 @@ class Assembly:
         for reply in replies:
             reply.wait(timeout + self.config.agent.grace + 3 * _STOP_ROOM)
 
-    def stop(self, timeout: float, reason: str) -> None:
-        """Stop the actors and free everything. Agents that are left are killed."""
+    def stop(self, reason: str) -> None:
+        """Stop the actors and free everything. Agents that are left had their time, and are killed."""
         with self._lock:
             root, self._root = self._root, None
         if root is not None:
             root.stop(block=False)
-            root.join(max(timeout, _STOP_ROOM))
+            root.join(_STOP_ROOM)
         try:
-            self.host.close(max(timeout, _STOP_ROOM))
+            self.host.close(_STOP_ROOM)
         except (ActorsError, OSError):
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         self.dispatcher.close(_STOP_ROOM)
