@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +28,8 @@ INTERRUPTED = 128
 """Plus the number of the signal, as shells count: 130 for Ctrl-C, 143 for TERM."""
 
 _HTML = "actors-review.html"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Where one of them does not exist, --help and --version work all the same.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # What each extra brings that the review needs.
 _NEEDED = {"rich": "cli", "jinja2": "review", "tree_sitter": "review"}
 
@@ -68,7 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with stop.heeded():
             options = _parser().parse_args(argv)
-            return _review(options, stop)
+            code = _review(options, stop)
+        if code == stop.code and argv is None:
+            # Two seconds are promised, and the interpreter's own way out takes up to one on a busy machine.
+            _leave(code)
+        return code
     except _Stopped as stopped:
         print(f"actors: {stopped}", file=sys.stderr)
         return stopped.code
@@ -79,6 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone; a flush at exit must not say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process with nothing more than what stands in the buffers. The agents are gone by now."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Stop:
@@ -176,7 +190,11 @@ def _size(text: str) -> int:
 
 def _review(options: argparse.Namespace, stop: _Stop) -> int:
     """The command `actors review`."""
-    _check_extras()
+    _check_machine()
+    for stream in (sys.stdout, sys.stderr):
+        # Whatever a terminal cannot show, a file's name in it must not end the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     from actors.errors import ConfigError  # noqa: PLC0415 - --help and --version start faster without
     from actors.review.discover import discover  # noqa: PLC0415
     from actors.review.live import view_for  # noqa: PLC0415
@@ -192,6 +210,12 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
     view = view_for(sys.stderr, options.path, quiet=options.quiet)
     review = Review(found, title=title or "/", workers=options.workers, max_bytes=options.max_bytes, watch=view.show)
     stop.review = review
+    if not options.quiet:
+        # Now, and not when somebody waits for the end of an interrupted review.
+        import rich.console  # noqa: PLC0415
+        import rich.table  # noqa: F401, PLC0415
+
+        import actors.review.summary  # noqa: F401, PLC0415
     try:
         outcome = review.run()
     except ReviewFailed as error:
@@ -212,10 +236,20 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
     return _code(options, outcome, stop)
 
 
-def _check_extras() -> None:
-    for module, extra in _NEEDED.items():
-        if importlib.util.find_spec(module) is None:
-            _refuse(FAILED, f"the review needs {module}, which is not installed: pip install 'actors-hub[{extra}]'")
+def _check_machine() -> None:
+    from actors.errors import ConfigError  # noqa: PLC0415 - see _review
+    from actors.platforms import check_platform  # noqa: PLC0415 - see _review
+
+    try:
+        check_platform()
+    except ConfigError as error:
+        _refuse(FAILED, str(error))
+    missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
+    if missing:
+        # All at once, so that nobody installs one extra only to learn of the next.
+        extras = ",".join(sorted({_NEEDED[module] for module in missing}))
+        names = ", ".join(missing)
+        _refuse(FAILED, f"the review needs what is not installed ({names}): pip install 'actors-hub[{extras}]'")
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -252,19 +286,19 @@ def _json(found: Discovery, outcome: Outcome) -> str:
 
 def _print(options: argparse.Namespace, found: Discovery, outcome: Outcome) -> None:
     """The summary, to standard output, or to standard error where the figures take that."""
-    from rich.console import Console  # noqa: PLC0415 - an extra
-
     from actors.review.display import printable  # noqa: PLC0415 - see _review
     from actors.review.summary import print_summary  # noqa: PLC0415 - see _review
 
     if options.json == "-":
         sys.stdout.write(_json(found, outcome))
         sys.stdout.flush()
-    console = Console(stderr=options.json == "-", highlight=False)
     place = os.path.abspath(options.html)
     if options.quiet:
-        console.print(f"Report: {printable(place)}", markup=False, soft_wrap=True)
+        print(f"Report: {printable(place)}", file=sys.stderr if options.json == "-" else sys.stdout)
         return
+    from rich.console import Console  # noqa: PLC0415 - an extra
+
+    console = Console(stderr=options.json == "-", highlight=False)
     for note in outcome.notes:
         console.print(printable(note), style="yellow", markup=False)
     print_summary(outcome.code, outcome.run, report=place, console=console)

@@ -204,6 +204,21 @@ def test_a_missing_extra_is_named(
     assert os.listdir(work) == []
 
 
+def test_all_missing_extras_are_named_at_once(tree: Path, work: Path) -> None:
+    """A1: who has installed the library alone is not sent from one extra to the next."""
+    code = (
+        "import importlib.util, sys\n"
+        "importlib.util.find_spec = lambda name, *a: None\n"
+        "from actors.cli import main\n"
+        f"sys.exit(main(['review', {str(tree)!r}]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=work, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 3 and "pip install 'actors-hub[cli,review]'" in done.stderr
+    assert all(name in done.stderr for name in ("rich", "jinja2", "tree_sitter"))
+
+
 def test_a_full_disk_leaves_no_half_report(tree: Path, work: Path) -> None:
     """A1: an error and an exit code; an older report stays."""
     (work / "actors-review.html").write_text("older")
@@ -256,8 +271,9 @@ def slow(tmp_path: Path, tree: Path, work: Path, monkeypatch: pytest.MonkeyPatch
     try:
         # Two agents sleep in their tasks and the third, done with the rest, has no more to do.
         deadline = time.monotonic() + 30
-        while not _stuck(process.pid) and time.monotonic() < deadline:
+        while process.poll() is None and not _stuck(process.pid) and time.monotonic() < deadline:
             select.select([], [], [], 0.05)
+        assert process.poll() is None, process.communicate()
         yield process
     finally:
         if process.poll() is None:

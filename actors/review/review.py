@@ -20,7 +20,7 @@ from actors.review.discover import Discovery
 from actors.review.progress import Phase, Progress
 from actors.review.recorder import Recorder
 from actors.review.reduce import reduce_batches
-from actors.review.report import REPORT_TEMPLATE, render_report, report_context
+from actors.review.report import REPORT_TEMPLATE, prepare_report, render_report, report_context
 from actors.review.timeline import RunTimeline
 from actors.system import ActorSystem
 from actors.workers.batches import Batch
@@ -41,6 +41,7 @@ _END_TIMEOUT = 5.0
 _PARTIAL_READ = 0.25
 _PARTIAL_AGENTS = 0.2
 _PARTIAL_JOIN = 1.0
+_PREPARE_AFTER = 1.0
 
 
 class ReviewFailed(ActorsError):
@@ -111,6 +112,7 @@ class Review:
         # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
         self._interrupted = False
+        self._prepared = False
         self._futures: dict[TaskFuture[Any], Batch] = {}
         # The batches that brought their reports, in the order in which they did.
         self._good: list[TaskFuture[Any]] = []
@@ -238,12 +240,20 @@ class Review:
         """The next task that has ended; meanwhile whoever watches is told."""
         while True:
             ended = None
-            with suppress(queue.Empty):
+            try:
                 ended = self._ended.get(timeout=_TICK)
+            except queue.Empty:
+                self._prepare()
             self._check()
             self._tell()
             if ended is not None:
                 return ended
+
+    def _prepare(self) -> None:
+        """Get ready for an interruption while there is nothing to do; a short review is over before."""
+        if not self._prepared and time.monotonic() - self._began > _PREPARE_AFTER:
+            self._prepared = True
+            prepare_report()
 
     def _check(self) -> None:
         if self._interrupted:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from actors.workers.templatecheck import TemplateProblem
 
-__all__ = ["TemplateProcessor"]
+__all__ = ["TemplateProcessor", "sandbox_module"]
 
 _MAIN = "<template>"
 _SUFFIX = ".j2"
@@ -102,7 +102,7 @@ class TemplateProcessor(Worker):
             ConfigError: the data of the task are not what is expected, or the extra `review` is missing.
         """
         chosen = _chosen(template, name)
-        jinja = _sandbox_module()
+        jinja = sandbox_module()
         environment = jinja.Sandbox(_rules(rules), _templates(template, templates, folder))
         page = jinja.load_template(environment, chosen)
         text: str = jinja.render_bounded(page, _context(context), _rules(rules).max_output)
@@ -145,7 +145,7 @@ class TemplateProcessor(Worker):
         source = _templates(None, templates, folder)
         chosen_rules = _rules({"autoescape": False, **(rules or {})})
         values = _context(context)
-        jinja = _sandbox_module()
+        jinja = sandbox_module()
         environment = jinja.Sandbox(chosen_rules, source)
         wanted = _wanted(source) if files is None else _named(files)
         contents: dict[str, bytes] = {}
@@ -195,7 +195,7 @@ class TemplateProcessor(Worker):
         """
         _check_variables(variables)
         source = _templates(template, templates, folder)
-        environment = _sandbox_module().Sandbox(_rules(rules), source)
+        environment = sandbox_module().Sandbox(_rules(rules), source)
         from actors.workers.templatecheck import check_template  # noqa: PLC0415 - needs an extra, found above
 
         if template is not None:
@@ -212,8 +212,12 @@ class TemplateProcessor(Worker):
         return tuple(problems)
 
 
-def _sandbox_module() -> ModuleType:
-    """The part that imports Jinja2, which the program does without."""
+def sandbox_module() -> ModuleType:
+    """The part that imports Jinja2, which a program that only submits does without.
+
+    Raises:
+        ConfigError: the extra `review` is not installed.
+    """
     try:
         from actors.workers import sandbox  # noqa: PLC0415 - an extra
     except ImportError as error:
