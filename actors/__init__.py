@@ -209,6 +209,9 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'actors' has no attribute {name!r}")
+    if home != "actors.errors":
+        # Before a module that does not exist there makes it an ImportError about something else.
+        importlib.import_module("actors.platforms").check_platform()
     value = globals()[name] = getattr(importlib.import_module(home), name)
     return value
 

@@ -128,13 +128,7 @@ class WorkerTypes:
             known = self._types.get(worker.agent_type)
             if known is not None:
                 if known.worker is not worker:
-                    raise ConfigError(
-                        f"two worker classes have the agent type {worker.agent_type!r}: "
-                        f"{known.worker.__module__}.{known.worker.__qualname__} and "
-                        f"{worker.__module__}.{worker.__qualname__}; set agent_type in one of them",
-                        key="agent_type",
-                        value=worker.agent_type,
-                    )
+                    raise _two_classes(known.worker, worker)
                 if configured and (known.args, dict(known.kwargs)) != (args, dict(kwargs)):
                     raise ConfigError(
                         f"agents of type {worker.agent_type!r} were configured with other constructor arguments "
@@ -220,3 +214,16 @@ class WorkerTypes:
         """The time limit of a task in seconds, None for none: what it names, else its worker's."""
         limit = named if named is not None else worker_type.config.timeout
         return None if limit is None or math.isinf(limit) else limit
+
+
+def _two_classes(known: type[Worker], worker: type[Worker]) -> ConfigError:
+    """The error for a second class of one agent type: mostly another one, in a notebook the same one once more."""
+    name, other = (f"{each.__module__}.{each.__qualname__}" for each in (known, worker))
+    if name == other:
+        text = (
+            f"{name} was defined anew after this system had taken it, and its agents run the earlier one; shut the "
+            "system down and make a new one"
+        )
+    else:
+        text = f"two worker classes have the agent type {worker.agent_type!r}: {name} and {other}; set agent_type in one of them"
+    return ConfigError(text, key="agent_type", value=worker.agent_type)
