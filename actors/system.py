@@ -17,7 +17,6 @@ from actors.errors import ConfigError, SystemClosed
 from actors.future import TaskFuture
 from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
-from actors.hosts.options import Options
 from actors.hosts.process import ProcessHost
 from actors.hosts.thread import ThreadHost
 from actors.kernel.actor import Actor, ActorOptions
@@ -28,7 +27,7 @@ from actors.runtime import messages as m
 from actors.runtime.administration import Administration, wanted
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
-from actors.runtime.submitter import Submitter
+from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
 from actors.workers import BUILT_IN
 
@@ -67,7 +66,7 @@ class _Life:
         self.actors: list[ActorRef[Any]] = []
 
 
-class ActorSystem(Submitter, Administration, Correspondence):
+class ActorSystem(ProgramSubmitter, Administration, Correspondence):
     """Runs tasks on typed agents, each a process of its own.
 
     Args:
@@ -99,7 +98,6 @@ class ActorSystem(Submitter, Administration, Correspondence):
         host: HostName | Host = "process",
         config: SystemConfig | None = None,
     ) -> None:
-        super().__init__(self._running, Options())
         config = SystemConfig.load() if config is None else config
         if not isinstance(config, SystemConfig):
             raise ConfigError(f"config takes a SystemConfig, not {config!r}", key="config", value=config)
@@ -138,6 +136,9 @@ class ActorSystem(Submitter, Administration, Correspondence):
         """
         self._running()
         return self
+
+    def _opened(self) -> Assembly:
+        return self._running()
 
     def _running(self) -> Assembly:
         """The running assembly, started if need be."""

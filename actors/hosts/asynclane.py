@@ -233,6 +233,7 @@ class AsyncLane(WaitingLane):
                 outcome, value = Outcome.INTERRUPTED, TaskInterrupted.of(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises is its outcome
             outcome, value = outcome_of(attempt, error)
+        self.parts.interrupter.here(outcome, value)
         self._end(slot, attempt, outcome, value)
 
     def _end(self, slot: Slot, attempt: Attempt, outcome: Outcome, value: Any) -> None:

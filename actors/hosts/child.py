@@ -11,8 +11,9 @@ from types import FrameType
 
 from actors.hosts.agent import Agent
 from actors.hosts.channel import SocketChannel
+from actors.hosts.forked import part_on_fork
 from actors.hosts.host import LaunchSpec
-from actors.hosts.interrupts import SignalInterrupter
+from actors.hosts.interrupts import INTERRUPT_SIGNAL, SignalInterrupter
 from actors.hosts.statusblock import StatusWriter
 from actors.kernel.clock import SystemClock
 from actors.logs import AgentLogForwarder
@@ -51,6 +52,7 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
     # The number of a signal is written there by the handler that Python has in C, at once, also while the main thread
     # is busy in C; the control lane reads it.
     signal.set_wakeup_fd(agent.parts.control_bell.writer, warn_on_full_buffer=False)
+    part_on_fork((task_fd, control_fd), (*_CONTROL_SIGNALS, INTERRUPT_SIGNAL))
     forwarder = AgentLogForwarder(agent.parts.forward_log, source=spec.agent, level=spec.log_level)
     forwarder.install()
     try:

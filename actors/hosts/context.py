@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.errors import ActorsError
+from actors.errors import ActorsError, ConfigError
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
 from actors.hosts.lane import LaneBase
@@ -89,11 +89,20 @@ class Context:
         self,
         call: Any,
         iterables: tuple[Iterable[Any], ...],
+        options: Options,
+        *,
         chunksize: int | None,
         timeout: float | None,
-        options: Options,
+        progress: bool,
     ) -> Iterator[Any]:
         """Sub-tasks for all items, results in order."""
+        if progress:
+            raise ConfigError(
+                "a progress bar is for the program; inside a task tell of it with self.progress(…)",
+                key="progress",
+                value=True,
+                allowed="False",
+            )
 
         def send(items: list[tuple[Any, ...]]) -> Sent:
             future = self._send(describe(call, (), {}, options, items))

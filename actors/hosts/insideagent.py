@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, ClassVar, Literal, TypeVar, overload
+from typing import IO, Any, ClassVar, Literal
 
 from actors.config import LimitName
 from actors.errors import ActorsError
-from actors.future import TaskFuture
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
 from actors.hosts.context import Context
-from actors.hosts.options import Options
-from actors.hosts.taskmethod import TaskMethod
+from actors.hosts.submitter import Submitter
 from actors.hosts.workspace import atomic_write
 from actors.logs import get_logger
 from actors.protocol.events import Event, Scope
 from actors.protocol.messages import AdjustmentAnswer
 
-__all__ = ["InsideAgent", "SubSubmitter"]
-
-R = TypeVar("R")
+__all__ = ["InsideAgent"]
 
 
-class InsideAgent:
+class InsideAgent(Submitter):
     """The part of `Worker` that speaks to the agent and, through it, to the system."""
 
     agent_type: ClassVar[str]
@@ -113,88 +109,8 @@ class InsideAgent:
         """Whether the task in hand is to be interrupted, for code that catches the interruption."""
         return self._context is not None and self._context.cancelled()
 
-    @overload
-    def submit(self, call: TaskMethod[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    @overload
-    def submit(self, call: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    @overload
-    def submit(self, call: Callable[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
-        """Submit a sub-task. To wait for it gives this agent's slot away; an async task awaits it.
-
-        Args:
-            call: a worker's task method or any callable.
-            *args: its arguments; futures of this worker's own sub-tasks stand for their results.
-            **kwargs: the same by name.
-
-        Raises:
-            TypeError: it cannot be called, or not with these arguments.
-            NotSerializable: the callable or an argument cannot be sent to another process.
-            ActorsError: the system does not take it.
-        """
-        return self._inside("submit(…)").submit(call, args, kwargs, Options())
-
-    @overload
-    def map(
-        self,
-        call: TaskMethod[..., R],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    @overload
-    def map(
-        self,
-        call: Callable[..., Coroutine[Any, Any, R]],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    @overload
-    def map(
-        self,
-        call: Callable[..., R],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    def map(
-        self,
-        call: Any,
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[Any]:
-        """Sub-tasks for all items, results in order.
-
-        The iterables are read as results are taken, so they may be endless. An item that fails raises when its turn
-        comes, and the rest runs on. Closing the iterator cancels what has not been taken.
-
-        Args:
-            call: as for `submit`.
-            *iterables: the arguments; the shortest ends it.
-            chunksize: how many calls make one task, 1 or more; None starts with one and grows while tasks are short.
-            timeout: seconds from this call after which taking a result raises TimeoutError.
-
-        Raises:
-            ConfigError: `chunksize` is below 1.
-            ValueError: no iterable.
-            TypeError, NotSerializable: as for `submit`; of an item, when its turn comes.
-        """
-        return self.options().map(call, *iterables, chunksize=chunksize, timeout=timeout)
-
-    def options(self, **options: Any) -> SubSubmitter:
-        """`submit` and `map` with options: those of `@task`, and `after`, `key`, `inputs`, `job`.
-
-        Raises:
-            ConfigError: a value that is not allowed.
-            TypeError: an unknown option.
-        """
-        return SubSubmitter(self._inside("options(…)"), Options().updated(options))
+    def _opened(self) -> Context:
+        return self._inside("handing in work")
 
     def ask(self, recipient: Any, message: Any, timeout: float = 30) -> Any:
         """Send a message to another agent and wait for what its handler returns. This agent's handlers run meanwhile.
@@ -314,63 +230,3 @@ class InsideAgent:
                 json.dump(report, file)
         """
         return atomic_write(path, mode, **options)
-
-
-class SubSubmitter:
-    """Submits sub-tasks with certain options; see `Worker.options`."""
-
-    def __init__(self, context: Context, options: Options) -> None:
-        self._context = context
-        self._options = options
-
-    @overload
-    def submit(self, call: TaskMethod[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    @overload
-    def submit(self, call: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    @overload
-    def submit(self, call: Callable[..., R], /, *args: Any, **kwargs: Any) -> TaskFuture[R]: ...
-    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> TaskFuture[Any]:
-        """As `Worker.submit`."""
-        return self._context.submit(call, args, kwargs, self._options)
-
-    @overload
-    def map(
-        self,
-        call: TaskMethod[..., R],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    @overload
-    def map(
-        self,
-        call: Callable[..., Coroutine[Any, Any, R]],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    @overload
-    def map(
-        self,
-        call: Callable[..., R],
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[R]: ...
-    def map(
-        self,
-        call: Any,
-        /,
-        *iterables: Iterable[Any],
-        chunksize: int | None = None,
-        timeout: float | None = None,
-    ) -> Iterator[Any]:
-        """As `Worker.map`."""
-        return self._context.map(call, iterables, chunksize, timeout, self._options)
-
-    def options(self, **options: Any) -> SubSubmitter:
-        """These options with some replaced."""
-        return SubSubmitter(self._context, self._options.updated(options))

@@ -11,6 +11,7 @@ the control lane repeats its signal until the body has ended.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 
 from actors.errors import TaskExited
 from actors.hosts.attempt import Attempt
+from actors.hosts.forked import end_fork
 from actors.protocol.messages import CancellationCause, Outcome
 
 __all__ = [
@@ -78,6 +80,9 @@ class Interrupter(Protocol):
         self, attempt: Attempt, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Outcome, Any]:
         """Run a body. Returns its outcome with its value or its exception; raises nothing."""
+
+    def here(self, outcome: Outcome, value: Any) -> tuple[Outcome, Any]:
+        """What a body has come to; a process that the body has forked ends here."""
 
     def interrupt(self, attempt: Attempt) -> None:
         """Interrupt the attempt's body, now or as soon as it can be; from any thread."""
@@ -156,6 +161,7 @@ class FlagInterrupter:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
+        self._pid = os.getpid()
         self.shields = 0
         # What wakes the thread of the bodies where it waits in the library.
         self.wake: Callable[[], object] = _nothing
@@ -181,15 +187,21 @@ class FlagInterrupter:
             self.shields = 0
             value = _enter(function, args, kwargs, self.complete)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises is its outcome
-            return outcome_of(attempt, error)
+            return self.here(*outcome_of(attempt, error))
         finally:
             self.shields = shields
             attempt.ended = True
             self._stack.pop()
         if attempt.interrupted:
             # It caught the interruption and went on to a value that nobody waits for.
-            return Outcome.INTERRUPTED, TaskInterrupted.of(attempt)
-        return Outcome.VALUE, value
+            return self.here(Outcome.INTERRUPTED, TaskInterrupted.of(attempt))
+        return self.here(Outcome.VALUE, value)
+
+    def here(self, outcome: Outcome, value: Any) -> tuple[Outcome, Any]:
+        """What a body has come to, if it came to it in the process that it began in; a fork of that ends here."""
+        if os.getpid() != self._pid:
+            end_fork(outcome, value)
+        return outcome, value
 
     def interrupt(self, attempt: Attempt) -> None:
         """Let the body notice when it next waits or asks; a coroutine is cancelled."""

@@ -29,6 +29,7 @@ from actors.runtime.agent_supervisor import AgentSupervisor
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
 from actors.runtime.hub import Hub, HubState
+from actors.runtime.mapping import map_tasks
 from actors.runtime.peers import Peers
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
@@ -38,11 +39,13 @@ from actors.runtime.submission import Submission
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from actors.config import SystemConfig
     from actors.core.task import Task
+    from actors.core.taskspec import TaskSpec
     from actors.hosts.host import Host
+    from actors.hosts.options import Options
 
 __all__ = ["Assembly"]
 
@@ -154,7 +157,37 @@ class Assembly:
 
     # Work
 
-    def send(self, task: Task) -> TaskFuture[Any]:
+    def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> TaskFuture[Any]:
+        """Hand in one task."""
+        return self._send(self.submission.task(call, args, kwargs, options))
+
+    def submit_spec(self, spec: TaskSpec, options: Options) -> TaskFuture[Any]:
+        """Hand in work described as data."""
+        return self._send(self.submission.spec_task(spec, options))
+
+    def map(
+        self,
+        call: Any,
+        iterables: tuple[Iterable[Any], ...],
+        options: Options,
+        *,
+        chunksize: int | None,
+        timeout: float | None,
+        progress: bool,
+    ) -> Iterator[Any]:
+        """Hand in a stream of calls."""
+        return map_tasks(
+            self.submission,
+            self._send,
+            options,
+            call,
+            iterables,
+            chunksize=chunksize,
+            timeout=timeout,
+            progress=progress,
+        )
+
+    def _send(self, task: Task) -> TaskFuture[Any]:
         """Hand a task to the scheduler; its future."""
         future: TaskFuture[Any] = TaskFuture(task.number, task.id, self)
         task.handle = future

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,16 @@ from actors.runtime.progressbar import ProgressBar
 
 if TYPE_CHECKING:
     from actors.core.task import Task
+    from actors.future import TaskFuture
     from actors.hosts.options import Options
-    from actors.runtime.sink import Sink
+    from actors.runtime.submission import Submission
 
 __all__ = ["map_tasks"]
 
 
 def map_tasks(
-    sink: Sink,
+    submission: Submission,
+    hand_in: Callable[[Task], TaskFuture[Any]],
     options: Options,
     call: Any,
     iterables: tuple[Iterable[Any], ...],
@@ -27,11 +29,11 @@ def map_tasks(
     timeout: float | None,
     progress: bool,
 ) -> MapIterator:
-    """The iterator that `Submitter.map` gives; the first chunks are submitted before it is returned."""
+    """The iterator that `map` gives the program; the first chunks are handed in before it is returned."""
 
     def send(items: list[tuple[Any, ...]]) -> Sent:
-        task = sink.submission.task(call, (), {}, options, items)
-        return sink.send(task), partial(_seconds, task)
+        task = submission.task(call, (), {}, options, items)
+        return hand_in(task), partial(_seconds, task)
 
     def bar() -> ProgressBar:
         sized = [len(each) for each in iterables if isinstance(each, Sized)]
