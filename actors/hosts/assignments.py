@@ -23,6 +23,10 @@ class Assignments:
         on_arrival: called after another than the task lane has read assignments.
         on_late: called when there is something for `refused`.
 
+    Attributes:
+        claiming: the last one that was taken to be run. It is noted before it is taken, so that one which is not found
+            among those that wait is either this, or has a slot already, or has ended.
+
     Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out. Reading
     goes in the order of the channel, under the lock.
     """
@@ -42,6 +46,7 @@ class Assignments:
         self._lock = threading.Lock()
         self._order: deque[Attempt] = deque()
         self._unclaimed: dict[tuple[int, int], Attempt] = {}
+        self.claiming: Attempt | None = None
         self._nested: deque[Attempt] = deque()
         self._refused: list[Attempt] | None = None
 
@@ -87,7 +92,7 @@ class Assignments:
         # As `_claim`, in place: it is taken once for each task.
         line, unclaimed = self._order, self._unclaimed
         while line:
-            attempt = line.popleft()
+            attempt = self.claiming = line.popleft()
             if unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
                 return attempt
         return self._claim(self._nested) if self._nested else None
@@ -98,7 +103,7 @@ class Assignments:
 
     def _claim(self, line: deque[Attempt]) -> Attempt | None:
         while line:
-            attempt = line.popleft()
+            attempt = self.claiming = line.popleft()
             # One that was withdrawn meanwhile is still in the line, and in it only.
             if self._unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
                 return attempt
@@ -112,7 +117,11 @@ class Assignments:
         if self.read():
             self._on_arrival()
         taken = (self._unclaimed.pop((key[0], key[1]), None) for key in keys)
-        return [attempt for attempt in taken if attempt is not None]
+        found = [attempt for attempt in taken if attempt is not None]
+        for attempt in found:
+            # The task lane may look at it once more, and leave it.
+            attempt.ended = True
+        return found
 
     def withdraw_all(self) -> list[Attempt]:
         """Take all that have not started."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 from actors.hosts.agent import Agent
@@ -20,6 +22,8 @@ from actors.logs import AgentLogForwarder
 
 __all__ = ["run_agent"]
 
+# Seconds that exit functions have at the least.
+_LEAST_EXIT = 0.5
 _CONTROL_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
@@ -55,11 +59,17 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
     part_on_fork((task_fd, control_fd), (*_CONTROL_SIGNALS, INTERRUPT_SIGNAL))
     forwarder = AgentLogForwarder(agent.parts.forward_log, source=spec.agent, level=spec.log_level)
     forwarder.install()
+    code = 1
     try:
-        return agent.run()
+        code = agent.run()
+        return code
     finally:
         forwarder.remove()
         signal.set_wakeup_fd(-1)
+        # What a task left to be done at the exit may wait for ever, as multiprocessing does for its children.
+        bound = threading.Timer(max(spec.grace, _LEAST_EXIT), os._exit, (code,))
+        bound.daemon = True
+        bound.start()
         # The process ends without the interpreter's own end, which would wait for threads that nobody needs.
         atexit._run_exitfuncs()  # noqa: SLF001 - the only way to run them
         for stream in (sys.stdout, sys.stderr):

@@ -222,11 +222,15 @@ class ControlLane:
             parts.outbox.flush()
             parts.respond(envelope, "dropped")
             return
-        # It may have been claimed between the two looks.
-        running = parts.slots.find(message.number, message.attempt)
-        if running is not None:
+        # It may have been claimed between the two looks, and have no slot yet: its body will find that it is to end.
+        running = parts.assignments.claiming
+        if running is None or running.key != (message.number, message.attempt):
+            running = parts.slots.find(message.number, message.attempt)
+        if running is not None and not running.ended:
             self._interruptions.begin(running, cause, message.reason, parts.monotonic())
-        parts.respond(envelope, "interrupted" if running is not None else "not here")
+            parts.respond(envelope, "interrupted")
+        else:
+            parts.respond(envelope, "not here")
 
     def _result(self, envelope: Envelope, message: Result) -> None:
         self._subtasks.ended(message.results)

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Collection
 from typing import Any, NoReturn
@@ -29,6 +30,14 @@ def part_on_fork(planes: Collection[int], signals: Collection[int]) -> None:
         signals: those that have handlers of the agent's, where the task has not put its own there.
     """
     handlers = {number: signal.getsignal(number) for number in signals}
+    masks = threading.local()
+
+    def hold_signals() -> None:
+        # One that reaches the copy before it has parted would be told to the agent.
+        masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def let_signals_in() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.before)
 
     def part() -> None:
         # Neither a lock nor an object of the channels is touched: another thread may have been in the middle of them.
@@ -42,8 +51,9 @@ def part_on_fork(planes: Collection[int], signals: Collection[int]) -> None:
             for number, handler in handlers.items():
                 if signal.getsignal(number) is handler:
                     signal.signal(number, signal.SIG_DFL)
+        let_signals_in()
 
-    os.register_at_fork(after_in_child=part)
+    os.register_at_fork(before=hold_signals, after_in_parent=let_signals_in, after_in_child=part)
 
 
 def end_fork(outcome: Outcome, value: Any) -> NoReturn:

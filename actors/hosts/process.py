@@ -29,17 +29,16 @@ from actors.hosts.launcherprocess import LauncherProcess, checked_executable
 from actors.hosts.launchlink import (
     Close,
     Exited,
-    Kill,
     Launch,
     LinkMessage,
-    SendSignal,
     Started,
 )
 from actors.hosts.payload import Segment
+from actors.hosts.processhandle import ProcessHandle
 from actors.hosts.proctree import LAUNCHER_MARK
 from actors.hosts.statusblock import StatusReader, new_block
 
-__all__ = ["ENTRY", "ProcessHandle", "ProcessHost"]
+__all__ = ["ENTRY", "ProcessHost"]
 
 ENTRY = "actors.hosts.child:run_agent"
 """What runs an agent unless the host is told otherwise."""
@@ -48,59 +47,6 @@ _Entry: TypeAlias = "tuple[ProcessHandle, OnExit]"
 _LOG = logging.getLogger("actors.hosts")
 # Beyond the time that `close` was given: for the launcher to report and to remove the workspaces.
 _CLOSE_MARGIN = 3.0
-
-
-class ProcessHandle:
-    """The program's hold on one agent's process; see `AgentHandle`."""
-
-    def __init__(
-        self,
-        host: ProcessHost,
-        number: int,
-        spec: LaunchSpec,
-        planes: tuple[SocketChannel, SocketChannel],
-        status: StatusReader,
-    ) -> None:
-        self.agent = spec.agent
-        self.incarnation = spec.incarnation
-        self.task, self.control = planes
-        self.status = status
-        self.number = number
-        self.known_pid: int | None = None
-        self.reason: str | None = None
-        self.ended = False
-        self.started = time.monotonic()
-        self._host = host
-
-    def __repr__(self) -> str:
-        return f"<ProcessHandle {self.agent} #{self.incarnation}: {'ended' if self.ended else self.known_pid}>"
-
-    @property
-    def pid(self) -> int | None:
-        """The process, once it is known."""
-        return self.known_pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether its end has not been reported yet."""
-        return not self.ended
-
-    def signal(self, signum: int) -> None:
-        """Send a signal to the agent's process alone; nothing happens if it is gone."""
-        self._host.tell(self, SendSignal(self.number, signum))
-
-    def kill(self, reason: str) -> None:
-        """End the agent and all its descendants at once; the exit report repeats the first reason given."""
-        if self.reason is None:
-            self.reason = reason
-        self._host.tell(self, Kill(self.number))
-
-    def close(self) -> None:
-        """Close both channels. The agent, if it still runs, is not ended by this."""
-        self.task.close()
-        self.control.close()
-        self.status.close()
-        self._host.forget(self)
 
 
 class ProcessHost:

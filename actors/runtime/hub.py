@@ -6,20 +6,18 @@ whoever it concerns. It also polls the host, which reports the ends of agents.
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors.core.asks import Ask, PendingAsks
 from actors.core.registry import Registry
 from actors.errors import ActorsError, AskTimeout, ChannelClosed, DeadLetter
-from actors.hosts.serialize import error_of, failure_of
+from actors.hosts.serialize import error_of
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
-from actors.protocol.events import AgentRegistered, AgentRestarted, AgentTerminated, DeadLetterFound
+from actors.protocol.events import AgentRegistered, AgentRestarted, AgentTerminated
 from actors.protocol.messages import (
     AdjustmentRequest,
     AssignmentAck,
@@ -28,7 +26,6 @@ from actors.protocol.messages import (
     ErrorResponse,
     EventMessage,
     Heartbeat,
-    Priority,
     Progress,
     Registration,
     Response,
@@ -44,12 +41,12 @@ from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
 from actors.runtime.endings import agent_died
 from actors.runtime.event_router import EventRouter
+from actors.runtime.mail import Asker, Mail, MailState
 from actors.runtime.silence import Silence
 
 if TYPE_CHECKING:
     from actors.config import SystemConfig
     from actors.hosts.host import Host
-    from actors.kernel.reply import Reply
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
     from actors.runtime.peers import Peers
@@ -60,23 +57,13 @@ __all__ = ["Hub", "HubState"]
 _log = logging.getLogger("actors.hub")
 
 
-class _Asker(NamedTuple):
-    """Who waits for an agent's answer: an actor of the program, or another agent with a correlation of its own."""
-
-    reply: Reply[Any] | None
-    agent: str = ""
-    incarnation: int = 0
-    correlation: int | None = None
-
-
 class HubState:
     """What outlives a restart of the hub."""
 
     def __init__(self, config: SystemConfig) -> None:
         self.registry = Registry(config.heartbeat_missed)
         self.links = AgentLinks()
-        self.asks: PendingAsks[_Asker] = PendingAsks()
-        self.numbers = itertools.count(RECALL + 1)
+        self.mail = MailState()
         # Why the incarnation before ended, of agents that are being replaced.
         self.reasons: dict[str, str] = {}
 
@@ -101,11 +88,11 @@ class Hub(PollingActor):
         self._state = state
         self._registry = state.registry
         self._links = state.links
-        self._asks = state.asks
         self._host = host
         self._peers = peers
         self._router = router
         self._requests = requests
+        self._mail = Mail(state.mail, state.registry, state.links, router, self.clock, self._kill)
         self._silence = Silence()
         self._timer: Timer | None = None
         self._timer_due = 0.0
@@ -135,12 +122,16 @@ class Hub(PollingActor):
 
     def on_stop(self) -> None:
         """Nobody who waits stays without an answer."""
-        for ask in self._asks.close():
-            self._answer(ask, DeadLetter(f"the system has ended before {ask.target} answered", recipient=ask.target))
+        for ask in self._mail.asks.close():
+            self._mail.answer(
+                ask, DeadLetter(f"the system has ended before {ask.target} answered", recipient=ask.target)
+            )
 
     def on_turn_end(self) -> None:
         """Set the clock for the next deadline."""
-        dues = [due for due in (self._asks.next_due(), self._registry.next_overdue(), self._silence.next_due()) if due]
+        dues = [
+            due for due in (self._mail.asks.next_due(), self._registry.next_overdue(), self._silence.next_due()) if due
+        ]
         if not dues:
             return
         due = min(dues)
@@ -154,8 +145,8 @@ class Hub(PollingActor):
     def _due(self, message: _Due) -> None:
         self._timer = None
         now = self.clock.monotonic()
-        for ask in self._asks.due(now):
-            self._answer(
+        for ask in self._mail.asks.due(now):
+            self._mail.answer(
                 ask,
                 AskTimeout(f"{ask.target} did not answer {ask.what} in time", recipient=ask.target, message=ask.what),
             )
@@ -178,7 +169,7 @@ class Hub(PollingActor):
         self._registry.starting(handle.agent, message.worker_type.name, handle.incarnation, now, message.job)
         link = self._links.add(handle, message.worker_type.name)
         if self._router.interest:
-            self._send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
+            self._mail.send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
         self._watch(link)
 
     @handles(m.AgentGone)
@@ -200,13 +191,13 @@ class Hub(PollingActor):
             self._state.reasons[agent] = reason
         departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
         error = agent_died(message.report, message.agent_type)
-        for ask in self._asks.target_gone(agent, incarnation):
-            self._answer(ask, error)
+        for ask in self._mail.asks.target_gone(agent, incarnation):
+            self._mail.answer(ask, error)
         self._interest_changed((), self._router.agent_gone(agent))
         for watcher in departure.watchers if departure is not None else ():
             watching = self._links.get(watcher)
             if watching is not None:
-                self._send(watching, Terminated(agent, incarnation, reason, None))
+                self._mail.send(watching, Terminated(agent, incarnation, reason, None))
         self._router.publish(
             AgentTerminated(
                 source="hub",
@@ -234,7 +225,7 @@ class Hub(PollingActor):
         previous = registry.heartbeat(message, self.clock.monotonic())
         self._peers.resources.tell(m.HeartbeatReceived(message))
         if envelope.correlation is not None:
-            self._settle(envelope.correlation, link, message)
+            self._mail.settle(envelope.correlation, link, message)
         if previous is None or was_ready or not registry.is_ready(link.agent):
             return
         ready = m.AgentReady(link.agent, link.incarnation)
@@ -269,7 +260,7 @@ class Hub(PollingActor):
 
     def _watch_agent(self, link: AgentLink, message: Watch, envelope: Envelope) -> None:
         if not self._registry.watch(link.agent, message.target):
-            self._send(link, Terminated(message.target, 0, "there is no such agent", None))
+            self._mail.send(link, Terminated(message.target, 0, "there is no such agent", None))
 
     def _kill(self, link: AgentLink, reason: str) -> None:
         self._peers.supervisors[link.agent_type].tell(m.KillAgent(link.agent, link.incarnation, reason))
@@ -322,8 +313,8 @@ class Hub(PollingActor):
 
     def _request(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> None:
         if message.topic == "message":
-            asker = _Asker(None, link.agent, link.incarnation, envelope.correlation)
-            self._route(envelope.recipient, message, asker, envelope.deadline, link.agent)
+            asker = Asker(None, link.agent, link.incarnation, envelope.correlation)
+            self._mail.route(envelope.recipient, message, asker, envelope.deadline, link.agent)
             return
         self._requests.take(link, message, envelope.correlation)
 
@@ -334,33 +325,12 @@ class Hub(PollingActor):
         reply = self.defer() if message.timeout is not None else None
         deadline = None if message.timeout is None else self.clock.monotonic() + message.timeout
         request = CoordinationRequest("message", message.payload)
-        self._route(message.recipient, request, _Asker(reply), deadline, "program", what=message.what)
+        self._mail.route(message.recipient, request, Asker(reply), deadline, "program", what=message.what)
 
     @handles(m.AskStatus)
     def _ask_status(self, message: m.AskStatus) -> None:
         deadline = self.clock.monotonic() + message.timeout
-        self._route(message.agent, StatusRequest(), _Asker(self.defer()), deadline, "program")
-
-    def _route(
-        self, recipient: str, message: Any, asker: _Asker, deadline: float | None, sender: str, what: str = ""
-    ) -> None:
-        """Send a message to whom it is for; a request to one agent is answered in every case."""
-        what = what or type(message).__name__
-        links = [link for link in map(self._links.get, self._registry.resolve(recipient)) if link is not None]
-        wants_answer = asker.reply is not None or asker.correlation is not None
-        if not links and not self._registry.is_group(recipient):
-            self._dead_letter(recipient, what, sender)
-            if wants_answer:
-                lost = DeadLetter(f"there is no agent {recipient!r} to take {what}", recipient=recipient, message=what)
-                self._answer(Ask(0, recipient, None, asker, None, what), lost)
-            return
-        for link in links:
-            correlation = None
-            if wants_answer:
-                correlation = next(self._state.numbers)
-                self._asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
-            priority = Priority.HIGH if wants_answer else Priority.NORMAL
-            self._send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
+        self._mail.route(message.agent, StatusRequest(), Asker(self.defer()), deadline, "program")
 
     def _response(self, link: AgentLink, message: Response | ErrorResponse, envelope: Envelope) -> None:
         if envelope.correlation == RECALL:
@@ -370,44 +340,7 @@ class Hub(PollingActor):
             if isinstance(message, ErrorResponse):
                 _log.warning("%s refused a message: %s", link.agent, error_of(message.failure))
         else:
-            self._settle(envelope.correlation, link, message)
-
-    def _settle(self, correlation: int, link: AgentLink, message: Any) -> None:
-        ask = self._asks.answered(correlation, link.agent)
-        if ask is not None:
-            self._answer(ask, message)
-
-    def _answer(self, ask: Ask[_Asker], answer: Any) -> None:
-        """End a request: by a response, an error response, a heartbeat, or an error of our own."""
-        reply, agent, incarnation, correlation = ask.waiter
-        if reply is not None:
-            if isinstance(answer, BaseException):
-                reply.fail(answer)
-            elif isinstance(answer, ErrorResponse):
-                reply.fail(error_of(answer.failure))
-            elif isinstance(answer, Heartbeat):
-                reply.set(self._registry.status(answer.agent, self.clock.monotonic()))
-            else:
-                reply.set(answer.data)
-            return
-        link = self._links.get(agent, incarnation)
-        if link is not None and correlation is not None:
-            if isinstance(answer, BaseException):
-                answer = ErrorResponse(tuple(failure_of(answer)))
-            self._send(link, answer, correlation=correlation, sender=ask.target)
-
-    def _dead_letter(self, recipient: str, what: str, sender: str) -> None:
-        now = self.clock.utc()
-        self._registry.dead_letter(recipient, what, sender, now)
-        self._router.publish(DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender))
-
-    def _send(self, link: AgentLink, message: Any, **about: Any) -> None:
-        try:
-            link.handle.control.send(message, **{"sender": "hub", **about})
-        except ChannelClosed:
-            return
-        except ActorsError as error:
-            self._kill(link, f"it could not be written to: {error}")
+            self._mail.settle(envelope.correlation, link, message)
 
     # Events
 
@@ -438,9 +371,9 @@ class Hub(PollingActor):
         self._peers.wanted = self._router.wanted()
         for link in self._links:
             if new:
-                self._send(link, Subscribe(tuple(sorted(new)), "global"))
+                self._mail.send(link, Subscribe(tuple(sorted(new)), "global"))
             if gone:
-                self._send(link, Unsubscribe(tuple(sorted(gone)), "global"))
+                self._mail.send(link, Unsubscribe(tuple(sorted(gone)), "global"))
 
     # Questions of the program
 

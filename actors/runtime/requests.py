@@ -74,7 +74,7 @@ class AgentRequests:
 
     def _task(self, link: AgentLink, data: dict[str, Any]) -> Task:
         submission = self._submission
-        name = data["worker"]
+        name = data.get("worker")
         if name and submission.types.get(name) is None and data.get("worker_payload"):
             submission.types.add(loads(data["worker_payload"], f"the worker {name}"))
         kind = submission.kind_of_fields(data)

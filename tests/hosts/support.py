@@ -10,7 +10,8 @@ from typing import Any
 
 from actors.hosts.exitreport import ExitReport
 from actors.hosts.host import AgentHandle, LaunchSpec
-from actors.hosts.process import ProcessHandle, ProcessHost
+from actors.hosts.process import ProcessHost
+from actors.hosts.processhandle import ProcessHandle
 
 ENTRY = "tests.hosts.entries:by_topic"
 LIMIT = 20.0

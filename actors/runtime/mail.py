@@ -1,0 +1,129 @@
+"""Messages to agents, and the answers to them: each request ends exactly once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors.core.asks import Ask, PendingAsks
+from actors.errors import ActorsError, ChannelClosed, DeadLetter
+from actors.hosts.serialize import error_of, failure_of
+from actors.kernel.clock import Clock
+from actors.protocol.events import DeadLetterFound
+from actors.protocol.messages import ErrorResponse, Heartbeat, Priority
+from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
+
+if TYPE_CHECKING:
+    from actors.core.registry import Registry
+    from actors.kernel.reply import Reply
+    from actors.runtime.event_router import EventRouter
+
+__all__ = ["Asker", "Mail", "MailState"]
+
+
+class Asker(NamedTuple):
+    """Who waits for an agent's answer: an actor of the program, or another agent with a correlation of its own."""
+
+    reply: Reply[Any] | None
+    agent: str = ""
+    incarnation: int = 0
+    correlation: int | None = None
+
+
+class MailState:
+    """What outlives a restart of the hub."""
+
+    def __init__(self) -> None:
+        self.asks: PendingAsks[Asker] = PendingAsks()
+        self.numbers = itertools.count(RECALL + 1)
+
+
+class Mail:
+    """Sends for the hub, in its turn, and keeps the book of who waits for an answer.
+
+    Args:
+        state: who waits.
+        registry: knows whom a recipient means.
+        links: the agents' channels.
+        router: is told of dead letters.
+        clock: for deadlines.
+        kill: ends an agent that cannot be written to, for a reason.
+    """
+
+    def __init__(
+        self,
+        state: MailState,
+        registry: Registry,
+        links: AgentLinks,
+        router: EventRouter,
+        clock: Clock,
+        kill: Callable[[AgentLink, str], None],
+    ) -> None:
+        self.asks = state.asks
+        self._numbers = state.numbers
+        self._registry = registry
+        self._links = links
+        self._router = router
+        self._clock = clock
+        self._kill = kill
+
+    def route(
+        self, recipient: str, message: Any, asker: Asker, deadline: float | None, sender: str, what: str = ""
+    ) -> None:
+        """Send a message to whom it is for; a request to one agent is answered in every case."""
+        what = what or type(message).__name__
+        links = [link for link in map(self._links.get, self._registry.resolve(recipient)) if link is not None]
+        wants_answer = asker.reply is not None or asker.correlation is not None
+        if not links and not self._registry.is_group(recipient):
+            self._dead_letter(recipient, what, sender)
+            if wants_answer:
+                lost = DeadLetter(f"there is no agent {recipient!r} to take {what}", recipient=recipient, message=what)
+                self.answer(Ask(0, recipient, None, asker, None, what), lost)
+            return
+        for link in links:
+            correlation = None
+            if wants_answer:
+                correlation = next(self._numbers)
+                self.asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
+            priority = Priority.HIGH if wants_answer else Priority.NORMAL
+            self.send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
+
+    def settle(self, correlation: int, link: AgentLink, message: Any) -> None:
+        """An agent has answered a request; one that nobody waits for any more is overlooked."""
+        ask = self.asks.answered(correlation, link.agent)
+        if ask is not None:
+            self.answer(ask, message)
+
+    def answer(self, ask: Ask[Asker], answer: Any) -> None:
+        """End a request: by a response, an error response, a heartbeat, or an error of our own."""
+        reply, agent, incarnation, correlation = ask.waiter
+        if reply is not None:
+            if isinstance(answer, BaseException):
+                reply.fail(answer)
+            elif isinstance(answer, ErrorResponse):
+                reply.fail(error_of(answer.failure))
+            elif isinstance(answer, Heartbeat):
+                reply.set(self._registry.status(answer.agent, self._clock.monotonic()))
+            else:
+                reply.set(answer.data)
+            return
+        link = self._links.get(agent, incarnation)
+        if link is not None and correlation is not None:
+            if isinstance(answer, BaseException):
+                answer = ErrorResponse(tuple(failure_of(answer)))
+            self.send(link, answer, correlation=correlation, sender=ask.target)
+
+    def _dead_letter(self, recipient: str, what: str, sender: str) -> None:
+        now = self._clock.utc()
+        self._registry.dead_letter(recipient, what, sender, now)
+        self._router.publish(DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender))
+
+    def send(self, link: AgentLink, message: Any, **about: Any) -> None:
+        """Write to an agent. One that has gone is told of by its end, one that cannot be written to is ended."""
+        try:
+            link.handle.control.send(message, **{"sender": "hub", **about})
+        except ChannelClosed:
+            return
+        except ActorsError as error:
+            self._kill(link, f"it could not be written to: {error}")
