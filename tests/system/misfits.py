@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -129,6 +130,22 @@ class Misfit(Worker):
             os._exit(3)
         time.sleep(300)
         return 0
+
+    @task
+    def terminate_a_process_of_its_own(self) -> int | None:
+        """What `multiprocessing` does in a task."""
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
+        process.start()
+        process.terminate()
+        process.join(10)
+        return process.exitcode
+
+    @task
+    def leave_a_process_behind(self) -> int | None:
+        """One that multiprocessing waits for at the exit."""
+        process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(300,))
+        process.start()
+        return process.pid
 
     @task
     def pid(self) -> int:

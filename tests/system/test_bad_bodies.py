@@ -123,6 +123,23 @@ def test_a_fork_in_a_task_harms_neither_the_task_nor_the_agent(how: str) -> None
     assert not os.path.exists(f"/proc/{child}")
 
 
+def test_a_signal_to_a_process_that_a_task_forked_is_not_the_agent_s(own: ActorSystem) -> None:
+    """A6: the copy has no share in what the agent listens to."""
+    pid = own.submit(Misfit.pid).result(LIMIT)
+    for _ in range(3):
+        assert own.submit(Misfit.terminate_a_process_of_its_own).result(LIMIT) == -signal.SIGTERM
+    assert own.submit(Misfit.pid).result(LIMIT) == pid
+
+
+def test_what_waits_at_the_exit_does_not_hold_up_the_end() -> None:
+    """A6: exit functions have the grace, and no more."""
+    with ActorSystem({Misfit: 1}, config=CONFIG) as system:
+        child = system.submit(Misfit.leave_a_process_behind).result(LIMIT)
+        began = time.monotonic()
+    assert time.monotonic() - began < 15
+    assert not os.path.exists(f"/proc/{child}")
+
+
 # --- what belongs to the process -----------------------------------------------------------------------------------
 
 
@@ -361,25 +378,26 @@ def test_callbacks_that_block_raise_or_exit_harm_nobody(own: ActorSystem, caplog
     assert came.wait(LIMIT)
 
 
-def test_futures_can_be_awaited(system: ActorSystem) -> None:
+def test_futures_can_be_awaited() -> None:
     """J1: values, errors, many at once, and a wait that is cancelled cancels the task."""
+    with ActorSystem({Misfit: 1, Coroutines: 1}, config=CONFIG) as system:
+        asyncio.run(_story(system))
+        assert goes_on(system)
 
-    async def story() -> None:
-        assert await system.submit(Misfit.echo, 1) == 1
-        with pytest.raises(KeyError):
-            await system.submit(Misfit.fail, KeyError("x"))
-        found = await asyncio.gather(*(_wait(system.submit(Coroutines.double, n)) for n in range(10)))
-        assert found == [2 * n for n in range(10)]
-        with pytest.raises(TaskExited):
-            await system.submit(Misfit.fail, SystemExit(3))
-        slow = system.submit(Misfit.wait_for_long, os.devnull)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(_wait(slow), 0.05)
-        assert slow.cancelled()
-        assert await asyncio.wrap_future(system.submit(Misfit.echo, 2)) == 2
 
-    asyncio.run(story())
-    assert goes_on(system)
+async def _story(system: ActorSystem) -> None:
+    assert await system.submit(Misfit.echo, 1) == 1
+    with pytest.raises(KeyError):
+        await system.submit(Misfit.fail, KeyError("x"))
+    found = await asyncio.gather(*(_wait(system.submit(Coroutines.double, n)) for n in range(10)))
+    assert found == [2 * n for n in range(10)]
+    with pytest.raises(TaskExited):
+        await system.submit(Misfit.fail, SystemExit(3))
+    slow = system.submit(Misfit.wait_for_long, os.devnull)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(_wait(slow), 0.05)
+    assert slow.cancelled()
+    assert await asyncio.wrap_future(system.submit(Misfit.echo, 2)) == 2
 
 
 async def _wait(future: TaskFuture[Any]) -> Any:
