@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from actors import (
     ConfigError,
     SystemClosed,
     SystemConfig,
+    TaskFuture,
     TaskTimeout,
 )
 from tests.agent.gates import Gate
@@ -289,11 +291,18 @@ def test_the_end_of_the_system_waits_for_its_tasks(tmp_path: Path) -> None:
 def test_the_end_of_the_system_by_an_exception_cancels_its_tasks(tmp_path: Path) -> None:
     """A6: nothing is waited for but the end of what runs."""
     gate = Gate.make(tmp_path, "gate")
-    with pytest.raises(KeyError), ActorSystem({Toiler: 1}, config=CONFIG) as system:
-        held = system.submit(Toiler.hold, gate)
-        waiting = system.submit(Toiler.echo, 1)
-        gate.reached()
-        raise KeyError
+    system = ActorSystem({Toiler: 1}, config=CONFIG)
+
+    def goes_wrong() -> None:
+        with system:
+            futures.extend([system.submit(Toiler.hold, gate), system.submit(Toiler.echo, 1)])
+            gate.reached()
+            raise KeyError
+
+    futures: list[TaskFuture[Any]] = []
+    with pytest.raises(KeyError):
+        goes_wrong()
+    held, waiting = futures
     assert held.cancelled() and waiting.cancelled()
     with pytest.raises(SystemClosed):
         system.submit(Toiler.echo, 1)
