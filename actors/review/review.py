@@ -187,6 +187,7 @@ class Review:
         self._label(layout, "the pictures")
         self._label(page, "the page")
         text = self._result(page)
+        self._recorder.wait_for([layout.task_id, page.task_id], _EVENTS_WAIT)
         return self._outcome(code, self._recorder.timeline(self._started), text, notes)
 
     def _analyse(self, system: ActorSystem) -> TaskFuture[CodeReport]:
