@@ -55,6 +55,8 @@ _SECRET_TEXT = (
         rf"\1\2{REDACTED}",
     ),
 )
+# The shells' names for the working directory, which stands in every path below it.
+_NO_SECRETS = frozenset({"PWD", "OLDPWD"})
 # A value of the environment shorter than this would take harmless text away with it.
 _LEAST_SECRET = 8
 _LONGEST_TEXT = 8192
@@ -116,7 +118,7 @@ class Redactor:
         values = {
             value
             for name, value in (os.environ if environ is None else environ).items()
-            if len(value) >= _LEAST_SECRET and is_secret_name(name)
+            if len(value) >= _LEAST_SECRET and is_secret_name(name) and name not in _NO_SECRETS
         }
         # The longer first, for one may hold another.
         longest_first = sorted(values, key=len, reverse=True)

@@ -189,6 +189,13 @@ def test_secrets_are_known_by_their_shape(text: str) -> None:
     assert REDACTED in redacted
 
 
+def test_the_working_directory_is_no_secret() -> None:
+    """H1: PWD is a directory and not a password: paths below it stay readable."""
+    redactor = Redactor({"PWD": "/home/ada/project", "OLDPWD": "/home/ada/elsewhere", "DB_PWD": "open sesame"})
+    text = "/home/ada/project/main.py:3: as in /home/ada/elsewhere, with open sesame"
+    assert redactor.text(text) == text.replace("open sesame", REDACTED)
+
+
 def test_values_of_secret_variables_are_taken_out_wherever_they_stand() -> None:
     """H1: redaction by value."""
     redactor = Redactor({"DB_PASSWORD": "correct horse", "SHORT_TOKEN": "1", "HOME": "/home/me"})
