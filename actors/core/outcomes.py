@@ -75,6 +75,8 @@ class Outcomes:
     def complete(self, task: Task, payload: Any, started: float, ended: float) -> None:
         """The task has a result."""
         book = self._book
+        if book.wanted:
+            self._began(task, started)
         if task.status is not _ASSIGNED and task.status is not _IN_PROGRESS:
             task.move(_COMPLETED)
         task.status = _COMPLETED
@@ -127,6 +129,12 @@ class Outcomes:
         self._end(task, _FAILED, error)
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
+
+    def _began(self, task: Task, started: float) -> None:
+        """Somebody listens: tell that the task began, if its agent did not know yet that this was to be told."""
+        if task.status is _ASSIGNED and "TaskStarted" in self._book.wanted:
+            task.started = started
+            self._book.publish("TaskStarted", task)
 
     def raised(self, task: Task, error: BaseException | Failure) -> None:
         """The task ended with an error: once more if it names that type for retries, else it fails."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -149,6 +150,7 @@ class Inbound:
                 event: Any = kind(**told)
             else:
                 event = loads(message.data, f"the event {message.type}")
+                event = replace(event, source=message.source, scope=message.scope, time=message.time)
             worker.on_event(event)
         except BaseException as error:  # noqa: BLE001 - it concerns this event only
             _log.error("%s: on_event failed on %s", self._parts.spec.agent, message.type, exc_info=error)

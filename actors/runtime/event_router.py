@@ -106,7 +106,9 @@ class EventRouter:
             return
         if isinstance(event, LogRecorded):
             replay(event)
-        self._deliver(event, event_names(type(event)), self._registry.subject(agent), message)
+        # Whoever it says that it is from, it is from this agent.
+        told = message._replace(source=agent)
+        self._deliver(event, event_names(type(event)), self._registry.subject(agent), told)
 
     def _deliver(
         self, event: Event, names: tuple[str, ...], source: Subject | None, message: EventMessage | None

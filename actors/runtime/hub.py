@@ -368,7 +368,11 @@ class Hub(PollingActor):
     def _interest_changed(self, new: Any, gone: Any) -> None:
         """Tell the scheduler and the agents which events somebody listens to, so that no other is made."""
         self._peers.interest = self._router.interest
-        self._peers.wanted = self._router.wanted()
+        wanted = self._router.wanted()
+        if wanted != self._peers.wanted:
+            self._peers.wanted = wanted
+            # Before whoever subscribed goes on, and so before any work that they hand in then.
+            self._peers.scheduler.tell(m.InterestChanged(wanted))
         for link in self._links:
             if new:
                 self._mail.send(link, Subscribe(tuple(sorted(new)), "global"))

@@ -36,6 +36,7 @@ __all__ = [
     "GetUsages",
     "HeartbeatReceived",
     "Inspect",
+    "InterestChanged",
     "IsWorkLeft",
     "JobChanged",
     "KillAgent",
@@ -71,6 +72,12 @@ class KnowType(NamedTuple):
 
     worker_type: WorkerType
     fill: bool = False
+
+
+class InterestChanged(NamedTuple):
+    """To scheduler: the library's own events that somebody listens to, by name; no other is made."""
+
+    wanted: frozenset[str]
 
 
 class RequestAgent(NamedTuple):

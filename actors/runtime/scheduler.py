@@ -74,13 +74,13 @@ class Scheduler(PollingActor):
     def on_start(self) -> None:
         """Watch the task channels, again after a restart; the first turn carries out what was decided before it."""
         self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
+        self._engine.wanted = self._peers.wanted
         for link in self._links:
             self._watch(link)
 
     def on_turn_end(self) -> None:
         """Carry out all decisions of the turn, then set the clock for what is due next."""
         engine, state = self._engine, self._state
-        engine.wanted = self._peers.wanted
         self._carrier.carry_out()
         if state.waiting_for_idle and not engine.unfinished:
             for reply in state.waiting_for_idle:
@@ -121,6 +121,10 @@ class Scheduler(PollingActor):
     @handles(m.ForgetTask)
     def _forget(self, message: m.ForgetTask) -> None:
         self._engine.take_result(message.number)
+
+    @handles(m.InterestChanged)
+    def _interest_changed(self, message: m.InterestChanged) -> None:
+        self._engine.wanted = message.wanted
 
     @handles(m.KnowType)
     def _know(self, message: m.KnowType) -> None:
