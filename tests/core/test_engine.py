@@ -476,3 +476,22 @@ def test_bad_settings_are_refused() -> None:
         Profile("x", least=3, most=2)
     with pytest.raises(ConfigError, match="memory"):
         Profile("x", memory="huge")
+
+
+def test_agents_beyond_a_number_that_was_lowered_end_when_they_are_idle() -> None:
+    """C2: an idle one at once, a busy one after its task; one that is asked for by name then stays."""
+    desk = Desk(TWO)
+    busy = [desk.submit(), desk.submit()]
+    assert len(desk.assigned()) == 2
+    desk.engine.profile_known(ONE, desk.now)
+    assert not [d for d in desk.engine.take() if isinstance(d, Retire)]
+    assert desk.engine.missing("general") == 0
+    desk.finish(busy[0])
+    (retired,) = [d for d in desk.engine.take() if isinstance(d, Retire)]
+    assert retired.agent == busy[0].agent
+    desk.finish(busy[1])
+    assert not [d for d in desk.engine.take() if isinstance(d, Retire)]
+    desk.engine.profile_known(TWO, desk.now)
+    assert desk.engine.missing("general") == 1
+    desk.engine.agent_requested("general", desk.now)
+    assert desk.engine.missing("general") == 0
