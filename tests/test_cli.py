@@ -283,13 +283,17 @@ def slow(tmp_path: Path, tree: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 
 def _stuck(pid: int) -> bool:
     """Whether there are three agents, and none of them has done anything for a while."""
-    seen = set()
+    seen: set[tuple[float, ...]] = set()
     for _ in range(4):
-        # The program's child is the launcher, whose children are the agents.
-        agents = [agent for launcher in psutil.Process(pid).children() for agent in launcher.children()]
-        seen.add(tuple(sum(agent.cpu_times()[:2]) for agent in agents))
+        try:
+            # The program's child is the launcher, whose children are the agents.
+            agents = [agent for launcher in psutil.Process(pid).children() for agent in launcher.children()]
+            seen.add(tuple(sum(agent.cpu_times()[:2]) for agent in agents))
+        except psutil.NoSuchProcess:
+            # Something is still on its way, as the short-lived process that forks an agent.
+            return False
         select.select([], [], [], 0.15)
-    return len(seen) == 1 and len(agents) == 3
+    return len(seen) == 1 and len(seen.pop()) == 3
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -88,7 +89,8 @@ def test_an_agent_that_is_killed_costs_no_file(tmp_path: Path, monkeypatch: pyte
             return
         # The program's child is the launcher, whose children are the agents.
         for agent in [agent for launcher in psutil.Process().children() for agent in launcher.children()]:
-            agent.kill()
+            with suppress(psutil.NoSuchProcess):
+                agent.kill()
             killed.append(agent.pid)
             return
 
