@@ -36,6 +36,7 @@ from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
 from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
+from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Assembly:
         self.host = make_host(self.id, self.workspaces)
         self.dispatcher = Dispatcher()
         self.types = WorkerTypes(config, built_in, self._know)
-        self.submission = Submission(self.types)
+        self.submission = Submission(self.types, Unkept(getattr(self.host, "promises", None)))
         self.peers = Peers()
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)

@@ -19,6 +19,7 @@ from actors.hosts.options import Options
 from actors.hosts.serialize import Call, pack_call
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 from actors.protocol.messages import Priority
+from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerTypes
 
 __all__ = ["Submission"]
@@ -36,10 +37,12 @@ class Submission:
 
     Args:
         types: the worker types.
+        unkept: tells what the host cannot keep.
     """
 
-    def __init__(self, types: WorkerTypes) -> None:
+    def __init__(self, types: WorkerTypes, unkept: Unkept | None = None) -> None:
         self.types = types
+        self._unkept = unkept or Unkept(None)
         self._numbers = count(1)
         # Ids of two systems never meet, and none comes from the clock.
         self._token = secrets.token_hex(4)
@@ -156,13 +159,19 @@ class Submission:
             )
         worker_type = self.types.add(method.owner)
         config = self.types.system_config
+        name = options.task.type or method.task_type
+        named = options.pick("timeout", method.options)
+        # What nobody named is a default, and no promise that anybody counts on.
+        self._unkept.time_limit(name, _finite(getattr(method.owner, "timeout", None) if named is None else named))
+        if method.owner.limits is not None:
+            self._unkept.memory_limit(worker_type.name, method.owner.limits.hard_limit("memory"))
         return self._make(
-            name=options.task.type or method.task_type,
+            name=name,
             needs=Needs(worker_type.name, options.pick("requires", method.options)),
             call=method.name,
             options=options,
             below=method.options,
-            timeout=self.types.timeout_of(worker_type, options.pick("timeout", method.options)),
+            timeout=self.types.timeout_of(worker_type, named),
             retries=config.retries,
         )
 
@@ -172,13 +181,15 @@ class Submission:
         if not requires:
             self.types.named(GENERAL_PURPOSE)
         timeout = options.task.timeout if "timeout" in options.named else config.callable_timeout
+        if "timeout" in options.named:
+            self._unkept.time_limit(family, _finite(timeout))
         return self._make(
             name=options.task.type or "general",
             needs=Needs(None, requires) if requires else Needs(GENERAL_PURPOSE),
             call="",
             options=options,
             below=_PLAIN,
-            timeout=None if timeout is None or math.isinf(timeout) else timeout,
+            timeout=_finite(timeout),
             retries=config.callable_retries,
             family=family,
         )
@@ -300,6 +311,10 @@ class Submission:
                     allowed="TaskFuture or task id",
                 )
         return numbers
+
+
+def _finite(seconds: float | None) -> float | None:
+    return None if seconds is None or math.isinf(seconds) else seconds
 
 
 def _name_of(call: Any) -> str:
