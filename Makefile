@@ -4,10 +4,13 @@
 #   PYTHON=python3.13 make test     another interpreter (used when the environment is first set up)
 #   VENV=.venv-x make test          another place for the environment
 #   TESTS="tests/core -k queue"     what pytest is to run
+#   PARALLEL=                       one test at a time
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
+# Two at a time: most tests wait for processes. The tests of one file stay together, as they share what it sets up.
+PARALLEL ?= -n 2 --dist loadfile
 REPORT ?= reports/review.html
 
 # Absolute, so that a recipe may change its directory.
@@ -51,10 +54,10 @@ demo: $(STAMP) ## review this project with `actors review` and say where the rep
 	@echo "The report: $(abspath $(REPORT))"
 
 test: $(STAMP) ## the tests, without the slow ones
-	@$(BIN)/python -m pytest -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest -m "not slow" $(PARALLEL) $(TESTS)
 
 test-all: $(STAMP) ## all the tests, the slow ones too
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 # Each interpreter gets an environment of its own beside .venv. One that fails does not keep the others from running.
 test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of this machine
