@@ -258,5 +258,6 @@ class Assembly:
             self.host.close(_STOP_ROOM)
         except (ActorsError, OSError):
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
-        self.dispatcher.close(_STOP_ROOM)
-        shutil.rmtree(self.workspaces, ignore_errors=True)
+        finally:
+            self.dispatcher.close(_STOP_ROOM)
+            shutil.rmtree(self.workspaces, ignore_errors=True)
