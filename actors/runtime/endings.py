@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["agent_died"]
 
 _SHOWN_LINES = 8
+_SHOWN_MOVES = 6
 
 
 def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) -> AgentDied:
@@ -27,8 +28,9 @@ def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) 
     lines = [f"agent {report.agent}, incarnation {report.incarnation}{process}: {report.cause}"]
     if task_id is not None and report.running is not None:
         lines.append(f"it was running task {task_id}, attempt {report.running[1]}")
-    if report.moves:
-        way = " -> ".join([str(report.moves[0].source), *(str(move.target) for move in report.moves[-6:])])
+    last = report.moves[-_SHOWN_MOVES:]
+    if last:
+        way = " -> ".join([str(last[0].source), *(str(move.target) for move in last)])
         lines.append(f"its last moves: {way}")
     # The native stack stands in the cause already.
     said = report.stderr[: len(report.stderr) - len(native_stack(report.stderr))]

@@ -1,0 +1,80 @@
+"""What stands in tables of the documents is what stands in the code."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from actors.protocol.states import AGENT_MOVES
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md", "docs/architecture.md"]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def table(document: str, heading: str) -> list[list[str]]:
+    """The rows below the line of headings that begins so."""
+    lines = document.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith(heading)) + 2
+    found = []
+    for line in lines[first:]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def test_the_states_of_an_agent_are_those_of_the_machine() -> None:
+    """A2: the only legal moves."""
+    shown = {state: set(to.split(", ")) - {"none"} for state, to in table(text("docs/architecture.md"), "| from | to")}
+    assert shown == {str(state): {str(target) for target in targets} for state, targets in AGENT_MOVES.items()}
+
+
+def test_the_rooms_stand_in_the_order_of_the_contracts() -> None:
+    """Rooms: each that exists, none that does not."""
+    shown = [
+        name.strip("`").removesuffix(".py").rstrip("/") for name, _ in table(text("docs/architecture.md"), "| room")
+    ]
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / "setup.cfg")
+    # Rooms of one layer are parted by a bar.
+    layers = contracts["importlinter:contract:rooms"]["layers"].splitlines()
+    order = [room.strip(" ()") for layer in reversed(layers) for room in layer.split("|") if room.strip()]
+    there = [name for name in order if (ROOT / "actors" / f"{name}.py").exists() or (ROOT / "actors" / name).is_dir()]
+    assert shown == there
+
+
+def test_the_readme_names_the_extras_that_there_are() -> None:
+    """Install: a name that pip would not know helps nobody."""
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    shown = [name.strip("`") for name, _ in table(text("README.md"), "| | for")]
+    extras = [name for name in project["optional-dependencies"] if name != "dev"]
+    assert shown == [project["name"], *(f"{project['name']}[{extra}]" for extra in extras)]
+    of_library = table(text("README.md"), "| | for")[0][1]
+    assert all(re.split(r"[<>=]", each)[0] in of_library for each in project["dependencies"])
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_to_files_that_are_there(name: str) -> None:
+    """A reader who follows one arrives."""
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text(name)):
+        if "://" not in target:
+            assert (ROOT / name).parent.joinpath(target).exists(), f"{name} links to {target}"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_of_make_exist(name: str) -> None:
+    """`make …` in a document is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE))
+    for line in re.findall(
+        r"^    (?:[A-Z]+=\S+ )*make ([a-z -]+?)(?:\s+#.*)?$|`(?:[A-Z]+=\S+ )*make ([a-z-]+)`", text(name), re.MULTILINE
+    ):
+        for target in " ".join(line).split():
+            assert target in targets, f"{name} names make {target}"
