@@ -7,7 +7,7 @@ whoever it concerns. It also polls the host, which reports the ends of agents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -350,7 +350,12 @@ class Hub(PollingActor):
 
     @handles(m.AddListener)
     def _add_listener(self, message: m.AddListener) -> None:
-        self._interest_changed(self._router.add(message.listener), ())
+        """The answer comes when the agents know, so that what they publish from then on is heard."""
+        new = self._router.add(message.listener)
+        ready = [link for link in self._links if self._registry.is_ready(link.agent)] if new else []
+        self._interest_changed(new, (), told=ready)
+        if ready:
+            self._mail.announce(ready, Subscribe(tuple(sorted(new)), "global"), self.defer())
 
     @handles(m.RemoveListener)
     def _remove_listener(self, message: m.RemoveListener) -> None:
@@ -365,8 +370,14 @@ class Hub(PollingActor):
     def _unsubscribe_agent(self, link: AgentLink, message: Unsubscribe, envelope: Envelope) -> None:
         self._interest_changed((), self._router.remove_agent(link.agent, message))
 
-    def _interest_changed(self, new: Any, gone: Any) -> None:
-        """Tell the scheduler and the agents which events somebody listens to, so that no other is made."""
+    def _interest_changed(self, new: Any, gone: Any, told: Collection[AgentLink] = ()) -> None:
+        """Tell the scheduler and the agents which events somebody listens to, so that no other is made.
+
+        Args:
+            new: names that somebody listens to now.
+            gone: names that nobody listens to any more.
+            told: agents that hear of `new` otherwise.
+        """
         self._peers.interest = self._router.interest
         wanted = self._router.wanted()
         if wanted != self._peers.wanted:
@@ -374,7 +385,7 @@ class Hub(PollingActor):
             # Before whoever subscribed goes on, and so before any work that they hand in then.
             self._peers.scheduler.tell(m.InterestChanged(wanted))
         for link in self._links:
-            if new:
+            if new and link not in told:
                 self._mail.send(link, Subscribe(tuple(sorted(new)), "global"))
             if gone:
                 self._mail.send(link, Unsubscribe(tuple(sorted(gone)), "global"))

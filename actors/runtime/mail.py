@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.asks import Ask, PendingAsks
@@ -21,11 +21,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Asker", "Mail", "MailState"]
 
+_ACKNOWLEDGED_WITHIN = 1.0
+"""Seconds: an agent in code that holds the interpreter does not hold up others for longer."""
+
+
+class _All:
+    """Answers one who waits for several agents: when each has answered, has ended, or has had its time."""
+
+    __slots__ = ("_left", "_reply")
+
+    def __init__(self, reply: Reply[None], count: int) -> None:
+        self._reply = reply
+        self._left = count
+
+    def set(self, _: Any = None) -> None:
+        self._left -= 1
+        if not self._left:
+            self._reply.set(None)
+
+    def fail(self, _: BaseException) -> None:
+        self.set()
+
 
 class Asker(NamedTuple):
     """Who waits for an agent's answer: an actor of the program, or another agent with a correlation of its own."""
 
-    reply: Reply[Any] | None
+    reply: Reply[Any] | _All | None
     agent: str = ""
     incarnation: int = 0
     correlation: int | None = None
@@ -88,6 +109,16 @@ class Mail:
                 self.asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
             priority = Priority.HIGH if wants_answer else Priority.NORMAL
             self.send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
+
+    def announce(self, links: Sequence[AgentLink], message: Any, reply: Reply[None]) -> None:
+        """Send a message to agents and answer when all have acknowledged it; one that is silent for a second is left."""
+        asker = Asker(_All(reply, len(links)))
+        deadline = self._clock.monotonic() + _ACKNOWLEDGED_WITHIN
+        for link in links:
+            correlation = next(self._numbers)
+            what = type(message).__name__
+            self.asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
+            self.send(link, message, correlation=correlation)
 
     def settle(self, correlation: int, link: AgentLink, message: Any) -> None:
         """An agent has answered a request; one that nobody waits for any more is overlooked."""

@@ -83,8 +83,9 @@ class Neighbour(Worker):
         while what != "nothing" and not self._context.parts.interest.wants("Spotted") and time.monotonic() < deadline:  # type: ignore[union-attr]
             time.sleep(0.005)
         self.publish((SpottedRare if rare else Spotted)(what=what, scope=scope))
-        # An answer of the system comes after it has read the event, and so while this task is at work on its job.
-        self.coordinate("info", 1)
+        if what != "nothing":
+            # An answer of the system comes after it has read the event, and so while this task is at work on its job.
+            self.coordinate("info", 1)
         return self.agent_id
 
     @task

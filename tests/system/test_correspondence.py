@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from actors import (
     ConfigError,
     DeadLetter,
     DeadLetterFound,
+    Event,
     SystemConfig,
     Worker,
     handles,
@@ -22,6 +24,13 @@ from actors import (
 pytestmark = pytest.mark.timeout(60)
 
 SOON = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Event):
+    """A user's own event."""
+
+    number: int
 
 
 class Listener(Worker):
@@ -34,6 +43,10 @@ class Listener(Worker):
     @handles(Path)
     def leave(self, message: Path) -> None:
         (message / str(self.agent_id)).touch()
+
+    @task
+    def see(self, number: int) -> None:
+        self.publish(Seen(number=number))
 
     @task
     def wait_for(self, gate: str) -> str:
@@ -95,3 +108,16 @@ def test_the_figures_of_machine_and_agents_can_be_asked_for() -> None:
         usage = report.agents[agent].usage
         assert usage is not None
         assert usage.to_dict()["memory"] > 0
+
+
+def test_what_agents_publish_after_a_subscription_was_made_is_heard() -> None:
+    """B5: twenty times anew, though an agent makes no event before it knows that somebody listens."""
+    with system() as running:
+        for _ in range(2):
+            running.spawn(Listener)
+        for number in range(20):
+            with running.events(Seen) as seen:
+                running.submit(Listener.see, number).result(SOON)
+                event = seen.get(SOON)
+            assert isinstance(event, Seen)
+            assert event.number == number

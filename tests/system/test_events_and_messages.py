@@ -159,7 +159,6 @@ def test_moves_of_agents_can_be_watched(system: ActorSystem) -> None:
     """A2: from outside, one after the other."""
     heard = Heard()
     with system.subscribe(AgentStateChanged, heard):
-        # An agent hears a moment later that its moves are wanted.
         wait_for(lambda: system.submit(Neighbour.spot, "nothing").result(LIMIT) and len(heard.events) >= 16)
         there = heard.events[0].agent
         moves = [(event.previous, event.state) for event in heard.events if event.agent == there]
