@@ -45,8 +45,11 @@ def print_summary(
         from rich.console import Console  # noqa: PLC0415 - an extra
 
         console = Console()
+    from rich.text import Text  # noqa: PLC0415 - an extra
+
     for part in parts:
-        console.print(part)
+        # What is a line is not broken by us: a path in two pieces cannot be copied.
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def render_summary(code: CodeReport, run: RunTimeline | None = None, *, report: str = "") -> list[RenderableType]:
@@ -77,9 +80,7 @@ def render_summary(code: CodeReport, run: RunTimeline | None = None, *, report: 
             Text(f"{count(len(run.spans), 'task')} by {count(agents, 'agent')} in {duration(run.seconds)}", style="dim")
         )
     if report:
-        # A path that is broken in two cannot be copied.
-        line = Text.assemble("Report: ", (printable(report), "bold cyan"), no_wrap=True, overflow="ignore")
-        parts.append(line)
+        parts.append(Text.assemble("Report: ", (printable(report), "bold cyan")))
     return parts
 
 
