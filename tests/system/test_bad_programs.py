@@ -18,7 +18,9 @@ from tests.support import leaks
 ROOT = Path(__file__).parents[2]
 LIMIT = 40.0
 HEAD = """
-import os, sys, signal, threading, time
+import os, sys, signal, threading, time, warnings
+# From 3.12 on Python warns of each fork of a program with threads; forking anyway is what some of these programs are for.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 from actors import ActorSystem, AgentConfig, SystemClosed, SystemConfig, Worker, task
 CONFIG = SystemConfig(agent=AgentConfig(grace=1.0))
 
