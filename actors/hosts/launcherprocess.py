@@ -53,10 +53,12 @@ class LauncherProcess(Generic[T]):
         self.link = LaunchLink(ours)
         # Of the program itself, made by itself: no moment in which the launcher could watch the wrong process.
         program = process_descriptor(os.getpid())
-        path = tuple(_absolute(entry) for entry in sys.path)
+        path = tuple(found for entry in sys.path if (found := _absolute(entry)) is not None)
         # The flags of this interpreter (-O, -W, -X and so on), found as multiprocessing finds them.
         flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined] # noqa: SLF001
-        interpreter: tuple[str, ...] = (executable, *flags)
+        # -P: the path is the program's, set below. Where the working directory was removed, Python 3.13.0 cannot import
+        # `socket` without it.
+        interpreter: tuple[str, ...] = (executable, "-P", *flags)
         setup = Setup(os.getpid(), entry, preload, root, interpreter, path, tuple(sys.argv))
         code = (
             f"import sys; sys.path[:] = {list(path)!r}; from actors.hosts.launcher import main; main({theirs.fileno()})"
@@ -111,12 +113,15 @@ class LauncherProcess(Generic[T]):
         return f"the launcher, parent of all agents, {how}, and its agents with it"
 
 
-def _absolute(entry: str) -> str:
-    """An entry of `sys.path` that means the same in whatever directory an agent is started."""
+def _absolute(entry: str) -> str | None:
+    """An entry of `sys.path` that means the same in whatever directory an agent is started.
+
+    None for one that is relative to a directory that was removed: nothing can be found there.
+    """
     try:
         return os.path.abspath(entry)
     except OSError:
-        return entry
+        return None
 
 
 def checked_executable(executable: str | None) -> str:

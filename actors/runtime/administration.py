@@ -202,7 +202,8 @@ class Administration(abc.ABC):
         """Whether all parts of the system answer."""
         try:
             assembly = self._running()
-            for peer in (assembly.peers.hub, assembly.peers.scheduler, assembly.peers.resources):
+            peers = assembly.peers
+            for peer in (peers.hub, peers.scheduler, peers.resources, *peers.supervisors.values()):
                 peer.ask(m.Ping(), timeout=5)
         except ActorsError:
             return False

@@ -145,6 +145,10 @@ class AgentSupervisor(Actor):
     def _resize(self, message: m.Resize) -> None:
         self._type = message.worker_type
 
+    @handles(m.Ping)
+    def _ping(self, message: m.Ping) -> bool:
+        return True
+
     @handles(m.TerminateAgent)
     def _terminate(self, message: m.TerminateAgent) -> None:
         child = self._state.children.get(message.agent)

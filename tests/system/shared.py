@@ -30,4 +30,7 @@ def shared_system(workers: Mapping[Any, int]) -> Iterator[ActorSystem]:
                 pass
             for worker in workers:
                 system.submit(worker.echo).result(LIMIT)
+            # Every supervisor answers, and so has its thread.
+            if not system.healthy():
+                raise AssertionError("a part of the system does not answer")
             yield system
