@@ -122,7 +122,11 @@ def test_an_interrupted_review_ends_in_two_seconds_with_what_is_done(
     assert outcome.interrupted and not outcome.complete
     assert 10 <= outcome.covered < outcome.found == 42
     assert f"interrupted: {outcome.covered} of 42 files" in outcome.page
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    # The agents end beside the making of the page. Two seconds are promised; on a busy machine, three times that.
+    _, left = psutil.wait_procs(
+        psutil.Process().children(recursive=True), timeout=max(0.1, interrupted[0] + 6 - time.monotonic())
+    )
+    assert not left
 
 
 def test_an_interruption_before_anything_is_done_gives_an_empty_report(tmp_path: Path) -> None:
