@@ -12,18 +12,19 @@ from actors.hosts.assignments import Assignments
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
 from actors.hosts.doorbell import Doorbell
+from actors.hosts.eventmessage import message_of
 from actors.hosts.host import LaunchSpec
 from actors.hosts.interest import Interest, event_names
 from actors.hosts.interrupts import Interrupter
 from actors.hosts.outbox import Outbox
 from actors.hosts.refusals import wrong_lane
 from actors.hosts.requests import Requests
-from actors.hosts.serialize import failure_of, pack_value
+from actors.hosts.serialize import failure_of
 from actors.hosts.slots import Slots
 from actors.hosts.statusblock import StatusWriter
 from actors.hosts.vitals import Vitals
 from actors.kernel.clock import Clock
-from actors.protocol.events import KNOWN_EVENTS, AgentError, Event, LogRecorded
+from actors.protocol.events import AgentError, Event, LogRecorded
 from actors.protocol.messages import (
     HUB,
     AssignmentRefusal,
@@ -168,17 +169,9 @@ class AgentParts:
         Raises:
             NotSerializable: the event cannot be sent.
         """
-        kind = type(event)
-        if not self.interest.wants(*event_names(kind)):
+        if not self.interest.wants(*event_names(type(event))):
             return False
-        data: Any
-        if KNOWN_EVENTS.get(kind.__name__) is kind:
-            data = {name: value for name, value in vars(event).items() if name not in ("source", "scope", "time")}
-        else:
-            data = pack_value(event, f"the event {kind.__qualname__}")
-        message = EventMessage(
-            kind.__name__, event.source or self.spec.agent, event.scope, event.time or self.clock.utc(), data
-        )
+        message = message_of(event, self.spec.agent, self.clock.utc())
         self.control.send(message, recipient=HUB, sender=self.spec.agent)
         return True
 

@@ -24,7 +24,6 @@ class Child:
         "handle",
         "incarnation",
         "job",
-        "kill_reason",
         "ready",
         "replace",
         "spawned",
@@ -43,7 +42,6 @@ class Child:
         # Why it was asked to end, and whether it is to be replaced; None while nobody asked.
         self.ending: str | None = None
         self.replace = False
-        self.kill_reason: str | None = None
         # What it told of its failed start.
         self.failure: BaseException | None = None
         # At most one timer: for its start, or for the next step of its end.

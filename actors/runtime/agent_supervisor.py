@@ -173,7 +173,6 @@ class AgentSupervisor(Actor):
     def _kill(self, message: m.KillAgent) -> None:
         child = self._present(message.agent, message.incarnation)
         if child is not None and child.handle is not None:
-            child.kill_reason = message.reason
             child.handle.kill(message.reason)
 
     @handles(m.StopAgents)
@@ -311,7 +310,7 @@ class AgentSupervisor(Actor):
         state = self._state
         child = state.children[agent]
         child.incarnation = state.incarnations[agent] = state.incarnations.get(agent, 0) + 1
-        child.failure = child.kill_reason = None
+        child.failure = None
         config = child.config
         try:
             child.workspace = self._make_workspace(agent, child.incarnation)

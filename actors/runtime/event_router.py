@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.subscriptions import Subject, Subscriptions
 from actors.errors import ActorsError, ChannelClosed, NotSerializable
+from actors.hosts.eventmessage import message_of
 from actors.hosts.interest import event_names
-from actors.hosts.serialize import pack_value, unpack_value
+from actors.hosts.serialize import unpack_value
 from actors.logs import replay
 from actors.protocol.events import KNOWN_EVENTS, Event, LogRecorded, Scope
 from actors.protocol.messages import EventMessage, Subscribe, Unsubscribe
@@ -126,7 +127,7 @@ class EventRouter:
                 continue
             try:
                 if message is None:
-                    message = _message_of(event)
+                    message = message_of(event, "", 0.0)
                 link.handle.control.send(message, sender="hub")
             except ActorsError as error:
                 if not isinstance(error, ChannelClosed):
@@ -135,13 +136,3 @@ class EventRouter:
 
 def _names_of(listener: Listener) -> tuple[str, ...]:
     return tuple(kind.__name__ for kind in listener.kinds) or (Event.__name__,)
-
-
-def _message_of(event: Event) -> EventMessage:
-    kind = type(event)
-    data: Any
-    if KNOWN_EVENTS.get(kind.__name__) is kind:
-        data = {name: value for name, value in vars(event).items() if name not in ("source", "scope", "time")}
-    else:
-        data = pack_value(event, f"the event {kind.__qualname__}")
-    return EventMessage(kind.__name__, event.source, event.scope, event.time, data)
