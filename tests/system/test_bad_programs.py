@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import leaks
+from actors.testing import leaks
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 40.0

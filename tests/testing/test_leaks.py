@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import leaks
+from actors.errors import ConfigError
+from actors.testing import leaks
 
 ROOT = Path(__file__).parents[2]
 
@@ -233,7 +234,7 @@ def test_temporary_files_and_directories_are_caught_and_removed(directory: Path)
 
 
 def test_allowed_kinds_are_overlooked_and_the_others_are_not(directory: Path) -> None:
-    """The marker `leaks_allowed` excuses one kind at a time."""
+    """The marker `actors_leaks_allowed` excuses one kind at a time."""
     before = leaks.take(directory)
     (directory / "file").touch()
     descriptor = os.dup(1)
@@ -241,11 +242,55 @@ def test_allowed_kinds_are_overlooked_and_the_others_are_not(directory: Path) ->
     os.close(descriptor)
 
 
-def test_tempfile_and_child_processes_use_the_directory_of_the_check(scratch: Path) -> None:
+def test_no_leaks_raises_with_a_list_of_what_a_block_left_and_cleans_up() -> None:
+    """The public check: a context manager."""
+    child = None
+    with pytest.raises(leaks.LeakFound, match=r"processes: .*signal\.pause") as caught, leaks.no_leaks(timeout=0.05):
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    assert [(leak.kind, leak.key) for leak in caught.value.leaks] == [(leaks.PROCESSES, child.pid)]
+    child.wait()
+
+
+def test_no_leaks_looks_for_files_only_where_it_is_told(directory: Path) -> None:
+    """Others may write to a directory that is shared."""
+    with leaks.no_leaks(timeout=0.05):
+        (directory / "file").touch()
+    with pytest.raises(leaks.LeakFound, match="another, 0 bytes"), leaks.no_leaks(directory, timeout=0.05):
+        (directory / "another").touch()
+    assert [path.name for path in directory.iterdir()] == ["file"]
+
+
+def test_no_leaks_overlooks_the_kinds_that_it_is_told_and_refuses_unknown_ones() -> None:
+    """A misspelt kind would overlook nothing, and nobody would know why."""
+    kept = []
+    with leaks.no_leaks(timeout=0.05, allowed={leaks.DESCRIPTORS}):
+        kept.append(os.dup(1))
+    os.close(kept.pop())
+    with (
+        pytest.raises(ConfigError, match=r"out of processes, threads, .* not discriptors"),
+        leaks.no_leaks(allowed={"discriptors"}),
+    ):
+        pass
+
+
+def test_no_leaks_lets_the_error_of_a_block_pass_and_cleans_up_all_the_same(directory: Path) -> None:
+    """Nobody is blamed twice, and the next one is not blamed for it."""
+
+    @leaks.no_leaks(directory, timeout=0.05)
+    def block() -> None:
+        (directory / "file").touch()
+        raise KeyError("its own")
+
+    with pytest.raises(KeyError):
+        block()
+    assert list(directory.iterdir()) == []
+
+
+def test_tempfile_and_child_processes_use_the_directory_of_the_check(actors_scratch: Path) -> None:
     """No temporary file escapes the check by standing elsewhere."""
     code = "import tempfile; print(tempfile.gettempdir(), end='')"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert tempfile.gettempdir() == child.stdout == str(scratch)
+    assert tempfile.gettempdir() == child.stdout == str(actors_scratch)
 
 
 LEAKY = """
@@ -258,10 +303,10 @@ def test_descriptor(): os.dup(1)
 def test_file(): open(os.path.join(tempfile.gettempdir(), "left-over"), "w").close()
 def test_nothing(): pass
 
-@pytest.mark.leaks_allowed("descriptors", reason="to see that it is allowed")
+@pytest.mark.actors_leaks_allowed("descriptors", reason="to see that it is allowed")
 def test_allowed(): os.dup(1)
 
-@pytest.mark.leaks_allowed("descriptors")
+@pytest.mark.actors_leaks_allowed("descriptors")
 def test_without_a_reason(): pass
 
 def test_failed():
@@ -273,9 +318,9 @@ def test_failed():
 def test_a_leaking_test_fails_and_says_what_it_left_behind(tmp_path: Path) -> None:
     """The fixture that every test gets, in a run of its own over tests that really leak."""
     (tmp_path / "test_leaky.py").write_text(LEAKY)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-W", "ignore"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore"]
     command += [
-        "--leak-timeout",
+        "--actors-leak-timeout",
         "0.2",
         "--basetemp",
         str(tmp_path / "base"),

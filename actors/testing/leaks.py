@@ -1,10 +1,15 @@
-"""What a test left behind: processes, threads, descriptors, shared memory and temporary files.
+"""What a piece of code left behind: processes, threads, descriptors, shared memory and temporary files.
 
-A snapshot is taken before a test and compared afterwards. Nothing leaked is the usual case and costs a few reads of
-/proc, well under a millisecond. Only when something is new does the slow path run: it collects garbage once (an object
-in a reference cycle holds its descriptor until then) and waits a bounded time for what is legitimately ending.
+    with no_leaks():
+        run_the_program_under_test()
 
-Overlooked, because it belongs to the process and not to a test:
+A snapshot is taken before and compared afterwards. Nothing leaked is the usual case and costs a few reads of /proc, well
+under a millisecond. Only when something is new does the slow path run: it collects garbage once (an object in a
+reference cycle holds its descriptor until then) and waits a bounded time for what is legitimately ending.
+
+Processes, descriptors and shared memory are seen on Linux alone; elsewhere the check covers threads and files.
+
+Overlooked, because it belongs to the process and not to a piece of its code:
 
 - the resource tracker of `multiprocessing` and its pipe: started once, at the first shared memory or named semaphore
   of a peer library, and kept until the program ends;
@@ -27,10 +32,42 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from actors.errors import ConfigError
+from actors.testing.holdings import (
+    PROC,
+    SHARED_MEMORY_AT,
+    all_processes,
+    descendants,
+    descriptors,
+    exempt_processes,
+    mappings,
+    segments,
+    threads,
+)
+
+__all__ = [
+    "DESCRIPTORS",
+    "FILES",
+    "KINDS",
+    "PROCESSES",
+    "SHARED_MEMORY",
+    "THREADS",
+    "Leak",
+    "LeakFound",
+    "Snapshot",
+    "clean_up",
+    "no_leaks",
+    "processes_naming",
+    "report",
+    "settle",
+    "since",
+    "take",
+]
 
 PROCESSES = "processes"
 THREADS = "threads"
@@ -39,27 +76,36 @@ SHARED_MEMORY = "shared memory"
 FILES = "files"
 KINDS = (PROCESSES, THREADS, DESCRIPTORS, SHARED_MEMORY, FILES)
 
-_PROC = os.path.isdir("/proc/self/fd")
-_SHM = "/dev/shm"
-_CHARACTER_DEVICES = frozenset({"/dev/urandom", "/dev/random"})
 # Without an event to wait for (a closed descriptor tells nobody), look again this often.
 _PAUSE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One thing that was not there before."""
+    """One thing that was not there before.
+
+    `kind` is one of `KINDS`; `key` tells it from others of its kind (a pid, a Thread, a number, a name); `description`
+    is for people.
+    """
 
     kind: str
     key: Any
     description: str
 
 
+class LeakFound(AssertionError):
+    """Something was left behind; `leaks` says what."""
+
+    def __init__(self, text: str, leaks: list[Leak]) -> None:
+        super().__init__(text)
+        self.leaks = leaks
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What this process holds at one moment. `directory` is where the test makes its temporary files."""
+    """What this process holds at one moment. Files are looked for in `directory` alone, if there is one."""
 
-    directory: Path
+    directory: Path | None
     processes: frozenset[int]
     threads: frozenset[Any]
     descriptors: frozenset[tuple[int, str]]
@@ -68,16 +114,61 @@ class Snapshot:
     files: frozenset[str]
 
 
-def take(directory: Path) -> Snapshot:
-    """Take a snapshot of this process, its descendants and `directory`."""
+@contextlib.contextmanager
+def no_leaks(
+    directory: Path | None = None, *, timeout: float = 5.0, allowed: Collection[str] = ()
+) -> Iterator[Snapshot]:
+    """See to it that a block leaves nothing behind; also usable as a decorator.
+
+    What it left is cleaned up as far as that is possible, so that the next one is not blamed for it. An exception of the
+    block goes before: its traceback keeps things alive, and nobody is blamed a second time.
+
+    Args:
+        directory: where files that are new count as leaks, too; None for nowhere. Choose one that nobody else uses.
+        timeout: for how many seconds what is new at the end may go on ending.
+        allowed: kinds to overlook, out of `KINDS`.
+
+    Yields:
+        The snapshot at the beginning.
+
+    Raises:
+        LeakFound: something is left; the text lists all of it.
+        ConfigError: `allowed` has a kind that does not exist.
+
+    Example:
+        with no_leaks(), ActorSystem([Thumbnailer]) as system:
+            system.submit(Thumbnailer.shrink, "a.png").result()
+    """
+    overlooked = frozenset(allowed)
+    if not overlooked <= frozenset(KINDS):
+        raise ConfigError(
+            f"allowed takes kinds out of {', '.join(KINDS)}, not {', '.join(sorted(overlooked - frozenset(KINDS)))}",
+            key="allowed",
+            value=allowed,
+            allowed=", ".join(KINDS),
+        )
+    before = take(directory)
+    try:
+        yield before
+    except BaseException:
+        clean_up(before, settle(before, min(timeout, 0.5), overlooked))
+        raise
+    found = settle(before, timeout, overlooked)
+    if found:
+        clean_up(before, found)
+        raise LeakFound(f"left behind:\n{report(found)}", found)
+
+
+def take(directory: Path | None = None) -> Snapshot:
+    """Take a snapshot of this process, its descendants and, if there is one, `directory`."""
     return Snapshot(
         directory=directory,
         processes=frozenset(descendants()),
-        threads=frozenset(_threads()),
-        descriptors=frozenset(_descriptors()),
-        segments=frozenset(_segments()),
-        mappings=frozenset(_mappings()),
-        files=frozenset(os.listdir(directory)),
+        threads=frozenset(threads()),
+        descriptors=frozenset(descriptors()),
+        segments=frozenset(segments()),
+        mappings=frozenset(mappings()),
+        files=frozenset() if directory is None else frozenset(os.listdir(directory)),
     )
 
 
@@ -116,7 +207,7 @@ def settle(before: Snapshot, timeout: float = 5.0, allowed: frozenset[str] = fro
 
 
 def clean_up(before: Snapshot, leaks: list[Leak]) -> None:
-    """End the leaked processes and remove the leaked files, so that the next test is not blamed for them."""
+    """End the leaked processes and remove the leaked files, so that nobody else is blamed for them."""
     for leak in leaks:
         if leak.kind == PROCESSES:
             with contextlib.suppress(ProcessLookupError):
@@ -126,7 +217,7 @@ def clean_up(before: Snapshot, leaks: list[Leak]) -> None:
             # Only a direct child can be reaped here; the others are reaped by their own parents or by init.
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(leak.key, 0)
-        elif leak.kind == FILES:
+        elif leak.kind == FILES and before.directory is not None:
             path = before.directory / leak.key
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -140,30 +231,17 @@ def report(leaks: list[Leak]) -> str:
     return "\n".join(f"  {leak.kind}: {leak.description}" for leak in rows)
 
 
-def descendants(pid: int | None = None) -> Iterator[int]:
-    """Yield the pids of all descendants of `pid` (of this process if None), zombies too, without the exempt ones."""
-    if not _PROC or (pid is None and not _has_children()):
-        return
-    exempt = _exempt_processes()
-    waiting = [os.getpid() if pid is None else pid]
-    while waiting:
-        for child in _children(waiting.pop()):
-            if child not in exempt:
-                yield child
-                waiting.append(child)
-
-
 def processes_naming(text: str) -> list[Leak]:
     """Return the processes whose working directory, environment or command line contains `text`: not this one, and no exempt one.
 
     It finds what detached itself from this process's tree, and costs a walk over all processes.
     """
-    if not _PROC:
+    if not PROC:
         return []
     needle = os.fsencode(text)
-    overlooked = {os.getpid(), *_exempt_processes()}
+    overlooked = {os.getpid(), *exempt_processes()}
     found = []
-    for pid in _all_processes():
+    for pid in all_processes():
         if pid in overlooked:
             continue
         with contextlib.suppress(OSError):
@@ -172,100 +250,6 @@ def processes_naming(text: str) -> list[Leak]:
             if any(needle in part for part in parts):
                 found.append(Leak(PROCESSES, pid, _process_text(pid)))
     return found
-
-
-# --- what is there -------------------------------------------------------------------------------------------------
-
-
-def _has_children() -> bool:
-    """Whether this process has any child, running or not; the cheapest of questions."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            # A thread, or the whole process, may end between the listing and the reading.
-            with contextlib.suppress(OSError):
-                found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
-    return found
-
-
-def _exempt_processes() -> set[int]:
-    tracker = sys.modules.get("multiprocessing.resource_tracker")
-    server = sys.modules.get("multiprocessing.forkserver")
-    pids = {
-        getattr(getattr(tracker, "_resource_tracker", None), "_pid", None),
-        getattr(getattr(server, "_forkserver", None), "_forkserver_pid", None),
-    }
-    return {pid for pid in pids if pid is not None}
-
-
-def _exempt_descriptors() -> set[int]:
-    tracker = sys.modules.get("multiprocessing.resource_tracker")
-    server = sys.modules.get("multiprocessing.forkserver")
-    numbers = {
-        getattr(getattr(tracker, "_resource_tracker", None), "_fd", None),
-        getattr(getattr(server, "_forkserver", None), "_forkserver_alive_fd", None),
-    }
-    return {number for number in numbers if number is not None}
-
-
-def _threads() -> Iterator[Any]:
-    """Yield a key for each thread that runs Python: its Thread object, or its ident where it has none.
-
-    An ident alone would not do: the next thread gets the ident of one that ended.
-    """
-    running = sys._current_frames()
-    named = set()
-    for thread in threading.enumerate():
-        # The object of a foreign thread stays in the list after its thread has ended.
-        if not isinstance(thread, threading._DummyThread) or thread.ident in running:
-            named.add(thread.ident)
-            yield thread
-    yield from (ident for ident in running if ident not in named)
-
-
-def _descriptors() -> Iterator[tuple[int, str]]:
-    if not _PROC:
-        return
-    exempt = _exempt_descriptors()
-    for name in os.listdir("/proc/self/fd"):
-        # The descriptor of the listing itself is in the list, and is closed by now.
-        with contextlib.suppress(OSError):
-            target = os.readlink(f"/proc/self/fd/{name}")
-            if int(name) not in exempt and target not in _CHARACTER_DEVICES:
-                yield int(name), target
-
-
-def _segments() -> list[str]:
-    return os.listdir(_SHM) if os.path.isdir(_SHM) else []
-
-
-def _mappings() -> Iterator[str]:
-    """Yield each memfd that is mapped and used here, also when its descriptor is closed: `inode name`."""
-    # The list of mappings is long. Without one page of shared memory in use there is nothing to look for in it.
-    if not _PROC or b"\nRssShmem:\t       0 kB" in _read("/proc/self/status"):
-        return
-    text = _read("/proc/self/maps")
-    if b"/memfd:" in text:
-        for line in text.splitlines():
-            if b"/memfd:" in line:
-                yield os.fsdecode(b" ".join(line.split(maxsplit=5)[4:]))
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.readall()
-
-
-def _all_processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 # --- what is new ---------------------------------------------------------------------------------------------------
@@ -279,17 +263,19 @@ def _describe(before: Snapshot, now: Snapshot) -> Iterator[Leak]:
     for number, target in now.descriptors - before.descriptors:
         yield Leak(DESCRIPTORS, number, f"{number} -> {target}")
     for name in now.segments - before.segments:
-        if _is_ours(f"{_SHM}/{name}"):
-            yield Leak(SHARED_MEMORY, name, f"{_SHM}/{name}")
+        if _is_ours(f"{SHARED_MEMORY_AT}/{name}"):
+            yield Leak(SHARED_MEMORY, name, f"{SHARED_MEMORY_AT}/{name}")
     for mapping in now.mappings - before.mappings:
         yield Leak(SHARED_MEMORY, mapping, f"mapping of inode {mapping}")
-    for name in now.files - before.files:
-        if not _is_exempt_file(before.directory / name):
-            yield Leak(FILES, name, _file_text(before.directory / name))
+    if before.directory is not None:
+        for path in (before.directory / name for name in now.files - before.files):
+            if not _is_exempt_file(path):
+                yield Leak(FILES, path.name, _file_text(path))
 
 
 def _is_exempt_file(path: Path) -> bool:
-    if str(path) == multiprocessing.process.current_process()._config.get("tempdir"):  # type: ignore[attr-defined]
+    config: dict[str, Any] = multiprocessing.process.current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001 - the only place that has it
+    if str(path) == config.get("tempdir"):
         return True
     return path.name == f"actors-{os.getuid()}" and path.is_dir() and not any(path.iterdir())
 
@@ -303,7 +289,7 @@ def _is_ours(segment: str) -> bool:
         return False
     tree = {os.getpid(), *descendants()}
     needle = os.fsencode(segment)
-    for pid in _all_processes():
+    for pid in all_processes():
         if pid not in tree:
             with contextlib.suppress(OSError):
                 if needle in Path(f"/proc/{pid}/maps").read_bytes():
@@ -324,7 +310,7 @@ def _process_text(pid: int) -> str:
 def _thread_text(key: Any) -> str:
     ident = (key.ident or 0) if isinstance(key, threading.Thread) else key
     name = repr(key) if isinstance(key, threading.Thread) else f"thread {ident} without a Thread object"
-    frame = sys._current_frames().get(ident)
+    frame = sys._current_frames().get(ident)  # noqa: SLF001 - documented, in spite of its name
     where = f" in {frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})" if frame else ""
     return name + where
 

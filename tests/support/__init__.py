@@ -1,1 +1,0 @@
-"""What several tests share; each noun has a file and tests of its own."""
