@@ -10,7 +10,6 @@ from typing import Any
 from actors.errors import ActorsError, ConfigError
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
-from actors.hosts.lane import LaneBase
 from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
@@ -18,6 +17,7 @@ from actors.hosts.parts import AgentParts
 from actors.hosts.serialize import loads, pack_value
 from actors.hosts.submission import describe
 from actors.hosts.subtasks import SubTaskFuture, SubTasks
+from actors.hosts.waiting import LONGEST_SLEEP, WaitingLane
 from actors.protocol.events import Event
 from actors.protocol.messages import (
     HUB,
@@ -49,7 +49,7 @@ class Context:
         self.agent_id = parts.spec.agent
         self.workspace = workspace
         self._subtasks = subtasks
-        self.lane: LaneBase | None = None
+        self.lane: WaitingLane | None = None
 
     # --- the task in hand ------------------------------------------------------------------------------------------
 
@@ -78,6 +78,22 @@ class Context:
         """Whether the task in hand is to be interrupted."""
         attempt = self.attempt
         return attempt is not None and attempt.cause is not None
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        """Let the calling code sleep; an interruption breaks the sleep of a body, a hook or a handler."""
+        parts, lane = self.parts, self.lane
+        until = parts.monotonic() + seconds
+        if lane is not None and lane.in_body():
+            lane.sleep(until)
+            return
+        bell = parts.world.bell()
+        try:
+            while (left := until - parts.monotonic()) > 0:
+                bell.sleep(min(left, LONGEST_SLEEP))
+        finally:
+            bell.close()
 
     # --- work ------------------------------------------------------------------------------------------------------
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import IO, Any, ClassVar, Literal
 
 from actors.config import LimitName
-from actors.errors import ActorsError
+from actors.errors import ActorsError, ConfigError
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
 from actors.hosts.context import Context
 from actors.hosts.submitter import Submitter
 from actors.hosts.workspace import atomic_write
+from actors.kernel.clock import Clock, SystemClock
 from actors.logs import get_logger
 from actors.protocol.events import Event, Scope
 from actors.protocol.messages import AdjustmentAnswer
 
 __all__ = ["InsideAgent"]
+
+_MACHINE_CLOCK = SystemClock()
 
 
 class InsideAgent(Submitter):
@@ -29,6 +35,8 @@ class InsideAgent(Submitter):
     agent_type: ClassVar[str]
 
     _context: Context | None = None
+    # Chance outside of an agent.
+    _chance: Random | None = None
 
     def _inside(self, what: str) -> Context:
         if self._context is None:
@@ -67,7 +75,7 @@ class InsideAgent(Submitter):
 
     @property
     def deadline(self) -> float | None:
-        """When the time limit of the task in hand is over, as `time.monotonic()` counts; None for no limit."""
+        """When the time limit of the task in hand is over, as `self.clock.monotonic()` counts; None for no limit."""
         attempt = self._attempt()
         return None if attempt is None else attempt.deadline
 
@@ -91,6 +99,50 @@ class InsideAgent(Submitter):
         if attempt is not None:
             identity.update(task=attempt.task_id, attempt=attempt.attempt)
         return get_logger(f"actors.worker.{self.agent_type}").bind(**identity)
+
+    @property
+    def clock(self) -> Clock:
+        """The time, on every host; in a simulation the simulated one, outside of an agent the machine's.
+
+        `self.clock.monotonic()` is in seconds that only grow, comparable between the processes of one machine;
+        `self.clock.utc()` in seconds since 1970.
+        """
+        return _MACHINE_CLOCK if self._context is None else self._context.parts.clock
+
+    @property
+    def random(self) -> Random:
+        """Chance, on every host: a generator of the agent's own, seeded by the machine, in a simulation by its seed.
+
+        Example:
+            delay = self.random.uniform(0, 1)
+        """
+        if self._context is not None:
+            return self._context.parts.world.random
+        if self._chance is None:
+            self._chance = Random()  # noqa: S311 - for secrets there is the module of that name
+        return self._chance
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, on every host: a cancellation or a time limit breaks it, also where agents are threads.
+
+        The task stays working meanwhile and no handler runs. In an `async def` use `await asyncio.sleep(…)`, because
+        this holds up all tasks of the agent.
+
+        Args:
+            seconds: how long, 0 or more; in a simulation these are simulated.
+
+        Raises:
+            ConfigError: it is negative or no finite number.
+
+        Example:
+            while not self.arrived():
+                self.sleep(0.5)
+        """
+        wanted = _seconds(seconds)
+        if self._context is None:
+            time.sleep(wanted)
+        else:
+            self._context.sleep(wanted)
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Tell how far the task in hand has come; outside of an agent it does nothing.
@@ -230,3 +282,15 @@ class InsideAgent(Submitter):
                 json.dump(report, file)
         """
         return atomic_write(path, mode, **options)
+
+
+def _seconds(given: Any) -> float:
+    """A time to sleep, checked."""
+    try:
+        seconds = math.nan if isinstance(given, str | bytes) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        allowed = "a finite number, 0 or more"
+        raise ConfigError(f"sleep takes seconds, {allowed}, not {given!r}", key="seconds", value=given, allowed=allowed)
+    return seconds

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.hosts.attempt import Attempt
+from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt
 from actors.hosts.lane import LaneBase
 from actors.hosts.requests import Answer
 from actors.hosts.slots import Slot
 from actors.protocol.states import AgentState
 
-__all__ = ["WaitingLane"]
+__all__ = ["LONGEST_SLEEP", "WaitingLane"]
 
 _WORKING = AgentState.WORKING
 _WAITING = AgentState.WAITING
+
+LONGEST_SLEEP = 86_400.0
+"""Seconds that one sleep on a bell takes at most: poll has no room for more than some 24 days."""
 
 
 class WaitingLane(LaneBase):
@@ -60,6 +64,37 @@ class WaitingLane(LaneBase):
                     if machine.state is state:
                         machine.move(_WORKING)
         return answer
+
+    def sleep(self, until: float) -> None:
+        """Let a body sleep until a moment on the monotonic clock. It stays working: nothing else runs meanwhile.
+
+        A coroutine that calls this holds up its loop, and is interrupted here all the same.
+
+        Raises:
+            TaskInterrupted: the body is to end.
+        """
+        parts = self.parts
+        interrupter, bell = parts.interrupter, parts.task_bell
+        try:
+            while True:
+                interrupter.check()
+                attempt = coroutine_attempt.get()
+                if attempt is not None and attempt.pending and not attempt.ended:
+                    raise TaskInterrupted.of(attempt)
+                # What arrives on the task plane wakes the bell as long as nobody has read it.
+                with interrupter.shielded:
+                    parts.assignments.read()
+                left = until - parts.monotonic()
+                if left <= 0:
+                    return
+                bell.asleep = True
+                if not (interrupter.wanted or (attempt is not None and attempt.pending)):
+                    bell.sleep(min(left, LONGEST_SLEEP))
+        finally:
+            # A ring that was for somebody else was taken above: it is repeated for whoever sleeps on this bell next.
+            with interrupter.shielded:
+                bell.asleep = True
+                bell.ring()
 
     def _serve(self, slot: Slot | None) -> bool:
         """Do one thing for somebody else, if there is any. Whether there was."""
