@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from actors.system import ActorSystem
     from actors.testing.probes import Probe
 
+# So that a check that fails shows what was compared.
+pytest.register_assert_rewrite("actors.testing.conformance")
+
 _SCRATCH = pytest.StashKey[Path]()
 _FAILED = pytest.StashKey[bool]()
 _OUTLIVED = pytest.StashKey[list[str]]()
