@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -35,8 +34,12 @@ class FutureOwner(Protocol):
     def info(self, number: int) -> Any:
         """What is known of the task."""
 
-    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> object:
-        """A thread is about to wait for a future that is not done. It may do something useful first."""
+    def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
+        """A thread is about to wait for a future until `ready`. It may do something useful first.
+
+        Returns:
+            The seconds that are left of `timeout` (None: without end).
+        """
 
 
 class TaskFuture(LazyFuture[T]):
@@ -102,8 +105,14 @@ class TaskFuture(LazyFuture[T]):
         """
         if self._is_accepted:
             return True
+
+        def ready() -> bool:
+            return self._is_accepted or self.done()
+
+        if self._owner is not None:
+            timeout = self._owner.before_wait(self, ready, timeout)
         with self._condition:
-            if not self._condition.wait_for(lambda: self._is_accepted or self.done(), timeout):
+            if not self._condition.wait_for(ready, timeout):
                 raise TimeoutError(f"{self.task_id} was not accepted within {timeout} s")
         if not self._is_accepted:
             self._outcome()
@@ -170,11 +179,7 @@ class TaskFuture(LazyFuture[T]):
         return self.task_id
 
     def _before_wait(self, timeout: float | None) -> float | None:
-        if self._owner is None:
-            return timeout
-        began = time.monotonic()
-        self._owner.before_wait(self, timeout)
-        return None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
+        return timeout if self._owner is None else self._owner.before_wait(self, self.done, timeout)
 
     def _call(self, callbacks: Callable[[], object]) -> None:
         call_soon = getattr(self._owner, "call_soon", None)

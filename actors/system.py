@@ -19,7 +19,7 @@ from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
 from actors.hosts.process import ProcessHost
 from actors.hosts.thread import ThreadHost
-from actors.kernel.actor import Actor, ActorOptions
+from actors.kernel.actor import Actor
 from actors.kernel.ref import ActorRef
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
@@ -29,6 +29,7 @@ from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
+from actors.runtime.world import World
 from actors.workers import BUILT_IN
 
 __all__ = ["ActorSystem"]
@@ -110,6 +111,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         self._host = host
         self._workers = _counted(workers)
         _check_workers(self._workers, self._config)
+        self._world = self._make_world()
         self._life = _Life()
         self._pid = os.getpid()
 
@@ -123,6 +125,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             "an ActorSystem cannot be sent to an agent: inside a task of a worker use self.submit, self.map and "
             "self.options, which hand in work to the same system"
         )
+
+    def _make_world(self) -> World:
+        """The machine."""
+        return World()
 
     # Start and end
 
@@ -171,7 +177,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         host = self._host
         make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
         asked = sum(least if most is None else most for _, least, most in self._workers)
-        assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._broke)
+        assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke)
         assembly.start()
         for worker, least, most in self._workers:
             worker_type = assembly.types.add(worker, least, most)
@@ -193,7 +199,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
                 handle, task.handle = task.handle, None
                 if isinstance(handle, TaskFuture):
                     handle.set_error(ended)
-            threading.Thread(target=self._take_apart, args=(assembly, 0.0, str(error)), daemon=True).start()
+            self._world.threads.start(lambda: self._take_apart(assembly, 0.0, str(error)), "actors-end")
 
     def shutdown(
         self,
@@ -285,8 +291,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         if host != "thread":
             raise ConfigError(f'host of an actor is "thread", not {host!r}', key="host", value=host, allowed="thread")
         self._running()
-        ref = actor_class.start_with(ActorOptions(name=name), *args, **kwargs)
-        self._life.actors.append(ref)
+        actors = self._life.actors
+        name = name or f"{actor_class.__name__}-{len(actors) + 1}"
+        ref = actor_class.start_with(self._world.options(name), *args, **kwargs)
+        actors.append(ref)
         return ref
 
 

@@ -31,8 +31,9 @@ class Owner:
     def info(self, number: int) -> Any:
         return ("info", number)
 
-    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
+    def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         self.calls.append(("before_wait", future.number, timeout))
+        return timeout
 
     def taken(self, number: int) -> None:
         self.calls.append(("taken", number))
@@ -505,9 +506,14 @@ def test_the_owner_is_told_before_somebody_waits_and_its_time_counts() -> None:
     """Waiting for own sub-tasks gives the slot away: the agent must know that its task waits."""
 
     class Busy(Owner):
-        def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
-            super().before_wait(future, timeout)
+        def before_wait(
+            self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None
+        ) -> float | None:
+            assert not ready()
+            super().before_wait(future, ready, timeout)
             future.set_payload(b"1", int)
+            assert ready()
+            return 0.0
 
     owner = Busy()
     future = made(owner)

@@ -11,8 +11,8 @@ import inspect
 import logging
 import os
 import socket
-import threading
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ActorsError, ChannelClosed, ConfigError, SystemClosed
 from actors.hosts.asynclane import AsyncLane
@@ -31,13 +31,18 @@ from actors.hosts.statusblock import StatusWriter
 from actors.hosts.subtasks import SubTasks
 from actors.hosts.tasklane import TaskLane
 from actors.hosts.workspace import make_workspace, remove_workspace
-from actors.kernel.clock import Clock, SystemClock
+from actors.hosts.world import AgentWorld
 from actors.protocol.messages import HUB, Outcome, Registration, Terminated
 from actors.protocol.states import AgentState
+
+if TYPE_CHECKING:
+    from actors.kernel.threads import Thread
 
 __all__ = ["Agent", "run"]
 
 _log = logging.getLogger("actors.agent")
+
+T = TypeVar("T")
 
 # How long the end waits for the control lane and for an event handler.
 _JOIN = 1.0
@@ -56,7 +61,7 @@ def run(spec: LaunchSpec, task: Channel, control: Channel, status: StatusWriter)
         0 if it ended in order, 1 after a failed start or a fault of its own.
     """
     return Agent(
-        spec, task, control, status, clock=SystemClock(), interrupter=FlagInterrupter(), whole_process=False
+        spec, task, control, status, world=AgentWorld(), interrupter=FlagInterrupter(), whole_process=False
     ).run()
 
 
@@ -68,9 +73,12 @@ class Agent:
         task: the agent's end of the task plane.
         control: its end of the control plane.
         status: its status block.
-        clock: the time.
+        world: the machine.
         interrupter: runs and interrupts bodies.
         whole_process: the process is the agent's own.
+
+    `run` is its whole life. Whoever steps it instead sets `control` to what stands for the control lane's thread, does
+    `start`, then turns of both lanes, each inside `guarded`, and `end`.
     """
 
     def __init__(
@@ -80,16 +88,16 @@ class Agent:
         control: Channel,
         status: StatusWriter,
         *,
-        clock: Clock,
+        world: AgentWorld,
         interrupter: Interrupter,
         whole_process: bool,
     ) -> None:
-        self.parts = parts = AgentParts(spec, task, control, status, clock=clock, interrupter=interrupter)
+        self.parts = parts = AgentParts(spec, task, control, status, world=world, interrupter=interrupter)
         self.inbound = Inbound(parts)
         self.subtasks = SubTasks(parts)
         self.limits = LimitKeeper(parts, whole_process=whole_process)
         self.control_lane = ControlLane(parts, self.inbound, self.subtasks, self.limits)
-        self._control_thread = threading.Thread(target=self._run_control, name=f"{spec.agent} control", daemon=True)
+        self.control: Thread | None = None
         self.lane: TaskLane | AsyncLane | None = None
         self._workspace: Any = None
         self._failure: BaseException | None = None
@@ -98,24 +106,33 @@ class Agent:
     def run(self) -> int:
         """From the start to the end. Returns the exit code."""
         parts = self.parts
-        self._control_thread.start()
+        self.control = parts.world.threads.start(self._run_control, f"{parts.spec.agent} control")
+        if self.guarded(self.start):
+            self.guarded(self._work)
+        return self.end()
+
+    def guarded(self, part: Callable[[], T]) -> T | None:
+        """Do a part of its life. What goes wrong is kept, to be told at the end, which is next then; None."""
         try:
-            if self.start():
-                self._work()
+            return part()
         except ChannelClosed:
-            parts.ending.reason = parts.ending.reason or "the program is gone"
+            self.parts.ending.reason = self.parts.ending.reason or "the program is gone"
         except BaseException as error:  # noqa: BLE001 - the agent's own fault, to be told before it ends
             self._failure = error
-        return self.end()
+        return None
 
     def _run_control(self) -> None:
         try:
             self.control_lane.run()
         except BaseException as error:  # noqa: BLE001 - without this lane nobody can reach the agent any more
-            _log.critical("%s: its control lane failed", self.parts.spec.agent, exc_info=error)
-            self.parts.ending.failure = error
-            self.control_lane.lost()
+            self.control_failed(error)
             self.control_lane.run()
+
+    def control_failed(self, error: BaseException) -> None:
+        """The control lane has failed: go on as if the program were gone."""
+        _log.critical("%s: its control lane failed", self.parts.spec.agent, exc_info=error)
+        self.parts.ending.failure = error
+        self.control_lane.lost()
 
     # --- the start -------------------------------------------------------------------------------------------------
 
@@ -183,7 +200,6 @@ class Agent:
         if self.lane is None:
             raise SystemClosed(f"{self.parts.spec.agent} has no worker: start() comes first")
         self.lane.run()
-        self._failure = self.parts.ending.failure
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
@@ -191,6 +207,7 @@ class Agent:
         """End in order, whatever state it is in. Returns the exit code."""
         parts = self.parts
         ending = parts.ending
+        self._failure = self._failure or ending.failure
         if ending.reason is None:
             ending.reason = "it has ended" if self._failure is None else f"{type(self._failure).__name__}"
         ending.when_empty = False
@@ -210,7 +227,8 @@ class Agent:
         if isinstance(self.lane, AsyncLane):
             self.lane.close()
         self.control_lane.stop()
-        self._control_thread.join(_JOIN)
+        if self.control is not None:
+            self.control.join(_JOIN)
         self._give_back()
         self._say_goodbye()
         remove_workspace(self._workspace)

@@ -32,7 +32,7 @@ class AsyncLane(WaitingLane):
 
     def __init__(self, parts: AgentParts, methods: Mapping[str, Callable[..., Any]]) -> None:
         super().__init__(parts, methods)
-        self.loop = asyncio.new_event_loop()
+        self.loop = parts.world.new_event_loop()
         self._free = list(reversed(parts.slots.all))
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = False
@@ -65,7 +65,7 @@ class AsyncLane(WaitingLane):
         Tasks that it waits for, and others that are to be run inside waiting ones, run beside it in the same inner loop,
         which ends when all of them have.
         """
-        outer, inner = self.loop, asyncio.new_event_loop()
+        outer, inner = self.loop, self.parts.world.new_event_loop()
         outside, self._tasks = self._tasks, set()
         inline, self._inline = self._inline, False
         self.loop = inner

@@ -125,6 +125,7 @@ class SocketChannel:
         recycle: False if the other end may not see memory again that it once had: segments sent to it are then
             never used for anything else.
         limit: the most bytes of one frame.
+        utc: seconds since 1970, for the envelopes.
 
     Invariant: a chunk leaves `_out` only when it is written to its last byte, so frames are never mixed. An exception
     that a signal handler raises inside a call breaks that: mask such signals.
@@ -140,8 +141,10 @@ class SocketChannel:
         on_blocked: Callable[[SocketChannel, bool], None] | None = None,
         recycle: bool = True,
         limit: int = FRAME_LIMIT,
+        utc: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
+        self._utc = utc
         self.on_blocked = on_blocked
         sock.setblocking(True)  # noqa: FBT003 - takes no keyword
         self._sock = sock
@@ -201,7 +204,7 @@ class SocketChannel:
         with self._lock:
             number = next(self._ids)
             self._kept.append(
-                Envelope(number, sender, recipient, priority, time.time(), message, correlation, deadline)
+                Envelope(number, sender, recipient, priority, self._utc(), message, correlation, deadline)
             )
             if flush:
                 self._push()
@@ -211,7 +214,7 @@ class SocketChannel:
         self, messages: Iterable[Any], *, priority: int = Priority.NORMAL, recipient: str = "", sender: str = ""
     ) -> None:
         """See `Channel.send_many`."""
-        now = time.time()
+        now = self._utc()
         with self._lock:
             for message in messages:
                 self._kept.append(Envelope(next(self._ids), sender, recipient, priority, now, message))

@@ -17,7 +17,7 @@ from actors.hosts.forked import part_on_fork
 from actors.hosts.host import LaunchSpec
 from actors.hosts.interrupts import INTERRUPT_SIGNAL, SignalInterrupter
 from actors.hosts.statusblock import StatusWriter
-from actors.kernel.clock import SystemClock
+from actors.hosts.world import AgentWorld
 from actors.logs import AgentLogForwarder
 
 __all__ = ["run_agent"]
@@ -47,7 +47,7 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
         SocketChannel.of_fd(task_fd, blocking=True, trusted=True, limit=spec.frame_limit),
         SocketChannel.of_fd(control_fd, blocking=True, trusted=True, limit=spec.frame_limit),
         StatusWriter.of_fd(status_fd),
-        clock=SystemClock(),
+        world=AgentWorld(),
         interrupter=SignalInterrupter(),
         whole_process=True,
     )

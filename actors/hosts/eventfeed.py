@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from actors.kernel.threads import Thread, Threads
 
 __all__ = ["EventFeed"]
 
@@ -18,14 +19,16 @@ class EventFeed:
     Args:
         handle: called with each item, one after the other; must not raise.
         name: of the thread.
+        threads: where it comes from.
     """
 
-    def __init__(self, handle: Callable[[Any], object], name: str) -> None:
+    def __init__(self, handle: Callable[[Any], object], name: str, threads: Threads) -> None:
         self._handle = handle
         self._name = name
         self._waiting: deque[Any] = deque()
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads = threads
+        self._changed = threads.condition()
+        self._thread: Thread | None = None
         self._ended = False
         self.missed = 0
 
@@ -40,8 +43,7 @@ class EventFeed:
             self._waiting.append(item)
             self._changed.notify()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                self._thread = self._threads.start(self._run, self._name)
 
     def end(self, timeout: float) -> None:
         """Drop what waits and end the thread, waiting for its present item for at most `timeout` seconds."""
@@ -49,7 +51,7 @@ class EventFeed:
             self._ended = True
             self._waiting.clear()
             self._changed.notify()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread is not self._threads.current():
             self._thread.join(timeout)
 
     def _run(self) -> None:

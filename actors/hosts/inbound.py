@@ -41,7 +41,7 @@ class Inbound:
     def ready(self, worker: Any) -> None:
         """The worker is there."""
         self._table = HandlerTable.of(type(worker))
-        self._feed = EventFeed(self._tell_event, f"{self._parts.spec.agent} events")
+        self._feed = EventFeed(self._tell_event, f"{self._parts.spec.agent} events", self._parts.world.threads)
 
     def end(self, timeout: float) -> None:
         """No event is handled any more."""

@@ -11,7 +11,6 @@ from actors.errors import ActorsError
 from actors.hosts.assignments import Assignments
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
-from actors.hosts.doorbell import Doorbell
 from actors.hosts.eventmessage import message_of
 from actors.hosts.host import LaunchSpec
 from actors.hosts.interest import Interest, event_names
@@ -22,8 +21,7 @@ from actors.hosts.requests import Requests
 from actors.hosts.serialize import failure_of
 from actors.hosts.slots import Slots
 from actors.hosts.statusblock import StatusWriter
-from actors.hosts.vitals import Vitals
-from actors.kernel.clock import Clock
+from actors.hosts.world import AgentWorld
 from actors.protocol.events import AgentError, Event, LogRecorded
 from actors.protocol.messages import (
     HUB,
@@ -75,13 +73,14 @@ class AgentParts:
         control: Channel,
         status: StatusWriter,
         *,
-        clock: Clock,
+        world: AgentWorld,
         interrupter: Interrupter,
     ) -> None:
         self.spec = spec
         self.control = control
         self.status = status
-        self.clock = clock
+        self.world = world
+        self.clock = clock = world.clock
         self.monotonic = clock.monotonic
         self.interrupter = interrupter
         # A body that waits in the library is awake then, and finds its interruption.
@@ -89,13 +88,13 @@ class AgentParts:
         self.outbox = Outbox(task, clock.monotonic)
         self.slots = Slots(spec.agent, spec.concurrency, clock.monotonic, status, self._moved)
         self.interest = Interest(spec.interest)
-        self.task_bell = Doorbell()
-        self.control_bell = Doorbell()
+        self.task_bell = world.bell()
+        self.control_bell = world.bell()
         self.assignments = Assignments(
             task, self.refuse_stranger, on_arrival=self.task_bell.ring, on_late=self.control_bell.ring
         )
         self.requests = Requests(control, clock.monotonic, self.control_bell.ring)
-        self.vitals = Vitals()
+        self.vitals = world.vitals()
         self.errands: deque[Callable[[], object]] = deque()
         self.ending = Ending()
         self.done = 0

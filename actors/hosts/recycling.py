@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from actors.hosts.vitals import Vitals
+from actors.hosts.world import Figures
 
 __all__ = ["Recycling"]
 
@@ -23,7 +23,7 @@ class Recycling:
         now: monotonic seconds.
     """
 
-    def __init__(self, rules: Mapping[str, Any], vitals: Vitals, now: float) -> None:
+    def __init__(self, rules: Mapping[str, Any], vitals: Figures, now: float) -> None:
         self._tasks: float = rules.get("recycle_after_tasks") or math.inf
         self._growth: float | None = rules.get("recycle_after_growth")
         age: float | None = rules.get("recycle_after_age")

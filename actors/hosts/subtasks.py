@@ -115,7 +115,9 @@ class SubTasks:
         # A request that is overdue is failed by the control lane, so these waits need no end of their own.
         if self.lane is not None and self.lane.in_body():
             return self.lane.wait(begin, AgentState.COMMUNICATING, None).result()
-        return begin().result()
+        answer = begin()
+        self._parts.world.settle(answer.done, None)
+        return answer.result()
 
     def ended(self, results: Iterable[tuple[Any, ...]]) -> None:
         """In the control lane: results of sub-tasks have come."""
@@ -149,11 +151,11 @@ class SubTasks:
         """What the system knows of a sub-task."""
         return self.request("info", number, _INFO_TIMEOUT)
 
-    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
+    def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         """A body waits for a sub-task: the slot is given away meanwhile."""
         lane, parts = self.lane, self._parts
         if lane is None or not lane.in_body():
-            return
+            return self._parts.world.settle(ready, timeout)
         deadline = None if timeout is None else parts.monotonic() + timeout
         number = lane.task_in_hand()
 
@@ -167,6 +169,7 @@ class SubTasks:
         finally:
             if number is not None:
                 self._tell("resumed", number, None)
+        return None if deadline is None else max(0.0, deadline - parts.monotonic())
 
     @contextlib.contextmanager
     def awaiting(self, on: int) -> Iterator[None]:

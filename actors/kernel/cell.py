@@ -78,6 +78,12 @@ class Incarnation(Protocol):
         """Be given up: return what is left to do, urgent and ordinary."""
 
 
+def make_mailbox(cell: Cell) -> Mailbox:
+    """The mailbox that an actor has unless its dispatcher knows better."""
+    make = PollMailbox if cell.actor_class.polls else Mailbox
+    return make(cell.options.bound, cell.options.overflow, cell.bury)
+
+
 class Dispatcher(Protocol):
     """Carries out the runs that it is given.
 
@@ -89,6 +95,9 @@ class Dispatcher(Protocol):
 
     def start(self, run: Any) -> None:
         """See to it that the `Run` is carried out from its beginning to its end."""
+
+    def mailbox(self, cell: Cell) -> Mailbox:
+        """The mailbox of an actor that it will carry out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +190,7 @@ class Cell:
         self._make_run = make_run
         self.table = HandlerTable.of(actor_class)
         self.is_urgent = self.table.is_urgent if self.table.any_urgent else None
-        make = PollMailbox if actor_class.polls else Mailbox
-        self.mailbox: Mailbox = make(options.bound, options.overflow, self.bury)
+        self.mailbox = dispatcher.mailbox(self)
         self.incarnation = 0
         self.run: Incarnation | None = None
         # Messages that nobody will handle, that nobody takes, and that were refused in the state of the moment.

@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from actors.kernel.cell import Dispatcher, Drive
+from actors.kernel.cell import Cell, Dispatcher, Drive, make_mailbox
 from actors.kernel.clock import ManualClock
 from actors.kernel.current import current
+from actors.kernel.mailbox import Mailbox
 from actors.kernel.run import Run
 
 __all__ = ["Dispatcher", "ManualDispatcher", "ThreadDispatcher"]
@@ -24,6 +25,10 @@ class ThreadDispatcher:
     def start(self, run: Run) -> None:
         """Start a thread for the run."""
         threading.Thread(target=run.loop, name=run.cell.name, daemon=True).start()
+
+    def mailbox(self, cell: Cell) -> Mailbox:
+        """The usual one."""
+        return make_mailbox(cell)
 
 
 class ManualDispatcher:
@@ -53,6 +58,10 @@ class ManualDispatcher:
     def start(self, run: Run) -> None:
         """Take up the run; its first step is its start."""
         self._runs.append(run)
+
+    def mailbox(self, cell: Cell) -> Mailbox:
+        """The usual one."""
+        return make_mailbox(cell)
 
     def step(self) -> bool:
         """Let one actor take one step. False if none has anything to do at this time."""

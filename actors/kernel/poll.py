@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from actors.errors import ConfigError
 from actors.kernel.mailbox import Mailbox, Overflow
 
-__all__ = ["OnReady", "PollMailbox", "Poller"]
+__all__ = ["OnReady", "PollMailbox", "Poller", "Waiting"]
 
 OnReady: TypeAlias = Callable[[], Iterable[Any] | None]
 """What is called when a descriptor is ready. It returns messages that join the batch, or None."""
@@ -36,8 +36,8 @@ class _Watched:
         self.mask = _IN
 
 
-class _Waiting(Protocol):
-    """What epoll offers; `timeout` in seconds, None without end."""
+class Waiting(Protocol):
+    """What waits for descriptors, as epoll does; `timeout` in seconds, None without end."""
 
     def register(self, fd: int, eventmask: int, /) -> None: ...
     def modify(self, fd: int, eventmask: int, /) -> None: ...
@@ -77,13 +77,23 @@ class Poller:
 
     Readiness is level-triggered: a callback that leaves something unread is called again in the next turn. It must not
     block, and must bear being called for nothing.
+
+    Args:
+        waiting: what waits for the descriptors, without being woken by anybody; None: the machine, and a descriptor of
+            the poller's own to wake it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Waiting | None = None) -> None:
         self._watched: dict[int, _Watched] = {}
         self._lock = allocate_lock()
         self._closed = False
-        self._wait: _Waiting = select.epoll() if hasattr(select, "epoll") else _PlainPoll()
+        self._restless = False
+        self._read_bell = False
+        self._bell_out = self._bell_in = -1
+        if waiting is not None:
+            self._wait: Waiting = waiting
+            return
+        self._wait = select.epoll() if hasattr(select, "epoll") else _PlainPoll()
         self._restless = isinstance(self._wait, _PlainPoll)
         if hasattr(os, "eventfd"):
             self._bell_out = self._bell_in = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -153,8 +163,9 @@ class Poller:
 
     def wake(self) -> None:
         """Make a `poll` that sleeps, or else the next one, return at once."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._bell_in, b"\1\0\0\0\0\0\0\0")
+        if self._bell_in >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._bell_in, b"\1\0\0\0\0\0\0\0")
 
     def poll(self, timeout: float | None) -> list[Any]:
         """Wait for descriptors and call their callbacks; in the owner's thread alone.
@@ -196,7 +207,8 @@ class Poller:
             self._closed = True
             self._watched.clear()
             self._wait.close()
-            os.close(self._bell_out)
+            if self._bell_out >= 0:
+                os.close(self._bell_out)
             if self._bell_in != self._bell_out:
                 os.close(self._bell_in)
 
@@ -222,7 +234,7 @@ class PollMailbox(Mailbox):
     """A mailbox whose `take` also watches the descriptors of its `poller`, and returns what their callbacks return.
 
     Every turn looks at the descriptors, however many messages wait, so neither starves the other. Arguments as for
-    `Mailbox`.
+    `Mailbox`; `poller` is its own, None makes one.
     """
 
     def __init__(
@@ -230,9 +242,10 @@ class PollMailbox(Mailbox):
         bound: int = 10_000,
         overflow: Overflow = Overflow.BLOCK,
         on_dropped: Callable[[Any], None] | None = None,
+        poller: Poller | None = None,
     ) -> None:
         super().__init__(bound, overflow, on_dropped)
-        self.poller = Poller()
+        self.poller = poller or Poller()
         self._released = False
 
     def take(self, timeout: float | None = None) -> list[Any]:

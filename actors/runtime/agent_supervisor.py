@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.children import ChildSpec, Intensity
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from actors.kernel.reply import Reply
     from actors.runtime.peers import Peers
     from actors.runtime.worker_type import WorkerType
+    from actors.runtime.workspaces import Workspaces
 
 __all__ = ["AgentSupervisor"]
 
@@ -70,7 +69,7 @@ class AgentSupervisor(Actor):
         config: the system's configuration.
         host: where they run.
         peers: the system's other actors.
-        workspaces: the directory below which each agent gets its own.
+        workspaces: gives each agent its directory.
         backoff, rng: how long to wait between tries.
     """
 
@@ -80,7 +79,7 @@ class AgentSupervisor(Actor):
         config: SystemConfig,
         host: Host,
         peers: Peers,
-        workspaces: Path,
+        workspaces: Workspaces,
         rng: Any,
         state: SupervisorState,
     ) -> None:
@@ -313,7 +312,7 @@ class AgentSupervisor(Actor):
         child.failure = None
         config = child.config
         try:
-            child.workspace = self._make_workspace(agent, child.incarnation)
+            child.workspace = self._workspaces.make(agent, child.incarnation)
             spec = launch_spec(agent, child, self._type, self._config, self._peers.interest)
             me = self.actor_ref
             handle = self._host.launch(spec, lambda report: me.tell(m.AgentExited(report)))
@@ -406,13 +405,7 @@ class AgentSupervisor(Actor):
                 reply.set(True)
             self._all_gone.clear()
 
-    def _make_workspace(self, agent: str, incarnation: int) -> str:
-        path = self._workspaces / f"{agent}.{incarnation}"
-        path.mkdir(mode=0o700, parents=True)
-        return str(path)
-
-    @staticmethod
-    def _remove_workspace(child: Child) -> None:
+    def _remove_workspace(self, child: Child) -> None:
         if child.workspace:
-            shutil.rmtree(child.workspace, ignore_errors=True)
+            self._workspaces.remove(child.workspace)
             child.workspace = ""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import random
-import secrets
-import shutil
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +15,8 @@ from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.errors import ActorsError, SystemClosed
 from actors.future import TaskFuture
-from actors.kernel.actor import Actor, ActorOptions
+from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
-from actors.kernel.clock import SystemClock
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
 from actors.runtime import messages as m
@@ -38,6 +34,7 @@ from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
 from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerType, WorkerTypes
+from actors.runtime.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,6 +59,7 @@ class Assembly:
         make_host: makes the host that runs the agents, given the system's id and the directory of workspaces.
         built_in: the workers that ship with the library, by agent type.
         asked: how many agents the program's workers ask for in all.
+        world: the machine.
         on_broken: called once if a part of the system fails for good, with what the supervisors tell.
     """
 
@@ -71,18 +69,19 @@ class Assembly:
         make_host: Callable[[str, Path], Host],
         built_in: Mapping[str, str],
         asked: int,
+        world: World,
         on_broken: Callable[[BaseException], None],
     ) -> None:
         self.config = config
         self.pid = os.getpid()
-        self.id = secrets.token_hex(4)
-        self.workspaces = config.workspaces() / f"{self.pid}-{self.id}"
-        self.host = make_host(self.id, self.workspaces)
-        self.dispatcher = Dispatcher()
+        self.world = world
+        self.id = world.token()
+        self.workspaces = world.workspaces(config.workspaces() / f"{self.pid}-{self.id}")
+        self.host = make_host(self.id, self.workspaces.root)
+        self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
-        self.submission = Submission(self.types, Unkept(getattr(self.host, "promises", None)))
+        self.submission = Submission(self.types, world.token(), Unkept(getattr(self.host, "promises", None)))
         self.peers = Peers()
-        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)
         self.engine = Engine(
             EngineSettings(
@@ -94,7 +93,7 @@ class Assembly:
                 kept_tasks=config.kept_tasks,
                 kept_seconds=config.kept_seconds,
             ),
-            self._rng,
+            world.random,
         )
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
@@ -106,33 +105,34 @@ class Assembly:
         Raises:
             ActorsError, OSError: the host or the workspaces cannot be set up; nothing is left behind.
         """
-        config, peers = self.config, self.peers
-        self.workspaces.mkdir(mode=0o700, parents=True)
+        config, peers, world = self.config, self.peers, self.world
+        self.workspaces.open()
         try:
             self.host.start()
             state = HubState(config)
-            router = EventRouter(state.registry, state.links, SystemClock().utc)
+            router = EventRouter(state.registry, state.links, self.world.clock.utc)
             requests = AgentRequests(self.submission, peers, state.links)
             children = [
-                self._child("hub", Hub, state, self.host, peers, router, requests),
-                self._child("resources", ResourceManager, config, peers, ResourceState(config)),
+                self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
+                self._child("resources", ResourceManager, config, peers, ResourceState(config, world.probe())),
                 self._child("scheduler", Scheduler, SchedulerState(self.engine), peers, self.most),
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
             self._root = Supervisor.start_with(
-                ActorOptions(name="actors-root"),
+                world.options("actors-root"),
                 children,
                 strategy=Strategy.ONE_FOR_ONE,
                 intensity=Intensity(config.restart_intensity, config.restart_period),
                 backoff=Backoff(config.backoff_first, limit=config.backoff_limit),
                 on_escalation=self._on_broken,
+                rng=world.random,
             )
         except BaseException:
             self.stop("the system could not be started")
             raise
 
     def _child(self, name: str, actor_class: type[Actor], *args: Any) -> ActorChild:
-        options = ActorOptions(name=f"actors-{name}", bound=self.config.mailbox_bound)
+        options = self.world.options(f"actors-{name}", self.config.mailbox_bound)
         return ActorChild(ChildSpec(name), actor_class, *args, options=options)
 
     # Worker types
@@ -147,7 +147,7 @@ class Assembly:
             self.host,
             self.peers,
             self.workspaces,
-            self._rng,
+            self.world.random,
             SupervisorState(),
         )
         # Its reference can be written to from now on; what comes before it runs waits.
@@ -207,9 +207,10 @@ class Assembly:
         self.check_process()
         return self.inspect(lambda engine, _now, _utc: engine.info(number))
 
-    def before_wait(self, future: TaskFuture[Any], timeout: float | None) -> None:
+    def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         """Somebody waits for a future; in a fork of the program nobody would ever come to tell."""
         self.check_process()
+        return self.world.settle(ready, timeout)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Run a done-callback where it can hold up nobody."""
@@ -260,4 +261,4 @@ class Assembly:
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         finally:
             self.dispatcher.close(_STOP_ROOM)
-            shutil.rmtree(self.workspaces, ignore_errors=True)
+            self.workspaces.close()

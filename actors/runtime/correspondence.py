@@ -66,8 +66,15 @@ class Correspondence(abc.ABC):
         Raises:
             ConfigError: something is no event type.
         """
-        hub = self._running().peers.hub
-        stream = EventStream(_kinds(kinds), scope, on_close=lambda ended: hub.tell(m.RemoveListener(ended)))
+        assembly = self._running()
+        hub, world = assembly.peers.hub, assembly.world
+        stream = EventStream(
+            _kinds(kinds),
+            scope,
+            on_close=lambda ended: hub.tell(m.RemoveListener(ended)),
+            threads=world.threads,
+            clock=world.clock,
+        )
         hub.ask(m.AddListener(stream))
         return stream
 

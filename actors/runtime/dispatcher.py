@@ -14,12 +14,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from actors.errors import ConfigError
+from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.threads import SystemThreads, Thread, Threads
 from actors.protocol.events import Event, Scope
 from actors.runtime.event_buffer import EVENT_BOUND
 from actors.runtime.lane import CallbackLane, EventLane, Lane
@@ -42,6 +43,7 @@ class Dispatcher:
         name: how its threads are called.
         patience: seconds that a handler may run while others wait, before it is given a thread of its own and a
             warning names it.
+        threads, clock: what it runs on; None: the machine's.
 
     Raises:
         ConfigError: `patience` is not above 0.
@@ -52,7 +54,14 @@ class Dispatcher:
     # - a lane is in `_ready` at most once, and is there if it has items, is not slow and is not `_current`;
     # - `_outstanding` counts the items that wait and the calls under way.
 
-    def __init__(self, name: str = "actors-events", *, patience: float = 1.0) -> None:
+    def __init__(
+        self,
+        name: str = "actors-events",
+        *,
+        patience: float = 1.0,
+        threads: Threads | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         if not patience > 0:
             raise ConfigError(
                 f"patience is the seconds that a handler may take, above 0, not {patience}",
@@ -61,19 +70,21 @@ class Dispatcher:
                 allowed="seconds above 0",
             )
         self._name = name
+        self._threading = threads = threads or SystemThreads()
+        self._monotonic = (clock or SystemClock()).monotonic
         self._patience = patience
         # Reentrant: a signal handler, or the end of an object, may hand in a callback while this thread holds it.
         self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._watch = threading.Condition(self._lock)
-        self._quiet = threading.Condition(self._lock)
+        self._work = threads.condition(self._lock)
+        self._watch = threads.condition(self._lock)
+        self._quiet = threads.condition(self._lock)
         self._ready: deque[Lane] = deque()
         self._lanes: set[Lane] = set()
-        self._callbacks = CallbackLane(self, self._lock)
+        self._callbacks = CallbackLane(self, threads.condition(self._lock))
         # What each thread is in at the moment.
-        self._threads: dict[threading.Thread, Lane | None] = {}
-        self._runner: threading.Thread | None = None
-        self._watcher: threading.Thread | None = None
+        self._threads: dict[Thread, Lane | None] = {}
+        self._runner: Thread | None = None
+        self._watcher: Thread | None = None
         self._watcher_sleeps = False
         # What the runner is in, and since when.
         self._current: Lane | None = None
@@ -105,7 +116,7 @@ class Dispatcher:
         Raises:
             ConfigError: `bound` is less than 1.
         """
-        lane = EventLane(self, self._lock, handler, bound)
+        lane = EventLane(self, self._threading.condition(self._lock), handler, bound)
         with self._lock:
             lane.active = not self._closing
             if lane.active:
@@ -131,12 +142,12 @@ class Dispatcher:
         Returns:
             Whether everything was delivered and all other handlers have returned.
         """
-        deadline = time.monotonic() + max(0.0, timeout)
-        me = threading.current_thread()
+        deadline = self._monotonic() + max(0.0, timeout)
+        me = self._threading.current()
         with self._lock:
             self._closing = True
             own = self._step_aside(me)
-            while self._outstanding > own and (left := deadline - time.monotonic()) > 0:
+            while self._outstanding > own and (left := deadline - self._monotonic()) > 0:
                 self._quiet.wait(left)
             late = max(0, self._outstanding - own)
             self._closed = True
@@ -150,10 +161,10 @@ class Dispatcher:
                 logging.WARNING, "closed after %g s with %d events or callbacks that were not done with", timeout, late
             )
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()) if late else self._patience)
+            thread.join(max(0.0, deadline - self._monotonic()) if late else self._patience)
         return not late
 
-    def _step_aside(self, me: threading.Thread) -> int:
+    def _step_aside(self, me: Thread) -> int:
         """Let the others go on without this thread if it is one of ours; how much waits for it alone."""
         lane = self._threads.get(me)
         if lane is None:
@@ -203,24 +214,23 @@ class Dispatcher:
         self._quiet.notify_all()
         return True
 
-    def _start(self, target: Callable[[], None]) -> threading.Thread | None:
-        thread = threading.Thread(target=target, name=self._name, daemon=True)
-        self._threads[thread] = None
+    def _start(self, target: Callable[[], None]) -> Thread | None:
+        """With the lock held, so that the thread finds itself in the book."""
         try:
-            thread.start()
+            thread = self._threading.start(target, self._name)
         except RuntimeError:
             # The interpreter is ending and starts no more threads: nobody is left who could be called.
-            del self._threads[thread]
             return None
+        self._threads[thread] = None
         return thread
 
     def _serve(self) -> None:
         """The runner's life; when the runner is stuck and replaced, the rest is that of the lane it is stuck in."""
-        me = threading.current_thread()
+        me = self._threading.current()
         with self._lock:
             while (lane := self._next()) is not None:
                 self._current = lane
-                self._since = time.monotonic()
+                self._since = self._monotonic()
                 if self._ready or len(lane) > 1:
                     self._have_watched()
                 self._call(lane, me)
@@ -233,17 +243,17 @@ class Dispatcher:
                     self._ready.append(lane)
             del self._threads[me]
 
-    def _call(self, lane: Lane, me: threading.Thread) -> None:
+    def _call(self, lane: Lane, me: Thread) -> None:
         """With the lock held, but not during the call: do the oldest item of a lane."""
         function, arguments = lane.take()
         self._threads[me] = lane
         if self._runner is me:
             self._calling = function
-        began = time.monotonic()
+        began = self._monotonic()
         self._lock.release()
         try:
             _run(function, arguments)
-            seconds = time.monotonic() - began
+            seconds = self._monotonic() - began
             if seconds > self._patience and self._runner is me and not lane.told:
                 lane.told = lane is not self._callbacks
                 _tell(logging.WARNING, "%s took %.1f s: others may have to wait for it", _title(function), seconds)
@@ -267,7 +277,7 @@ class Dispatcher:
             if len(lane):
                 return lane
 
-    def _serve_apart(self, lane: Lane, me: threading.Thread) -> None:
+    def _serve_apart(self, lane: Lane, me: Thread) -> None:
         """With the lock held: what a thread does that was stuck in a call of this lane."""
         if not lane.slow:
             self._stuck -= 1
@@ -287,12 +297,12 @@ class Dispatcher:
 
     def _look_after(self) -> None:
         """The watcher's life: it sleeps until something waits for the runner, and takes its place if it is stuck."""
-        me = threading.current_thread()
+        me = self._threading.current()
         stuck_in = ""
         with self._lock:
             while not self._closed:
                 lane = self._current
-                left = self._since + self._patience - time.monotonic()
+                left = self._since + self._patience - self._monotonic()
                 if lane is None or not (self._ready or len(lane)):
                     self._watcher_sleeps = True
                     self._watch.wait()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.threads import SystemThreads, Threads
 from actors.protocol.events import Event, Scope
 from actors.runtime.event_buffer import EVENT_BOUND, EventBuffer
 
@@ -25,6 +25,7 @@ class EventStream:
         scope: see `Scope`.
         bound: how many events it keeps, 1 or more.
         on_close: called once, with the stream, by whoever closes it.
+        threads, clock: what readers wait with; None: the machine's.
 
     Example:
         with system.events(TaskFailed) as failures:
@@ -39,11 +40,14 @@ class EventStream:
         *,
         bound: int = EVENT_BOUND,
         on_close: Callable[[EventStream], None] | None = None,
+        threads: Threads | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.kinds = kinds
         self.scope: Scope = scope
         self._buffer: EventBuffer[Event] = EventBuffer(bound)
-        self._changed = threading.Condition()
+        self._changed = (threads or SystemThreads()).condition()
+        self._monotonic = (clock or SystemClock()).monotonic
         self._closed = False
         self._on_close = on_close
 
@@ -79,10 +83,10 @@ class EventStream:
         Returns:
             The event, or None: nothing came in time, or the stream is closed and empty.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else self._monotonic() + timeout
         with self._changed:
             while not self._buffer:
-                left = None if deadline is None else deadline - time.monotonic()
+                left = None if deadline is None else deadline - self._monotonic()
                 if self._closed or (left is not None and left <= 0):
                     return None
                 self._changed.wait(left)

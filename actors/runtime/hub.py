@@ -81,9 +81,18 @@ class Hub(PollingActor):
         peers: the system's other actors.
         router: who hears which event.
         requests: answers what agents ask of the system.
+        cpu_seconds: the processor time that a process has used.
     """
 
-    def __init__(self, state: HubState, host: Host, peers: Peers, router: EventRouter, requests: AgentRequests) -> None:
+    def __init__(
+        self,
+        state: HubState,
+        host: Host,
+        peers: Peers,
+        router: EventRouter,
+        requests: AgentRequests,
+        cpu_seconds: Callable[[int], float | None],
+    ) -> None:
         super().__init__()
         self._state = state
         self._registry = state.registry
@@ -93,7 +102,7 @@ class Hub(PollingActor):
         self._router = router
         self._requests = requests
         self._mail = Mail(state.mail, state.registry, state.links, router, self.clock, self._kill)
-        self._silence = Silence()
+        self._silence = Silence(cpu_seconds)
         self._timer: Timer | None = None
         self._timer_due = 0.0
         self._take: dict[type[Any], Callable[[AgentLink, Any, Envelope], None]] = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
+from actors.kernel.threads import Condition
 from actors.protocol.events import Event
 from actors.runtime.event_buffer import EventBuffer
 
@@ -38,13 +38,13 @@ class Lane:
         told: a warning has named its handler as slow.
     """
 
-    def __init__(self, keeper: Keeper, lock: threading.RLock) -> None:
+    def __init__(self, keeper: Keeper, changed: Condition) -> None:
         self._keeper = keeper
         self.active = True
         self.queued = False
         self.slow = False
         self.told = False
-        self.changed = threading.Condition(lock)
+        self.changed = changed
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -73,8 +73,8 @@ class Lane:
 class EventLane(Lane):
     """One subscription's events."""
 
-    def __init__(self, keeper: Keeper, lock: threading.RLock, handler: Callable[[Any], object], bound: int) -> None:
-        super().__init__(keeper, lock)
+    def __init__(self, keeper: Keeper, changed: Condition, handler: Callable[[Any], object], bound: int) -> None:
+        super().__init__(keeper, changed)
         self._handler = handler
         self._buffer: EventBuffer[Event] = EventBuffer(bound)
 
@@ -102,8 +102,8 @@ class EventLane(Lane):
 class CallbackLane(Lane):
     """The callbacks, of which none may be dropped for want of room."""
 
-    def __init__(self, keeper: Keeper, lock: threading.RLock) -> None:
-        super().__init__(keeper, lock)
+    def __init__(self, keeper: Keeper, changed: Condition) -> None:
+        super().__init__(keeper, changed)
         self._callbacks: deque[Callable[[], object]] = deque()
 
     def __len__(self) -> int:

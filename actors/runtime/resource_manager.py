@@ -82,17 +82,17 @@ class ResourceState:
 
     Args:
         config: says when the machine is short, and what agents may be granted.
-        probe: measures; None makes one.
+        probe: measures.
     """
 
-    def __init__(self, config: SystemConfig, probe: Probe | None = None) -> None:
+    def __init__(self, config: SystemConfig, probe: Probe) -> None:
         self.ledger = Ledger(
             memory_low=config.memory_low,
             memory_enough=config.memory_enough,
             admit_by=config.admit_by,  # type: ignore[arg-type]
             ceilings=config.ceilings,
         )
-        self.probe = probe or Probe()
+        self.probe = probe
         self.agents: dict[str, _Agent] = {}
         self.machine: Machine | None = None
 
@@ -103,12 +103,11 @@ class ResourceManager(Actor):
     Args:
         config: the rhythms.
         peers: the system's other actors.
-        state: what outlives a restart; None begins with nothing.
+        state: what outlives a restart.
     """
 
-    def __init__(self, config: SystemConfig, peers: Peers, state: ResourceState | None = None) -> None:
+    def __init__(self, config: SystemConfig, peers: Peers, state: ResourceState) -> None:
         super().__init__()
-        state = state or ResourceState(config)
         self._config = config
         self._peers = peers
         self._state = state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Callable, Mapping
 from itertools import count
 from types import BuiltinFunctionType
@@ -37,15 +36,16 @@ class Submission:
 
     Args:
         types: the worker types.
+        token: the beginning of all ids.
         unkept: tells what the host cannot keep.
     """
 
-    def __init__(self, types: WorkerTypes, unkept: Unkept | None = None) -> None:
+    def __init__(self, types: WorkerTypes, token: str, unkept: Unkept | None = None) -> None:
         self.types = types
         self._unkept = unkept or Unkept(None)
         self._numbers = count(1)
         # Ids of two systems never meet, and none comes from the clock.
-        self._token = secrets.token_hex(4)
+        self._token = token
         self._prefix = self._token + "-"
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}

@@ -14,7 +14,7 @@ from actors.hosts.memorychannel import MemoryChannel
 from actors.hosts.serialize import Call, dumps, pack_call
 from actors.hosts.statusblock import StatusWriter
 from actors.hosts.tasklane import TaskLane
-from actors.kernel.clock import SystemClock
+from actors.hosts.world import AgentWorld
 from actors.protocol.messages import AssignedTask, Assignment, Cancellation, CancellationCause, Outcome, Result
 from tests.agent.workers import Busybody
 
@@ -31,7 +31,7 @@ def test_a_cancellation_that_comes_between_claim_and_start_takes_effect(tmp_path
         task,
         control,
         StatusWriter(bytearray(4096)),
-        clock=SystemClock(),
+        world=AgentWorld(),
         interrupter=FlagInterrupter(),
         whole_process=False,
     )
