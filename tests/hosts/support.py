@@ -11,7 +11,6 @@ from typing import Any
 from actors.hosts.exitreport import ExitReport
 from actors.hosts.host import AgentHandle, LaunchSpec
 from actors.hosts.process import ProcessHost
-from actors.hosts.processhandle import ProcessHandle
 
 ENTRY = "tests.hosts.entries:by_topic"
 LIMIT = 20.0
@@ -60,13 +59,6 @@ def end_of(host: ProcessHost, exits: Exits) -> ExitReport:
     """The first exit report, once it is there."""
     pump_until(host, lambda: exits.reports)
     return exits.reports[0]
-
-
-def pid_of(host: ProcessHost, handle: ProcessHandle) -> int:
-    """The agent's pid, once it is known."""
-    pump_until(host, lambda: handle.pid is not None)
-    assert handle.pid is not None
-    return handle.pid
 
 
 def alive(pid: int) -> bool:

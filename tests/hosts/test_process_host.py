@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from actors.errors import ConfigError, SystemClosed
-from actors.hosts.host import AgentHandle
 from actors.hosts.process import ProcessHost
 from actors.protocol.messages import Response
 from actors.protocol.states import AgentState
-from tests.hosts.support import ENTRY, LIMIT, Exits, alive, end_of, gone, heard, pid_of, pump_until, spec
+from tests.hosts.support import ENTRY, LIMIT, Exits, alive, end_of, gone, heard, pump_until, spec
 
 
 @pytest.fixture
@@ -36,17 +34,6 @@ def _parent_of(pid: int) -> int:
 def exits() -> Exits:
     """Collects exit reports."""
     return Exits()
-
-
-def test_an_agent_starts_and_both_sides_hear_each_other(host: ProcessHost, exits: Exits) -> None:
-    """A3: launch returns at once with a handle whose channels reach the agent's process."""
-    handle = host.launch(spec(do="echo"), exits)
-    assert isinstance(handle, AgentHandle)
-    assert heard(handle) == "walker-1"
-    handle.control.send(Response({"a": (1, [b"2", None])}))
-    assert heard(handle) == {"a": (1, [b"2", None])}
-    assert pid_of(host, handle) != os.getpid()
-    assert handle.alive
 
 
 @pytest.mark.parametrize("start_method", ["fork", "spawn"])
@@ -158,17 +145,13 @@ def test_a_stranger_s_kill_is_not_taken_for_ours(host: ProcessHost, exits: Exits
     assert report.reason is None
 
 
-def test_a_kill_by_us_is_told_with_its_reason(host: ProcessHost, exits: Exits) -> None:
-    """B2: the reason is repeated."""
+def test_a_kill_by_us_is_not_taken_for_a_stranger_s(host: ProcessHost, exits: Exits) -> None:
+    """B2: the text names the signal and the reason."""
     handle = host.launch(spec(), exits)
     handle.kill("its task did not stop")
     report = end_of(host, exits)
     assert report.signal == "SIGKILL"
-    assert report.reason == "its task did not stop"
-    assert "its task did not stop" in report.cause
-    assert not handle.alive
-    handle.kill("again")
-    handle.signal(signal.SIGTERM)
+    assert report.cause == "killed by this program with SIGKILL: its task did not stop"
 
 
 def test_the_status_block_is_read_after_a_kill(host: ProcessHost, exits: Exits) -> None:
@@ -296,13 +279,6 @@ def test_closing_removes_the_workspaces(tmp_path: Path, exits: Exits) -> None:
     assert tmp_path.exists()
 
 
-def test_a_closed_host_launches_nothing(host: ProcessHost, exits: Exits) -> None:
-    """F2: it says so."""
-    host.close()
-    with pytest.raises(SystemClosed):
-        host.launch(spec(), exits)
-
-
 def test_a_fork_of_the_program_cannot_use_or_harm_the_host(host: ProcessHost, exits: Exits) -> None:
     """F2: in the fork the host says that it is dead, and closing it there ends nothing here."""
     handle = host.launch(spec(do="echo"), exits)
@@ -320,26 +296,6 @@ def test_a_fork_of_the_program_cannot_use_or_harm_the_host(host: ProcessHost, ex
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     handle.control.send(Response("still there"))
     assert heard(handle) == "still there"
-
-
-def test_agents_are_launched_from_many_threads_at_once(host: ProcessHost, exits: Exits) -> None:
-    """B4: launch is thread-safe and each agent gets its own channels."""
-    handles: dict[str, AgentHandle] = {}
-
-    def launch(first: int) -> None:
-        for number in range(first, first + 4):
-            handles[f"walker-{number}"] = host.launch(spec(f"walker-{number}", do="echo"), exits)
-
-    threads = [threading.Thread(target=launch, args=(first,)) for first in (1, 5, 9)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(handles) == 12
-    for name, handle in handles.items():
-        assert heard(handle) == name
-    host.close(0)
-    assert sorted(report.agent for report in exits.reports) == sorted(handles)
 
 
 def test_starting_and_ending_many_agents_leaves_nothing(host: ProcessHost, exits: Exits) -> None:

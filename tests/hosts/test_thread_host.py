@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from actors.errors import ChannelClosed, ConfigError, SystemClosed
+from actors.errors import ChannelClosed
 from actors.hosts.channel import Channel
-from actors.hosts.host import AgentHandle, LaunchSpec
+from actors.hosts.host import LaunchSpec
 from actors.hosts.statusblock import StatusWriter
 from actors.hosts.thread import ThreadHost
 from actors.protocol.messages import Response
@@ -52,18 +52,15 @@ def _serve(host: ThreadHost, happened: Callable[[], Any]) -> None:
         host.on_readable()
 
 
-def test_an_agent_starts_and_both_sides_hear_each_other(host: ThreadHost, exits: Exits) -> None:
-    """A3: the same handle as in a process, without a pid."""
+def test_an_agent_ends_when_the_program_closes_its_channels(host: ThreadHost, exits: Exits) -> None:
+    """F2: it has no process whose end could be forced."""
     handle = host.launch(spec(), exits)
-    assert isinstance(handle, AgentHandle)
     assert heard(handle) == "walker-1"
-    handle.control.send(Response(b"x"))
-    assert heard(handle) == b"x"
     assert handle.pid is None
-    assert handle.status.read().running == (4, 1, 2.0)
     handle.close()
     _serve(host, lambda: exits.reports)
     assert exits.reports[0].clean
+    assert exits.reports[0].running == (4, 1, 2.0)
 
 
 def test_an_agent_that_fails_is_reported_and_harms_no_other(exits: Exits) -> None:
@@ -96,20 +93,3 @@ def test_a_thread_that_does_not_end_is_given_up(exits: Exits) -> None:
     let_go.set()
     host.close(LIMIT)
     assert len(exits) == 1
-
-
-def test_closing_ends_all_and_reports_all(host: ThreadHost, exits: Exits) -> None:
-    """A6: bounded."""
-    for number in range(5):
-        heard(host.launch(spec(f"walker-{number}"), exits))
-    host.close(LIMIT)
-    assert len(exits) == 5
-    with pytest.raises(SystemClosed):
-        host.launch(spec(), exits)
-
-
-@pytest.mark.parametrize("options", [{"environment": {"A": "b"}}, {"cwd": "/"}])
-def test_what_threads_share_cannot_be_set(host: ThreadHost, exits: Exits, options: dict[str, Any]) -> None:
-    """I2: it says so at the launch."""
-    with pytest.raises(ConfigError, match="share"):
-        host.launch(spec(**options), exits)
