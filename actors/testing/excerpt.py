@@ -72,7 +72,7 @@ def select(telling: Sequence[bool], focus: int, most: int | None) -> list[bool]:
     Args:
         telling: for each line, whether it is worth keeping though it is far away.
         focus: the index of the line at which a promise broke; the last line if none did.
-        most: lines to keep, 5 or more; None for all.
+        most: lines to keep, 5 or more; None for all. A single line between two that are kept is kept beside that.
     """
     total = len(telling)
     if most is None or total <= most:
@@ -87,4 +87,7 @@ def select(telling: Sequence[bool], focus: int, most: int | None) -> list[bool]:
     behind = [index for index in range(end, total) if telling[index]]
     for index in (before + behind)[:room]:
         keep[index] = True
+    for index in range(1, total - 1):
+        # To say that one line is left out takes as much room as the line.
+        keep[index] |= keep[index - 1] and keep[index + 1]
     return keep

@@ -10,9 +10,11 @@ _WIDE = 1.0
 # Widths in parts of the height of the font, those of DejaVu Sans: wider than Helvetica, Arial and what else a browser
 # may take for "sans-serif", so what fits by this table fits.
 _WIDTHS: dict[str, float] = {
-    **dict.fromkeys("ijlI'|!", 0.35),
-    **dict.fromkeys(" .,:;/\\()[]ftr-", 0.41),
-    **dict.fromkeys("ABCDEGHKNOPQRSTUVXYZ&", 0.75),
+    **dict.fromkeys("ijl'", 0.28),
+    **dict.fromkeys("I|!.,:; /\\f", 0.36),
+    **dict.fromkeys("()[]tr-", 0.41),
+    **dict.fromkeys("sczkxyvJFL?*_", 0.59),
+    **dict.fromkeys("ABCDEGHKNOPQRSTUVXYZ&", 0.74),
     **dict.fromkeys("mwMW@%", 1.0),
     **dict.fromkeys("+=<>~#→←…─", 0.84),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 from actors.testing.history import History
@@ -34,15 +35,15 @@ class Telling:
         self.take(self.send(sender, recipient, name, text), recipient, at=at)
 
     def agent(self, name: str, *states: str) -> None:
-        for source, target in zip(states, states[1:], strict=False):
+        for source, target in itertools.pairwise(states):
             self.history.moved(self.time, name, "agent", source, target)
 
     def task(self, name: str, *states: str) -> None:
-        for source, target in zip(states, states[1:], strict=False):
+        for source, target in itertools.pairwise(states):
             self.history.moved(self.time, name, "task", source, target)
 
     def birth(self, agent: str, takes: float = 0.02) -> None:
-        supervisor = f"agents-{agent.split('-')[0]}"
+        supervisor = f"agents-{agent.split('-', maxsplit=1)[0]}"
         number = self.send(supervisor, agent, "Start", "")
         self.take(number, agent, at=self.time + takes)
         self.pass_on(agent, "hub", "Registration", "pid 4001", at=self.time + 0.001)
