@@ -309,7 +309,7 @@ class _Picture:
             place = words.x, top + words.y
             draw.text(_TEXT, *place, words.parts, size=SIZE, anchor=words.anchor, backdrop=_PAPER, title=words.title)
         for words in self._plan.tasks_moved:
-            draw.text(_TEXT, words.x, top + words.y, words.parts, size=SIZE - 1, title=words.title)
+            draw.text(_TEXT, words.x, top + words.y, words.parts, size=words.size, title=words.title)
 
     def _promises(self, y: float) -> float:
         """A red box for each broken promise, and a red line where it broke."""

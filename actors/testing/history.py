@@ -148,7 +148,7 @@ def _canonical(entry: Entry) -> str:
         raise TypeError(f"an entry of a history is a {expected}, not a {type(entry).__name__}: {entry!r}")
     texts: tuple[Any, ...]
     number = ""
-    if isinstance(entry, Sent | Received):
+    if isinstance(entry, (Sent, Received)):
         number = f"{entry.number:d},"
         texts = entry[2:]
     else:

@@ -317,7 +317,8 @@ class _Layout:
         colour = f"bold {RED}" if entry.actor in self._chosen.about else GREY
         text = shorten(printable(move_text(entry)), TASK_ROOM / 1.08, SIZE - 1)
         title = f"{self._captions.moment(entry.time)}, {move_text(entry)}"
-        self.plan.tasks_moved.append(Words(self.plan.tasks, self._y + 3.5, "start", [(text, colour)], title))
+        words = Words(self.plan.tasks, self._y + 3.5, "start", [(text, colour)], title, size=SIZE - 1)
+        self.plan.tasks_moved.append(words)
 
     def _agent_moved(self, entry: Moved) -> None:
         lane = self._across.find(entry.actor)

@@ -103,11 +103,12 @@ class Words:
     parts: list[Part]
     title: str
     arrow: Arrow | None = None
+    size: float = SIZE
 
     @property
     def box(self) -> Box:
         """The place that it takes."""
-        wide = breadth_of(self.parts)
+        wide = breadth_of(self.parts, self.size)
         left = self.x - wide if self.anchor == "end" else self.x
         return left - 2, self.y - 10, left + wide + 2, self.y + 3
 

@@ -72,30 +72,30 @@ def sequence(
     if not history.entries:
         return "Nothing happened."
     lines = _lines(history.entries, hide, beside=width >= _ROOMY)
-    dull = sum(1 for line in lines if line.dull)
+    dull = len(dull_messages(history.entries, hide))
     lines = [line for line in lines if not line.dull]
     focus = next((index for index, line in enumerate(lines) if line.broken), len(lines) - 1)
     keep = select([line.telling for line in lines], focus, most)
     shown = [line for line, kept in zip(lines, keep, strict=True) if kept]
     page = _Page(shown, width)
-    out = [f"… {_count(dull)} left out: {', '.join(sorted(hide))}"] if dull else []
+    out = [f"… {_count(dull, 'message')} left out: {', '.join(sorted(hide))}"] if dull else []
     missing = 0
     for line, kept in zip(lines, keep, strict=True):
         if not kept:
             missing += 1
             continue
         if missing:
-            out.append(f"{page.margin}… {_count(missing)} left out")
+            out.append(f"{page.margin}… {_count(missing, 'line')} left out")
             page.forget_time()
             missing = 0
         out += page.rendered(line)
     if missing:
-        out.append(f"{page.margin}… {_count(missing)} left out")
+        out.append(f"{page.margin}… {_count(missing, 'line')} left out")
     return "\n".join(out)
 
 
-def _count(lines: int) -> str:
-    return f"{lines:,} line" if lines == 1 else f"{lines:,} lines"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _lines(entries: list[Entry], hide: Collection[str], *, beside: bool) -> list[_Line]:
