@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -206,7 +206,7 @@ def test_each_agent_has_chance_of_its_own(sleeper: Agent) -> None:
 
 
 @pytest.mark.parametrize("host", ["process", "thread"])
-def test_a_cancelled_future_and_a_time_limit_break_a_sleep(host: str) -> None:
+def test_a_cancelled_future_and_a_time_limit_break_a_sleep(host: Literal["process", "thread"]) -> None:
     """D6: through the whole system; the agent takes the next task at once."""
     with ActorSystem({Sleeper: 1}, host=host) as system:
         began = time.monotonic()
