@@ -88,11 +88,17 @@ class ControlLane:
             until = self.turn()
             bell.asleep = True
             # What may have come between the turn and this line is looked for now.
-            written = bell.sleep(0.0 if self._is_wanted(until) else until - parts.monotonic())
+            written = bell.sleep(0.0 if self.wanted(until) else until - parts.monotonic())
             if written.strip(b"\0"):
                 self.signalled(written)
 
-    def _is_wanted(self, until: float) -> bool:
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    def wanted(self, until: float) -> bool:
+        """Whether something has come since the turn that said that nothing is due before `until`."""
         parts = self.parts
         if self._stopped or parts.requests.nearest < until or (parts.ticking and not self._ticked):
             return True

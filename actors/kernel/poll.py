@@ -245,7 +245,7 @@ class PollMailbox(Mailbox):
         poller: Poller | None = None,
     ) -> None:
         super().__init__(bound, overflow, on_dropped)
-        self.poller = poller or Poller()
+        self.poller = Poller() if poller is None else poller
         self._released = False
 
     def take(self, timeout: float | None = None) -> list[Any]:

@@ -1,0 +1,158 @@
+"""Carries out the actors of a simulation: each step is a turn of one actor whose messages wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.kernel.cell import Cell
+from actors.kernel.current import current
+from actors.kernel.mailbox import Mailbox
+from actors.kernel.poll import Poller, PollMailbox
+from actors.kernel.reply import Ask
+from actors.kernel.run import Run
+from actors.testing.sim.conductor import Conductor, Owner
+from actors.testing.sim.network import Network, SimPoller
+from actors.testing.sim.recorder import Recorder
+
+__all__ = ["SimDispatcher"]
+
+
+class _RecordingMailbox(Mailbox):
+    """A mailbox that tells what is put into it, and what is taken."""
+
+    # Set right after the making, before anybody knows of it.
+    recorder: Recorder
+    name: str
+
+    def put(self, item: Any, *, priority: int = 2, urgent: bool = False, block: bool | float = True) -> None:
+        """See `Mailbox.put`."""
+        self.recorder.posted(self, self.name, item.message if type(item) is Ask else item)
+        super().put(item, priority=priority, urgent=urgent, block=block)
+
+    def take(self, timeout: float | None = None) -> list[Any]:
+        """See `Mailbox.take`."""
+        taken = super().take(timeout)
+        self.recorder.taken(self, self.name, taken)
+        return taken
+
+    def take_urgent(self) -> list[Any]:
+        """See `Mailbox.take_urgent`."""
+        taken = super().take_urgent()
+        self.recorder.taken(self, self.name, taken)
+        return taken
+
+
+class _RecordingPollMailbox(_RecordingMailbox, PollMailbox):
+    """The same for actors that watch descriptors."""
+
+
+class _RunPlayer:
+    """One incarnation of an actor, as a player."""
+
+    owner: Owner | None = None
+
+    def __init__(self, dispatcher: SimDispatcher, run: Run, poller: SimPoller | None) -> None:
+        self.name = run.cell.name.removeprefix("actors-")
+        self.run = run
+        self.playing = False
+        self._dispatcher = dispatcher
+        self._poller = poller
+        self._clock = run.cell.clock
+
+    def ready(self) -> bool:
+        """Whether it has something to do."""
+        if self.playing:
+            return False
+        run = self.run
+        if not run.begun or run.over or len(run.cell.mailbox):
+            return True
+        due = run.timers.next_due()
+        if due is not None and due <= self._clock.monotonic():
+            return True
+        return self._poller is not None and self._poller.is_ready()
+
+    def step(self) -> None:
+        """One turn: all that waits, or the first of it alone."""
+        run, dispatcher = self.run, self._dispatcher
+        outer, current.cell = current.cell, run.cell
+        self.playing = True
+        dispatcher.last = run.cell
+        try:
+            if not run.begun:
+                goes_on = run.begin()
+            else:
+                many = len(run.cell.mailbox) > 1
+                alone = many and dispatcher.conductor.choices.below(4, "batch") == 3
+                goes_on = run.turn(0.0, 1 if alone else None)
+            if not goes_on:
+                dispatcher.ended(self)
+                run.end()
+        finally:
+            self.playing = False
+            current.cell = outer
+
+
+class SimDispatcher:
+    """See `Dispatcher` of the kernel.
+
+    Args:
+        conductor: says whose turn it is.
+        network: whose descriptors actors watch.
+        recorder: keeps what is sent.
+
+    Attributes:
+        last: the cell of the actor that took the last step.
+    """
+
+    def __init__(self, conductor: Conductor, network: Network, recorder: Recorder) -> None:
+        self.conductor = conductor
+        self.drive = conductor.wait
+        self.last: Cell | None = None
+        self._network = network
+        self._recorder = recorder
+        self._players: list[_RunPlayer] = []
+        self._pollers: dict[Cell, SimPoller] = {}
+        conductor.add_source(self._ready, self._next_due)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of all actors that run."""
+        return [player.run.cell for player in self._players]
+
+    def runs(self) -> list[Run]:
+        """All incarnations that run."""
+        return [player.run for player in self._players]
+
+    def start(self, run: Run) -> None:
+        """See `Dispatcher.start`."""
+        self._players.append(_RunPlayer(self, run, self._pollers.get(run.cell)))
+
+    def mailbox(self, cell: Cell) -> Mailbox:
+        """See `Dispatcher.mailbox`."""
+        bound, overflow = cell.options.bound, cell.options.overflow
+        made: _RecordingMailbox
+        if cell.actor_class.polls:
+            waiting = self._pollers[cell] = SimPoller(self._network)
+            made = _RecordingPollMailbox(bound, overflow, cell.bury, Poller(waiting))
+        else:
+            made = _RecordingMailbox(bound, overflow, cell.bury)
+        made.recorder = self._recorder
+        made.name = cell.name.removeprefix("actors-")
+        return made
+
+    def ended(self, player: _RunPlayer) -> None:
+        """A run is over; for players."""
+        self._players.remove(player)
+
+    def _ready(self) -> list[Any]:
+        return [player for player in self._players if player.ready()]
+
+    def _next_due(self) -> float | None:
+        return min(
+            (
+                due
+                for player in self._players
+                if not player.playing and (due := player.run.timers.next_due()) is not None
+            ),
+            default=None,
+        )

@@ -1,0 +1,309 @@
+"""The simulated host: agents that are stepped, die when told to, and whose ends are reported like those of processes."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actors.errors import SystemClosed
+from actors.hosts.exitreport import Ending, ExitReport, explain
+from actors.hosts.host import HostPromises, LaunchSpec, OnExit
+from actors.hosts.statusblock import BLOCK_SIZE, StatusReader
+from actors.runtime.workspaces import DirectoryWorkspaces
+from actors.testing.sim.agent import SimAgent
+from actors.testing.sim.channel import Line, SimChannel
+from actors.testing.sim.conductor import Conductor
+from actors.testing.sim.network import Network, Pollable
+
+if TYPE_CHECKING:
+    from actors.hosts.channel import Channel
+    from actors.testing.faults import FaultPlan
+    from actors.testing.guard import Guard
+    from actors.testing.sim.recorder import Recorder
+    from actors.testing.sim.threads import SimThreads
+
+__all__ = ["SimHandle", "SimHost", "SimWorkspaces"]
+
+_LOG = logging.getLogger("actors.hosts")
+_FIRST_PID = 1_000_000_000
+_HEADER = 8
+_SIGKILL = 9
+
+
+class SimHandle:
+    """The program's hold on a simulated agent; see `AgentHandle`."""
+
+    def __init__(self, host: SimHost, spec: LaunchSpec, pid: int, on_exit: OnExit) -> None:
+        self.agent = spec.agent
+        self.incarnation = spec.incarnation
+        self.pid: int | None = pid
+        self.on_exit = on_exit
+        self.ended = False
+        self.born = host.conductor.clock.monotonic()
+        self._host = host
+        block = bytearray(BLOCK_SIZE)
+        self.status = StatusReader(block)
+        name = f"{spec.agent}#{spec.incarnation}"
+        limit = spec.frame_limit
+        self.task: Channel
+        self.control: Channel
+        self.task, task = host.connect(name, "scheduler", "task", limit)
+        self.control, control = host.connect(name, "hub", "control", limit)
+        self.sim = SimAgent(host, spec, task, control, block)
+
+    def __repr__(self) -> str:
+        return f"<SimHandle {self.sim.name}: {'ended' if self.ended else 'running'}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether its end has not been reported yet."""
+        return not self.ended
+
+    def signal(self, signum: int) -> None:
+        """See `AgentHandle.signal`."""
+        if signum == _SIGKILL:
+            self._host.die(self.sim, signum, None)
+        else:
+            self.sim.signal(signum)
+
+    def kill(self, reason: str) -> None:
+        """See `AgentHandle.kill`."""
+        self._host.kill(self.sim, reason)
+
+    def close(self) -> None:
+        """See `AgentHandle.close`."""
+        self.task.close()
+        self.control.close()
+        self.status.close()
+
+
+class _Reports(Pollable):
+    """The reports of ends that wait, and their descriptor."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        self.waiting: deque[tuple[OnExit, ExitReport]] = deque()
+
+    def readable(self) -> bool:
+        """Whether there is one."""
+        return bool(self.waiting)
+
+    def put(self, on_exit: OnExit, report: ExitReport) -> None:
+        """One more."""
+        self.waiting.append((on_exit, report))
+        self.changed()
+
+
+class SimHost:
+    """See `Host`. It keeps all promises of processes but an environment of their own.
+
+    Args:
+        network: what connects it with its agents.
+        faults: what goes wrong.
+        recorder: keeps the history.
+        threads: of its agents.
+        guard: watches the code of users.
+    """
+
+    promises = HostPromises(kills=True, memory_limits=True, isolation=True, interrupts=True, environment=False)
+
+    def __init__(
+        self, network: Network, faults: FaultPlan, recorder: Recorder, threads: SimThreads, guard: Guard
+    ) -> None:
+        self.network = network
+        self.conductor: Conductor = network.conductor
+        self.choices = self.conductor.choices
+        self.faults = faults
+        self.recorder = recorder
+        self.threads = threads
+        self.guard = guard
+        # By pid, those that live.
+        self.agents: dict[int, SimHandle] = {}
+        self.injected = 0
+        self.calm = False
+        self._pids = 0
+        self._closed = False
+        self._reports = _Reports(network)
+        self._gone: list[SimAgent] = []
+
+    # --- what a host has ---
+
+    def start(self) -> None:
+        """See `Host.start`."""
+
+    def launch(self, spec: LaunchSpec, on_exit: OnExit) -> SimHandle:
+        """See `Host.launch`."""
+        if self._closed:
+            raise SystemClosed("the host is closed")
+        self._pids += 1
+        handle = SimHandle(self, spec, _FIRST_PID + self._pids, on_exit)
+        self.agents[_FIRST_PID + self._pids] = handle
+        self.conductor.after(self.choices.between(*self.faults.boot, "boot"), handle.sim.lane.wake)
+        return handle
+
+    def fileno(self) -> int:
+        """See `Host.fileno`."""
+        return self._reports.fd
+
+    def on_readable(self) -> None:
+        """See `Host.on_readable`."""
+        while self._reports.waiting:
+            on_exit, report = self._reports.waiting.popleft()
+            try:
+                on_exit(report)
+            except Exception:  # noqa: BLE001 - it is logged, and the others must be told
+                _LOG.exception("the exit of %s could not be dealt with", report.agent)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """See `Host.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        for handle in list(self.agents.values()):
+            self._end(handle, _SIGKILL, "the host is closed")
+        self.on_readable()
+        self.network.remove(self._reports.fd)
+
+    # --- what agents and handles tell ---
+
+    def settle(self, ready: Callable[[], bool], timeout: float | None) -> float | None:
+        """See `Settle`: all the waiting is done here."""
+        return None if self.conductor.wait(ready, timeout) else 0.0
+
+    def left(self, agent: SimAgent, code: int) -> None:
+        """An agent has ended by itself."""
+        handle = self._handle(agent)
+        if handle is not None:
+            self._end(handle, code << 8, None)
+
+    def die(self, agent: SimAgent, signum: int, reason: str | None) -> None:
+        """An agent is ended by a signal, at this moment."""
+        handle = self._handle(agent)
+        if handle is not None:
+            self.recorder.fault(agent.name, f"dies (signal {signum})" if reason is None else f"is killed: {reason}")
+            self._end(handle, signum, reason)
+
+    def kill(self, agent: SimAgent, reason: str) -> None:
+        """The program has an agent killed, which takes a moment."""
+        self.conductor.after(
+            self.choices.between(*self.faults.latency, "kill"), lambda: self.die(agent, _SIGKILL, reason)
+        )
+
+    def memory(self, pid: int) -> int | None:
+        """The bytes of the process of an agent; None if there is none."""
+        handle = self.agents.get(pid)
+        return None if handle is None else handle.sim.memory
+
+    def find(self, agent: str) -> SimHandle | None:
+        """The agent of an id that lives."""
+        return next((handle for handle in self.agents.values() if handle.agent == agent), None)
+
+    def inject(self, kind: str, actor: str, what: str) -> bool:
+        """Whether something goes wrong now. It is written down."""
+        most = self.faults.most
+        if self.calm or (most is not None and self.injected >= most):
+            return False
+        if not self.choices.chance(getattr(self.faults, kind), kind):
+            return False
+        self.injected += 1
+        self.recorder.fault(actor, what)
+        return True
+
+    def sweep(self) -> None:
+        """Free what agents held of which nothing runs any more."""
+        for agent in self._gone:
+            agent.bury()
+        self._gone.clear()
+
+    def _handle(self, agent: SimAgent) -> SimHandle | None:
+        return next((handle for handle in self.agents.values() if handle.sim is agent), None)
+
+    def _end(self, handle: SimHandle, status: int, reason: str | None) -> None:
+        del self.agents[handle.pid or 0]
+        agent = handle.sim
+        handle.ended = True
+        agent.end()
+        self._gone.append(agent)
+        handle.status.close()
+        last = handle.status.read()
+        uptime = self.conductor.clock.monotonic() - handle.born
+        code, signal, cause = explain(Ending(status, agent.memory // 1024, 0.0, uptime), reason)
+        report = ExitReport(
+            agent=handle.agent,
+            incarnation=handle.incarnation,
+            pid=handle.pid,
+            exit_code=code,
+            signal=signal,
+            cause=cause,
+            reason=reason,
+            stderr=(),
+            moves=last.moves,
+            running=last.running,
+            started_seq=last.started_seq,
+            flushed_seq=last.flushed_seq,
+            uptime=uptime,
+        )
+        if self._closed:
+            self._reports.put(handle.on_exit, report)
+        else:
+            delay = self.choices.between(*self.faults.latency, "report")
+            self.conductor.after(delay, lambda: self._reports.put(handle.on_exit, report))
+
+    # --- connections ---
+
+    def connect(self, agent: str, reader: str, plane: str, limit: int) -> tuple[SimChannel, SimChannel]:
+        """The two ends of a plane: the program's and the agent's."""
+        ours, theirs = self.network.pair()
+        down, up = Line(reader, agent), Line(agent, reader)
+        utc = self.conductor.clock.utc
+        program = SimChannel(ours, self.recorder, down, up, name=f"{agent} ({plane})", limit=limit, utc=utc)
+        theirs.bend = lambda data: self._bend(agent, plane, data)
+        end = SimChannel(theirs, self.recorder, up, down, name=f"{agent} ({plane})", trusted=True, limit=limit, utc=utc)
+        return program, end
+
+    def _bend(self, name: str, plane: str, data: bytes) -> bytes:
+        """What arrives of what an agent writes."""
+        if self.inject("dies_writing", name, "dies in the middle of a write"):
+            cut = self.choices.below(len(data), "cut")
+            handle = next((each for each in self.agents.values() if each.sim.name == name), None)
+            if handle is not None:
+                # After this write: what is left of it travels first, and then comes the end.
+                handle.sim.cut_off()
+                self.conductor.after(0.0, lambda: self.die(handle.sim, _SIGKILL, None))
+            return data[: len(data) - 1 - cut]
+        if plane == "task" and self.inject("doubles", name, "what it writes arrives twice"):
+            return data + data
+        if self.inject("garbles", name, "what it writes arrives garbled"):
+            # The mark of the first header, by which a reader knows a frame.
+            return data[: _HEADER - 1] + b"\0" + data[_HEADER:]
+        return data
+
+
+class SimWorkspaces(DirectoryWorkspaces):
+    """Workspaces of a simulation: real directories, if there are any, on a disk that may be full.
+
+    Args:
+        root: the directory below which they are.
+        host: says whether the disk is full.
+        real: whether agents get a directory at all.
+    """
+
+    def __init__(self, root: Path, host: SimHost, *, real: bool) -> None:
+        super().__init__(root)
+        self._host = host
+        self._real = real
+
+    def open(self) -> None:
+        """See `Workspaces.open`."""
+        if self._real:
+            super().open()
+
+    def make(self, agent: str, incarnation: int) -> str:
+        """See `Workspaces.make`."""
+        if self._host.inject("disk_full", f"{agent}#{incarnation}", "finds the disk full"):
+            raise OSError(errno.ENOSPC, "No space left on device", f"{self.root}/{agent}.{incarnation}")
+        return super().make(agent, incarnation) if self._real else ""

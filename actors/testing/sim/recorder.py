@@ -1,0 +1,135 @@
+"""Writes down what a simulated run does, as it does it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+from itertools import count
+from typing import Any
+
+from actors.kernel.reply import Ask
+from actors.testing.sim.conductor import Conductor
+from actors.testing.history import History
+
+__all__ = ["Recorder", "told"]
+
+_LONGEST = 100
+_SHOWN = 4
+# What differs between two runs that are the same: of this process, or of the version of a pickler.
+_UNTOLD = frozenset({"pid", "hostname", "host", "payload", "results", "worker", "traceback", "uptime", "text"})
+
+
+def told(value: Any, depth: int = 3) -> str:
+    """A value in a few words that are the same in every process: no addresses, no pickled bytes, no order of sets."""
+    if value is None or isinstance(value, bool | int | Enum):
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:39] + "…")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "<bytes>"
+    if isinstance(value, type):
+        return value.__qualname__
+    if isinstance(value, BaseException):
+        return f"{type(value).__qualname__}({_line(str(value))})"
+    if depth == 0:
+        return "…"
+    fields = getattr(value, "_fields", None)
+    if fields is not None:
+        shown = [f"{name}={told(getattr(value, name), depth - 1)}" for name in fields if name not in _UNTOLD]
+        return f"{type(value).__name__}({_joined(shown)})"
+    if isinstance(value, list | tuple | deque):
+        return f"[{_joined([told(each, depth - 1) for each in [*value][:_SHOWN]], len(value))}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{_joined(sorted(told(each, depth - 1) for each in value))}}}"
+    if isinstance(value, dict):
+        pairs = [f"{key}: {told(each, depth - 1)}" for key, each in value.items() if key not in _UNTOLD]
+        return f"{{{_joined(pairs)}}}"
+    if callable(value):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    named = getattr(value, "id", None)
+    return f"<{type(value).__qualname__}{f' {named}' if isinstance(named, str) else ''}>"
+
+
+def _line(text: str) -> str:
+    return text.splitlines()[0][:40] if text else ""
+
+
+def _joined(parts: list[str], total: int | None = None) -> str:
+    left = (len(parts) if total is None else total) - _SHOWN
+    return ", ".join(parts[:_SHOWN]) + (f", … {left} more" if left > 0 else "")
+
+
+class Recorder:
+    """Keeps the history.
+
+    Args:
+        conductor: tells the time and who is running.
+        detail: whether messages are written down with what is in them, which costs more than all the rest.
+
+    Attributes:
+        history: all so far.
+    """
+
+    def __init__(self, conductor: Conductor, *, detail: bool) -> None:
+        self.history = History()
+        self._conductor = conductor
+        self._clock = conductor.clock
+        self._detail = detail
+        self._numbers = count(1)
+        # The numbers of messages that wait, by mailbox and message.
+        self._waiting: dict[tuple[int, int], deque[int]] = {}
+
+    # --- between actors of the program ---
+
+    def posted(self, mailbox: Any, name: str, message: Any) -> None:
+        """A message was put into a mailbox."""
+        number = self.sent(self._conductor.name, name, message)
+        self._waiting.setdefault((id(mailbox), id(message)), deque()).append(number)
+
+    def taken(self, mailbox: Any, name: str, items: Iterable[Any]) -> None:
+        """Messages were taken out of a mailbox. One that was put back before has been written down already."""
+        waiting, where = self._waiting, id(mailbox)
+        for item in items:
+            key = (where, id(item.message if type(item) is Ask else item))
+            numbers = waiting.get(key)
+            if numbers:
+                self.received(numbers.popleft(), name, "handled")
+                if not numbers:
+                    del waiting[key]
+
+    # --- everywhere ---
+
+    def sent(self, sender: str, recipient: str, message: Any) -> int:
+        """A message has left; the number that `received` is to be told with."""
+        number = next(self._numbers)
+        text = told(message) if self._detail else ""
+        self.history.sent(self._clock.monotonic(), number, sender, recipient, type(message).__name__, text)
+        return number
+
+    def received(self, number: int, actor: str, fate: str) -> None:
+        """What has become of a message."""
+        self.history.received(self._clock.monotonic(), number, actor, fate)
+
+    def moved(self, actor: str, kind: str, source: str, target: str) -> None:
+        """A state machine has moved."""
+        self.history.moved(self._clock.monotonic(), actor, kind, source, target)
+
+    def fault(self, actor: str, what: str) -> None:
+        """Something goes wrong on purpose."""
+        self.history.fault(self._clock.monotonic(), actor, what)
+
+    def note(self, actor: str, text: str) -> None:
+        """A step of the test itself."""
+        self.history.note(self._clock.monotonic(), actor, text)
+
+    def broken(self, invariant: str, text: str) -> None:
+        """A promise did not hold."""
+        self.history.broken(self._clock.monotonic(), invariant, text)
+
+    def note_if(self, detail: Callable[[], str], actor: str) -> None:
+        """A note whose text is made only if details are kept."""
+        if self._detail:
+            self.note(actor, detail())

@@ -1,0 +1,263 @@
+"""A whole system in virtual time: one thread, simulated agents, and faults that are chosen."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from actors.config import SystemConfig
+from actors.core.engine import Engine
+from actors.errors import ConfigError
+from actors.kernel.clock import ManualClock
+from actors.runtime.assembly import Assembly
+from actors.runtime.probe import Probe
+from actors.runtime.worker_type import WorkerLike
+from actors.runtime.world import World
+from actors.system import ActorSystem
+from actors.testing.faults import CALM, FaultPlan
+from actors.testing.guard import Guard
+from actors.testing.history import History
+from actors.testing.sim.chance import ChosenRandom
+from actors.testing.sim.choices import Choices, SeededChoices
+from actors.testing.sim.conductor import Conductor
+from actors.testing.sim.dispatcher import SimDispatcher
+from actors.testing.sim.host import SimHost, SimWorkspaces
+from actors.testing.sim.machine import SimMachine, SimProcesses
+from actors.testing.sim.network import Network
+from actors.testing.sim.recorder import Recorder
+from actors.testing.sim.threads import SimThreads
+
+__all__ = ["Simulation"]
+
+_START = 1_000.0
+# 2020-01-01, so that times of day look like some.
+_UTC = 1_577_836_800.0
+_ROOM = 1 << 16
+_AGENTS = 5
+_RETRY_SOON = 0.001
+
+
+class _SimulatedSystem(ActorSystem):
+    """The shipped system, in a world of its own."""
+
+    def __init__(self, world: World, *args: Any, **kwargs: Any) -> None:
+        self._given_world = world
+        super().__init__(*args, **kwargs)
+
+    def _make_world(self) -> World:
+        return self._given_world
+
+    @property
+    def assembly(self) -> Assembly:
+        """What runs behind it."""
+        return self._running()
+
+    def give_up(self) -> None:
+        """Count as closed, without having ended in order."""
+        self._life.closing = self._life.closed = True
+
+
+class Simulation:
+    """Runs a system of shipped parts in virtual time; only clock, transport, chance and measurements are simulated.
+
+    Args:
+        workers: as for `ActorSystem`.
+        seed: the seed of all choices, if `choices` is not given; None takes one by chance, which `seed` tells.
+        choices: makes all choices: see `Choices`.
+        faults: what goes wrong, and how long things take.
+        config: settings of the system. None: the defaults, whatever the environment says, and a look at the memory of
+            agents once a second.
+        max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
+        detail: whether the history keeps what is in each message; without it a run is twice as fast.
+        allow: what code of workers may use all the same: see `Guard`.
+        workspaces: whether agents get real directories.
+        max_steps: after so many steps a run counts as endless.
+
+    Attributes:
+        system: the system.
+        history: what has happened so far.
+        guard: what code of workers has used that it should not.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+
+    Example:
+        with Simulation({Account: 2}, seed=7, faults=ROUGH) as sim:
+            paid = sim.system.submit(Account.pay, 3)
+            sim.run()
+            assert paid.result() == 3
+    """
+
+    def __init__(
+        self,
+        workers: Mapping[WorkerLike, int | tuple[int, int]] | Iterable[WorkerLike] | None = None,
+        *,
+        seed: int | None = None,
+        choices: Choices | None = None,
+        faults: FaultPlan = CALM,
+        config: SystemConfig | None = None,
+        max_agents: int | None = None,
+        detail: bool = True,
+        allow: Iterable[str] = (),
+        workspaces: bool = True,
+        max_steps: int = 2_000_000,
+    ) -> None:
+        if choices is not None and seed is not None:
+            raise ConfigError("give a seed or choices, not both", key="seed", value=seed)
+        if choices is None:
+            self.seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+            choices = SeededChoices(self.seed)
+        else:
+            self.seed = getattr(choices, "seed", None)
+        self.choices = choices
+        self.faults = faults
+        self.clock = ManualClock(_START, _UTC)
+        self.conductor = Conductor(choices, self.clock, most=max_steps)
+        if faults.stalls:
+            self.conductor.stall = lambda: choices.chance(faults.stalls, "stalls")
+        self.network = Network(self.conductor, faults.latency, _ROOM)
+        self._recorder = Recorder(self.conductor, detail=detail)
+        self.guard = Guard(allow)
+        threads = SimThreads(self.conductor)
+        self.host = SimHost(self.network, faults, self._recorder, threads, self.guard)
+        self.dispatcher = SimDispatcher(self.conductor, self.network, self._recorder)
+        self.machine = SimMachine()
+        tokens = count(1)
+        chosen = ChosenRandom(choices)
+        processes = SimProcesses(self.clock.monotonic, self.host.memory)
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        world = World(
+            clock=self.clock,
+            random=chosen,
+            threads=threads,
+            dispatcher=self.dispatcher,
+            token=lambda: f"sim{next(tokens)}",
+            settle=self.host.settle,
+            workspaces=lambda _: SimWorkspaces(self._workspace_root(workspaces), self.host, real=workspaces),
+            probe=lambda: Probe(processes, self.machine, self.clock.monotonic),
+            cpu_seconds=lambda _: 0.0,
+        )
+        config = SystemConfig(memory_sample_every=1.0) if config is None else config
+        if max_agents is None and config.max_agents is None:
+            max_agents = _AGENTS
+        self._system = _SimulatedSystem(world, workers, max_agents=max_agents, host=self.host, config=config)
+        self._closed = False
+
+    @property
+    def system(self) -> ActorSystem:
+        """The system."""
+        return self._system
+
+    @property
+    def assembly(self) -> Assembly:
+        """What runs behind the system, for invariants."""
+        return self._system.assembly
+
+    @property
+    def engine(self) -> Engine:
+        """The scheduler's mind, for invariants."""
+        return self._system.assembly.engine
+
+    @property
+    def history(self) -> History:
+        """What has happened so far."""
+        return self._recorder.history
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the start."""
+        return self.clock.monotonic() - _START
+
+    # --- letting things happen ---
+
+    def run(self, seconds: float | None = None) -> None:
+        """Let things happen.
+
+        Args:
+            seconds: so much virtual time goes by; None: until all tasks have ended and nothing is on its way.
+        """
+        if seconds is not None:
+            self.conductor.wait(_never, seconds)
+            return
+        self.run_until(self.at_rest)
+
+    def run_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Let things happen until something is so, for at most `timeout` virtual seconds. Whether it is so."""
+        return self.conductor.wait(ready, timeout)
+
+    def at_rest(self) -> bool:
+        """Whether all tasks have ended, no actor has a message and no answer is on its way."""
+        return not self.engine.unfinished and not any(len(cell.mailbox) for cell in self.dispatcher.cells)
+
+    def note(self, text: str) -> None:
+        """Write a step of the test into the history."""
+        self._recorder.note("program", text)
+
+    # --- doing harm ---
+
+    def kill(self, agent: str) -> bool:
+        """Kill an agent with signal 9, at this moment. False if it does not live."""
+        handle = self.host.find(agent)
+        if handle is None:
+            return False
+        self.host.die(handle.sim, 9, None)
+        return True
+
+    def hang(self, agent: str) -> bool:
+        """Let an agent stand still for ever, as one that was stopped by a signal. False if it does not live."""
+        handle = self.host.find(agent)
+        if handle is None:
+            return False
+        self._recorder.fault(handle.sim.name, "hangs")
+        handle.sim.hung = True
+        return True
+
+    def calm_down(self) -> None:
+        """Let nothing go wrong from now on."""
+        self.host.calm = True
+        self.conductor.stall = _never
+
+    # --- start and end ---
+
+    def __enter__(self) -> Self:
+        self.system.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.system.shutdown()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End, in whatever state it is. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._system.give_up()
+        self.conductor.close()
+        self.host.close()
+        self.host.sweep()
+        for cell in self.dispatcher.cells:
+            cell.mailbox.release()
+        if self._directory is not None:
+            self._directory.cleanup()
+
+    def _workspace_root(self, real: bool) -> Path:  # noqa: FBT001 - as it was given
+        if not real:
+            return Path("workspaces")
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="actors-sim-")
+        return Path(self._directory.name) / "workspaces"
+
+
+def _never() -> bool:
+    return False
