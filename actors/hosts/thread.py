@@ -74,6 +74,9 @@ class ThreadHandle:
         """Close the program's ends of both channels; the agent then ends at its next look at them."""
         self.task.close()
         self.control.close()
+        if self.ended:
+            # One that was given up still writes; what it said when its end was reported is kept.
+            self.status.close()
         self._host.forget(self)
 
     def run(self, spec: LaunchSpec, entry: ThreadEntry) -> None:

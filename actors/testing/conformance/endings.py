@@ -106,6 +106,7 @@ class EndChecks(HostSuite):
         """H3: what it said last."""
         agent = self.launch().ready()
         assert agent.call("echo", 1) == 1
+        self.settled(agent, 1)
         agent.handle.kill("test")
         agent.ended()
         before = agent.handle.status.read()

@@ -63,7 +63,7 @@ class HostConformance(TrafficChecks, EndChecks):
         idle = agent.handle.status.read()
         assert (idle.state, idle.running, idle.started_seq, idle.done) == (AgentState.IDLE, None, 0, 0)
         assert agent.call("echo", 1) == 1
-        agent.pump_until(lambda: agent.state is AgentState.IDLE, "the end of the task")
+        self.settled(agent, 1)
         after = agent.handle.status.read()
         assert (after.running, after.started_seq, after.flushed_seq, after.done) == (None, 1, 1, 1)
         number = self.busy(agent)

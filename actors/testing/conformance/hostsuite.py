@@ -15,6 +15,7 @@ from actors.hosts.host import Host, LaunchSpec
 from actors.hosts.payload import Segment
 from actors.hosts.serialize import dumps
 from actors.protocol.messages import Shutdown
+from actors.protocol.states import AgentState
 from actors.testing.conformance.counterpart import Counterpart, wait_readable
 from actors.testing.conformance.exhibit import Exhibit
 from actors.testing.conformance.suite import Suite
@@ -91,6 +92,15 @@ class HostSuite(Suite):
         number = agent.start("hold", self._hold)
         agent.pump_until(lambda: agent.handle.status.read().running, "the start of the task")
         return number
+
+    def settled(self, agent: Counterpart, done: int) -> None:
+        """Wait until an agent is idle again after so many tasks: a result may arrive a moment before that."""
+
+        def idle() -> bool:
+            status = agent.handle.status.read()
+            return status.state is AgentState.IDLE and status.done == status.flushed_seq == done
+
+        agent.pump_until(idle, f"the end of {done} tasks")
 
     def ran_out(self, pid: int) -> bool:
         """Whether a process is gone, with nothing left of it."""
