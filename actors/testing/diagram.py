@@ -46,7 +46,7 @@ def diagram(
     history: History,
     *,
     title: str = "What happened, in virtual time",
-    most: int | None = 80,
+    most: int | None = 60,
     hide: Collection[str] = DULL_MESSAGES,
 ) -> str:
     """Draw a history as a sequence diagram, on a white background of its own.
@@ -79,7 +79,7 @@ def write_diagram(
     path: str | os.PathLike[str],
     *,
     title: str = "What happened, in virtual time",
-    most: int | None = 80,
+    most: int | None = 60,
     hide: Collection[str] = DULL_MESSAGES,
 ) -> Path:
     """Write the picture of a history to a file, whole or not at all.

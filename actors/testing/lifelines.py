@@ -93,7 +93,9 @@ class _Layout:
         self._finish()
 
     def _step(self, entry: Entry) -> None:
-        self._close_gap()
+        if not isinstance(entry, Received):
+            # The fate of a message belongs to a step before the gap, and does not cut the gap in two.
+            self._close_gap()
         self._go_on_to(entry.time)
         match entry:
             case Sent():
