@@ -6,7 +6,7 @@ import enum
 import os
 import random
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from actors.testing.callsites import UNKNOWN, Arguments, arguments
@@ -291,19 +291,23 @@ _known: dict[tuple[str, type], tuple[Rule, ...]] = {}
 
 
 def rules_of(function: Any) -> tuple[Rule, ...]:
-    """The rules that calls of a builtin may break."""
+    """The rules that calls of a builtin may break; its name is one of `NAMES`."""
     name = function.__name__
-    module = function.__module__
-    if module is not None:
-        rule = _FUNCTIONS.get((module, name))
-        if rule is not None:
-            return (rule,)
-    if name not in _METHODS:
-        return ()
     owner = function.__self__
-    kind = owner if isinstance(owner, type) else type(owner)
+    kind = type(owner)
+    # Names as those of "-".join and {}.get are in every program: they are done with here.
     rules = _known.get((name, kind))
-    if rules is None:
-        bases = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
-        rules = _known[name, kind] = tuple(rule for base, rule in _METHODS[name] if base in bases)
+    if rules is not None:
+        return rules
+    if kind is ModuleType:
+        rule = _FUNCTIONS.get((function.__module__, name))
+        return () if rule is None else (rule,)
+    if issubclass(kind, type):
+        return _of_type(name, owner)
+    rules = _known[name, kind] = _of_type(name, kind)
     return rules
+
+
+def _of_type(name: str, kind: type) -> tuple[Rule, ...]:
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__}
+    return tuple(rule for base, rule in _METHODS.get(name, ()) if base in bases)

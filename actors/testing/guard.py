@@ -96,12 +96,12 @@ class Guard:
         return any(name == one or name.startswith(f"{one}.") for one in self._allowed)
 
     def _make_hook(self) -> Callable[[FrameType, str, Any], None]:
-        names, code_names, judge = NAMES, _CODE_NAMES, self._judge
+        names, code_names, judge, own = NAMES, _CODE_NAMES, self._judge, _Watch.__exit__.__code__
 
         def hook(frame: FrameType, event: str, arg: Any) -> None:
             # This runs at each call and each return of what is watched: almost always it ends here.
             if event == "c_call":
-                if arg.__name__ in names:
+                if arg.__name__ in names and frame.f_code is not own:
                     rules = rules_of(arg)
                     if rules:
                         judge(rules, arg, frame, frame)
@@ -219,7 +219,8 @@ class _Watch:
     ) -> None:
         self._local.depth -= 1
         if self._local.depth:
-            sys.setprofile(self._hook)
+            if sys.getprofile() is not self._hook:
+                sys.setprofile(self._hook)
             return
         before, self._before = self._before, None
         sys.setprofile(None)
