@@ -50,6 +50,9 @@ class Worker(InsideAgent):
     agent's configuration. The context below (`agent_id` and the like) is there from the constructor on. Without an
     agent, as in a unit test, an instance is a plain object whose tasks are plain methods.
 
+    For time, chance and waits take `self.clock`, `self.random` and `self.sleep` rather than the modules `time` and
+    `random`: then an interruption breaks a sleep on every host, and a simulation steers all three.
+
     Attributes, each to be set in the class:
         agent_type: the name of the type; the class's own name in snake case if it is not set.
         role, specialization: what it is for, in words.
