@@ -33,6 +33,10 @@ __all__ = ["Counterpart", "error_in", "value_of", "wait_readable"]
 
 # What a status block says is told by no descriptor: it is looked at again this often, in seconds.
 _LOOK_AGAIN = 0.05
+_TOLD = 10
+
+# Of tasks: no two of one process have the same, as in a system.
+_NUMBERS = itertools.count(1)
 
 
 def wait_readable(descriptors: Collection[int], seconds: float) -> None:
@@ -78,7 +82,6 @@ class Counterpart:
         self.control_inbox: deque[Envelope] = deque()
         self.results: list[TaskResult] = []
         self._ended: set[Any] = set()
-        self._numbers = itertools.count(1)
         self._correlations = itertools.count(1000)
         self.handle: AgentHandle = host.launch(spec, self.reports.append)
 
@@ -100,7 +103,7 @@ class Counterpart:
             if left <= 0:
                 raise AssertionError(
                     f"{what} did not happen within {self.limit} s; {self.spec.agent} is in state {self.state}, on the task "
-                    f"plane came {list(self.task_inbox)}, on the control plane {list(self.control_inbox)}, its end: "
+                    f"plane came {_told(self.task_inbox)}, on the control plane {_told(self.control_inbox)}, its end: "
                     f"{self.reports}"
                 )
             channels = [one for one in (self.handle.task, self.handle.control) if not self._is_over(one)]
@@ -193,7 +196,7 @@ class Counterpart:
 
     def item(self, call: str, *args: Any, function: Any = None, **options: Any) -> AssignedTask:
         """A task to assign. Keyword arguments other than the task's fields go to the call."""
-        number = options.pop("number", None) or next(self._numbers)
+        number = options.pop("number", None) or next(_NUMBERS)
         own = {
             name: options.pop(name) for name in ("attempt", "timeout", "idempotent", "job", "nested") if name in options
         }
@@ -245,6 +248,12 @@ class Counterpart:
     def call(self, call: str, *args: Any, **options: Any) -> Any:
         """Run one task and give its value, or raise its error."""
         return value_of(self.result(self.start(call, *args, **options)))
+
+
+def _told(inbox: deque[Envelope]) -> str:
+    """The last of what came: a failure is read by a person."""
+    earlier = f"{len(inbox) - _TOLD} others and " if len(inbox) > _TOLD else ""
+    return earlier + str([envelope.message for envelope in inbox][-_TOLD:])
 
 
 def value_of(result: TaskResult) -> Any:

@@ -163,20 +163,22 @@ class EndChecks(HostSuite):
     # --- of the host -----------------------------------------------------------------------------------------------
 
     def test_closing_ends_all_agents_and_reports_each_once_before_it_returns(self) -> None:
-        """A6: those that are idle, that start, that work, and that do not listen."""
+        """A6: those that are idle, that start, that do not listen, and whose end is being told."""
         agents = [self.launch(f"exhibit-{number}").ready() for number in (1, 2, 3)]
         self.busy(agents[0])
         agents.append(self.launch("exhibit-4"))
         gone = self.launch("exhibit-5").ready()
         gone.handle.kill("earlier")
         gone.ended()
+        agents.append(self.launch("exhibit-6").ready())
+        agents[-1].handle.kill("a moment before")
         began = self.now()
         self.host.close(1.0)
         assert self.now() - began < self.limit
-        assert [len(agent.reports) for agent in (*agents, gone)] == [1] * 5
-        assert [agent.handle.alive for agent in agents] == [False] * 4
-        assert [agent.handle.control.closed for agent in agents] == [True] * 4
-        assert [agent.handle.task.closed for agent in agents] == [True] * 4
+        assert [len(agent.reports) for agent in (*agents, gone)] == [1] * 6
+        assert [agent.handle.alive for agent in agents] == [False] * 5
+        assert [agent.handle.control.closed for agent in agents] == [True] * 5
+        assert [agent.handle.task.closed for agent in agents] == [True] * 5
 
     def test_a_closed_host_launches_nothing_and_says_so(self) -> None:
         """F2: also one that was never started, and closing again is nothing."""

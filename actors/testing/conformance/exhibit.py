@@ -95,6 +95,11 @@ class Exhibit(Worker):
         time.sleep(seconds)
 
     @task
+    def sleep_in_the_library(self, seconds: float) -> None:
+        """Sleep as tasks should."""
+        self.sleep(seconds)
+
+    @task
     def hold(self, path: str) -> str:
         """Go on for as long as there is a file, whoever asks it to end."""
         while os.path.exists(path):

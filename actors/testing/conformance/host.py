@@ -112,11 +112,11 @@ class HostConformance(TrafficChecks, EndChecks):
         assert agent.result(number).outcome == Outcome.INTERRUPTED
 
     def test_interrupts_are_kept_if_promised_a_system_call_is_broken(self) -> None:
-        """D4: a sleep of the machine's own."""
+        """D4: a sleep that knows nothing of it."""
         if not self.host.promises.interrupts:
             self.does_not_apply("the host does not promise it")
         agent = self.launch().ready()
-        number = agent.start("sleep_in_the_system", 600.0)
+        number = agent.start(self.sleeps_in, 600.0)
         agent.pump_until(lambda: agent.handle.status.read().running, "the start of the task")
         agent.request(Cancellation(number, 1, int(CancellationCause.TIMEOUT), "of a check"))
         assert agent.result(number).outcome == Outcome.INTERRUPTED
@@ -138,10 +138,9 @@ class HostConformance(TrafficChecks, EndChecks):
         if not self.host.promises.isolation:
             self.does_not_apply("the host does not promise it")
         agent, other = self.launch("exhibit-1").ready(), self.launch("exhibit-2").ready()
-        agent.start("leave", 7)
+        self.leave(agent, 7)
         report = agent.ended()
         assert (report.exit_code, report.signal, report.clean, report.reason) == (7, None, False, None)
-        assert report.running is not None
         assert other.call("identity")[0] == "exhibit-2"
 
     def test_an_environment_is_given_if_promised_and_else_refused(self) -> None:

@@ -28,10 +28,13 @@ class HostSuite(Suite):
 
     Attributes:
         one_thread: the host may be used in one thread only; checks that need more do not apply.
+        sleeps_in: the task whose sleep only an interruption breaks: "sleep_in_the_system", or "sleep_in_the_library"
+            where there is no system call that could be made.
         host: the one that is checked.
     """
 
     one_thread: ClassVar[bool] = False
+    sleeps_in: ClassVar[str] = "sleep_in_the_system"
 
     host: Host
     _agents: list[Counterpart]
@@ -102,8 +105,12 @@ class HostSuite(Suite):
 
         agent.pump_until(idle, f"the end of {done} tasks")
 
+    def leave(self, agent: Counterpart, code: int) -> None:
+        """Let an agent's process end by itself, in the middle of a task; to be overridden where it has none."""
+        agent.start("leave", code)
+
     def ran_out(self, pid: int) -> bool:
-        """Whether a process is gone, with nothing left of it."""
+        """Whether a process is gone, with nothing left of it; to be overridden where a pid is none of the machine's."""
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

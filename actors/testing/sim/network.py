@@ -190,6 +190,7 @@ class SimSocket(Pollable):
 
     Attributes:
         bend: if set, called with the bytes of each write; gives what arrives instead.
+        on_room: if set, called when there is room to write again, after there was none.
         gone: whether whoever had this end is dead: nothing that it writes arrives any more.
     """
 
@@ -197,6 +198,7 @@ class SimSocket(Pollable):
         super().__init__(network)
         self.peer: SimSocket | None = None
         self.bend: Callable[[bytes], bytes] | None = None
+        self.on_room: Callable[[], object] | None = None
         self.gone = False
         # What has arrived here, and what is still on its way.
         self._arrived: deque[_Chunk] = deque()
@@ -263,6 +265,8 @@ class SimSocket(Pollable):
         self._waiting -= len(data)
         if was_full and self.peer is not None:
             self.peer.changed()
+            if self.peer.on_room is not None:
+                self.network.conductor.after(0.0, self.peer.on_room)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds).tobytes())] if fds else []
         return data, ancillary, 0, None
 
