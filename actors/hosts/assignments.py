@@ -53,6 +53,10 @@ class Assignments:
     def __len__(self) -> int:
         return len(self._unclaimed)
 
+    def keys(self) -> list[tuple[int, int]]:
+        """Number and attempt of each that was read and has not been claimed."""
+        return list(self._unclaimed)
+
     def ready(self, *, nested: bool) -> bool:
         """Whether a task could be claimed: any, or only one to be run inside another."""
         return bool(self._nested) if nested else bool(self._unclaimed)

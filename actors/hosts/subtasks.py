@@ -72,6 +72,9 @@ class SubTasks:
         self._submitting = 0
         self.lane: Waiting | None = None
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def submit(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
         """Submit a task described by the fields of a submission, and wait until it is accepted.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from actors.config import SystemConfig
 from actors.core.engine import Engine
@@ -19,9 +19,11 @@ from actors.runtime.probe import Probe
 from actors.runtime.worker_type import WorkerLike
 from actors.runtime.world import World
 from actors.system import ActorSystem
+from actors.testing.errors import InvariantBroken
 from actors.testing.faults import CALM, FaultPlan
 from actors.testing.guard import Guard
 from actors.testing.history import History
+from actors.testing.invariants import INVARIANTS, Invariant, Watch
 from actors.testing.sim.chance import ChosenRandom
 from actors.testing.sim.choices import Choices, SeededChoices
 from actors.testing.sim.conductor import Conductor
@@ -74,6 +76,9 @@ class Simulation:
             agents once a second.
         max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
         detail: whether the history keeps what is in each message; without it a run is twice as fast.
+        invariants: what must hold at any moment; none of them makes a run quicker.
+        checks: further ones of one's own, each called with the simulation after each step; one that does not hold
+            raises.
         allow: what code of workers may use all the same: see `Guard`.
         workspaces: whether agents get real directories.
         max_steps: after so many steps a run counts as endless.
@@ -103,6 +108,8 @@ class Simulation:
         config: SystemConfig | None = None,
         max_agents: int | None = None,
         detail: bool = True,
+        invariants: Iterable[type[Invariant]] = INVARIANTS,
+        checks: Iterable[Callable[[Simulation], object]] = (),
         allow: Iterable[str] = (),
         workspaces: bool = True,
         max_steps: int = 2_000_000,
@@ -147,6 +154,11 @@ class Simulation:
             max_agents = _AGENTS
         self._system = _SimulatedSystem(world, workers, max_agents=max_agents, host=self.host, config=config)
         self._closed = False
+        self.watch = Watch(self, invariants, checks)
+        self.host.watchers.append(self.watch)
+        self.conductor.after_step.append(self._after_step)
+        # What must hold is judged from the start of the system to the beginning of its end.
+        self._judging = False
 
     @property
     def system(self) -> ActorSystem:
@@ -173,6 +185,11 @@ class Simulation:
         """Virtual seconds since the start."""
         return self.clock.monotonic() - _START
 
+    @property
+    def longest_delay(self) -> float:
+        """Virtual seconds that what is on its way takes at most, there and back, beside what a task takes."""
+        return 4 * self.faults.latency[1] + self.faults.boot[1]
+
     # --- letting things happen ---
 
     def run(self, seconds: float | None = None) -> None:
@@ -193,6 +210,33 @@ class Simulation:
     def at_rest(self) -> bool:
         """Whether all tasks have ended, no actor has a message and no answer is on its way."""
         return not self.engine.unfinished and not any(len(cell.mailbox) for cell in self.dispatcher.cells)
+
+    def settle(self, most: float = 100_000.0) -> None:
+        """Let nothing go wrong any more, wait until all work is done, and check what must hold then.
+
+        Args:
+            most: virtual seconds that all tasks together may take.
+
+        Raises:
+            InvariantBroken: a promise did not hold.
+        """
+        self.calm_down()
+        if not self.run_until(self.at_rest, most):
+            left = ", ".join(sorted(task.id for task in self.engine.tasks() if not task.final))
+            self.break_promise("EveryTaskEnds", "D8", f"after {most:g} s without faults these have no outcome: {left}")
+        # What was under way when the last task ended: the ends of agents, the starts of their replacements.
+        self.run_until(self._all_quiet, most)
+        self.watch.at_rest()
+
+    def break_promise(self, invariant: str, requirement: str, text: str) -> NoReturn:
+        """Say that a promise did not hold.
+
+        Raises:
+            InvariantBroken: always.
+        """
+        raise InvariantBroken(
+            f"{requirement} {invariant}: {text}", invariant=invariant, requirement=requirement, time=self.now
+        )
 
     def note(self, text: str) -> None:
         """Write a step of the test into the history."""
@@ -226,6 +270,7 @@ class Simulation:
 
     def __enter__(self) -> Self:
         self.system.start()
+        self._judging = True
         return self
 
     def __exit__(
@@ -233,6 +278,7 @@ class Simulation:
     ) -> None:
         try:
             if error is None:
+                self._judging = False
                 self.system.shutdown()
         finally:
             self.close()
@@ -250,6 +296,55 @@ class Simulation:
             cell.mailbox.release()
         if self._directory is not None:
             self._directory.cleanup()
+
+    # --- for invariants ---
+
+    def state_of(self, name: str) -> Any:
+        """The state of an actor of the library that outlives its restarts: of "hub" or "scheduler"."""
+        return self._named(name).args[0]
+
+    def scheduler_stepped(self) -> bool:
+        """Whether the last step was the scheduler's."""
+        last, self.dispatcher.last = self.dispatcher.last, None
+        return last is not None and last.name == "actors-scheduler"
+
+    def scheduler_is_quiet(self) -> bool:
+        """Whether the scheduler has nothing to do and nothing on its way from other actors."""
+        return not self.dispatcher.busy()
+
+    def unanswered(self) -> list[tuple[str, str]]:
+        """The questions that no actor has answered: name of the actor, and kind of the question."""
+        return self._recorder.unanswered()
+
+    def fail_with(self, invariant: Invariant, text: str) -> None:
+        """Say that a promise did not hold, from something that happened at its time."""
+        invariant.broken(text)
+
+    def record_task(self, task: str, before: str, after: str) -> None:
+        """Write a move of a task into the history."""
+        self._recorder.moved(task, "task", before, after)
+
+    def _named(self, name: str) -> Any:
+        return next(cell for cell in self.dispatcher.cells if cell.name == f"actors-{name}")
+
+    def _all_quiet(self) -> bool:
+        if self.dispatcher.busy():
+            return False
+        return all(handle.sim.settled or handle.sim.hung for handle in self.host.agents.values())
+
+    def _after_step(self) -> None:
+        self.host.sweep()
+        if not self._judging:
+            self.dispatcher.last = None
+            return
+        try:
+            self.watch.after_step()
+            if self.guard.found:
+                raise self.guard.found[0]
+        except InvariantBroken as error:
+            self._judging = False
+            self._recorder.broken(error.invariant, str(error))
+            raise
 
     def _workspace_root(self, real: bool) -> Path:  # noqa: FBT001 - as it was given
         if not real:

@@ -60,10 +60,15 @@ class _Interrupter(FlagInterrupter):
         self, attempt: Attempt, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Outcome, Any]:
         """See `Interrupter.call`."""
-        if attempt.attempt:
-            self._agent.begin_task(attempt)
-        with self._agent.host.guard.watching():
-            return super().call(attempt, function, args, kwargs)
+        if not attempt.attempt:
+            with self._agent.host.guard.watching():
+                return super().call(attempt, function, args, kwargs)
+        self._agent.begin_task(attempt)
+        try:
+            with self._agent.host.guard.watching():
+                return super().call(attempt, function, args, kwargs)
+        finally:
+            self._agent.end_task(attempt)
 
     def _complete_here(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         with asyncio.Runner(loop_factory=self._agent.new_loop) as runner:
@@ -179,7 +184,8 @@ class _ControlLane(_Lane):
             return
         if lane.stopped:
             self._over = True
-        elif lane.wanted(until):
+        elif lane.wanted(until) or sim.control_channel.sim_socket.readable():
+            # One turn reads what came with one write; nobody rings a second time for what is left.
             self.wake()
         elif until < math.inf:
             self._alarm = sim.conductor.at(until, self.wake)
@@ -293,6 +299,8 @@ class SimAgent:
     def begin_task(self, attempt: Attempt) -> None:
         """A body is about to begin: it takes its time, and some fault may be planned for it."""
         host, plan = self.host, self.host.faults
+        for watcher in host.watchers:
+            watcher.body_begins(self, attempt)
         seconds = host.choices.between(*plan.task, "task")
         if host.inject("dies", self.name, f"will be killed in {attempt.task_id}"):
             self.conductor.after(host.choices.between(0.0, seconds, "when"), lambda: host.die(self, 9, None))
@@ -303,6 +311,32 @@ class SimAgent:
             self.memory = int(self.spec.limits["memory"]) * 2
             seconds = math.inf
         self.conductor.wait(lambda: attempt.pending, None if seconds == math.inf else seconds)
+
+    def end_task(self, attempt: Attempt) -> None:
+        """A body has ended, or is being unwound because the agent is dead."""
+        for watcher in self.host.watchers:
+            watcher.body_ends(self, attempt)
+
+    def holds(self) -> set[tuple[int, int]]:
+        """Number and attempt of each task that it has: assigned, running, or done and not told."""
+        parts = self.shipped.parts
+        held = set(parts.assignments.keys())
+        for running in parts.slots.running():
+            one: Attempt | None = running
+            while one is not None:
+                held.add(one.key)
+                one = one.outer
+        return held
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has begun to live, and has nothing in hand that is about to change what it holds."""
+        shipped = self._shipped
+        if shipped is None or self.dead or self.hung:
+            return False
+        sockets = (self.task_channel.sim_socket, self.control_channel.sim_socket)
+        quiet = all(sock.quiet and sock.peer is not None and sock.peer.quiet for sock in sockets)
+        return quiet and not len(shipped.parts.outbox) and not shipped.parts.errands
 
     def signal(self, signum: int) -> None:
         """A signal other than the one that kills."""

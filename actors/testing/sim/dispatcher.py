@@ -26,7 +26,11 @@ class _RecordingMailbox(Mailbox):
 
     def put(self, item: Any, *, priority: int = 2, urgent: bool = False, block: bool | float = True) -> None:
         """See `Mailbox.put`."""
-        self.recorder.posted(self, self.name, item.message if type(item) is Ask else item)
+        if type(item) is Ask:
+            self.recorder.asked(self.name, item)
+            self.recorder.posted(self, self.name, item.message)
+        else:
+            self.recorder.posted(self, self.name, item)
         super().put(item, priority=priority, urgent=urgent, block=block)
 
     def take(self, timeout: float | None = None) -> list[Any]:
@@ -111,17 +115,24 @@ class SimDispatcher:
         self._network = network
         self._recorder = recorder
         self._players: list[_RunPlayer] = []
+        self._cells: list[Cell] = []
         self._pollers: dict[Cell, SimPoller] = {}
         conductor.add_source(self._ready, self._next_due)
 
     @property
     def cells(self) -> list[Cell]:
-        """The cells of all actors that run."""
-        return [player.run.cell for player in self._players]
+        """The cells of all actors that have not ended, whether they have begun or not."""
+        self._cells = [cell for cell in self._cells if not cell.stopped.is_set()]
+        return self._cells
 
     def runs(self) -> list[Run]:
         """All incarnations that run."""
         return [player.run for player in self._players]
+
+    def busy(self) -> bool:
+        """Whether any actor has something to do at this moment, or is in the middle of it."""
+        begun = any(player.playing or player.ready() for player in self._players)
+        return begun or any(len(cell.mailbox) for cell in self._cells)
 
     def start(self, run: Run) -> None:
         """See `Dispatcher.start`."""
@@ -136,6 +147,7 @@ class SimDispatcher:
             made = _RecordingPollMailbox(bound, overflow, cell.bury, Poller(waiting))
         else:
             made = _RecordingMailbox(bound, overflow, cell.bury)
+        self._cells.append(cell)
         made.recorder = self._recorder
         made.name = cell.name.removeprefix("actors-")
         return made

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from actors.errors import SystemClosed
+from actors.errors import ChannelClosed, ConfigError, SystemClosed
 from actors.hosts.exitreport import Ending, ExitReport, explain
 from actors.hosts.host import HostPromises, LaunchSpec, OnExit
 from actors.hosts.statusblock import BLOCK_SIZE, StatusReader
@@ -20,18 +21,29 @@ from actors.testing.sim.conductor import Conductor
 from actors.testing.sim.network import Network, Pollable
 
 if TYPE_CHECKING:
+    from actors.hosts.attempt import Attempt
     from actors.hosts.channel import Channel
     from actors.testing.faults import FaultPlan
     from actors.testing.guard import Guard
     from actors.testing.sim.recorder import Recorder
     from actors.testing.sim.threads import SimThreads
 
-__all__ = ["SimHandle", "SimHost", "SimWorkspaces"]
+__all__ = ["BodyWatcher", "SimHandle", "SimHost", "SimWorkspaces"]
 
 _LOG = logging.getLogger("actors.hosts")
 _FIRST_PID = 1_000_000_000
 _HEADER = 8
 _SIGKILL = 9
+
+
+class BodyWatcher(Protocol):
+    """Who wants to know when bodies of tasks begin and end."""
+
+    def body_begins(self, agent: SimAgent, attempt: Attempt) -> None:
+        """A body is about to begin."""
+
+    def body_ends(self, agent: SimAgent, attempt: Attempt) -> None:
+        """It has ended, or its agent is dead."""
 
 
 class SimHandle:
@@ -79,6 +91,7 @@ class SimHandle:
         self.task.close()
         self.control.close()
         self.status.close()
+        self._host.forget(self)
 
 
 class _Reports(Pollable):
@@ -123,25 +136,40 @@ class SimHost:
         self.guard = guard
         # By pid, those that live.
         self.agents: dict[int, SimHandle] = {}
+        self.watchers: list[BodyWatcher] = []
         self.injected = 0
         self.calm = False
         self._pids = 0
         self._closed = False
         self._reports = _Reports(network)
         self._gone: list[SimAgent] = []
+        # Of agents that have ended too: their owner reads what is left in the channels before it closes them.
+        self._handles: dict[SimHandle, None] = {}
+        # Ends on their way, by pid.
+        self._untold: dict[int, tuple[OnExit, ExitReport]] = {}
 
     # --- what a host has ---
 
     def start(self) -> None:
         """See `Host.start`."""
+        if self._closed:
+            raise SystemClosed("the host is closed")
 
     def launch(self, spec: LaunchSpec, on_exit: OnExit) -> SimHandle:
         """See `Host.launch`."""
-        if self._closed:
-            raise SystemClosed("the host is closed")
+        self.start()
+        for name, value in (("environment", spec.environment), ("working_directory", spec.cwd)):
+            if value is not None:
+                raise ConfigError(
+                    f"{spec.agent}: simulated agents share the {name.replace('_', ' ')} of the program; leave {name} out",
+                    key=name,
+                    value=value,
+                    allowed="None",
+                )
         self._pids += 1
         handle = SimHandle(self, spec, _FIRST_PID + self._pids, on_exit)
         self.agents[_FIRST_PID + self._pids] = handle
+        self._handles[handle] = None
         self.conductor.after(self.choices.between(*self.faults.boot, "boot"), handle.sim.lane.wake)
         return handle
 
@@ -165,7 +193,11 @@ class SimHost:
         self._closed = True
         for handle in list(self.agents.values()):
             self._end(handle, _SIGKILL, "the host is closed")
+        for pid in list(self._untold):
+            self._tell(pid)
         self.on_readable()
+        for handle in list(self._handles):
+            handle.close()
         self.network.remove(self._reports.fd)
 
     # --- what agents and handles tell ---
@@ -173,6 +205,10 @@ class SimHost:
     def settle(self, ready: Callable[[], bool], timeout: float | None) -> float | None:
         """See `Settle`: all the waiting is done here."""
         return None if self.conductor.wait(ready, timeout) else 0.0
+
+    def forget(self, handle: SimHandle) -> None:
+        """Keep a handle no longer, because its channels are closed; for handles."""
+        self._handles.pop(handle, None)
 
     def left(self, agent: SimAgent, code: int) -> None:
         """An agent has ended by itself."""
@@ -247,11 +283,16 @@ class SimHost:
             flushed_seq=last.flushed_seq,
             uptime=uptime,
         )
-        if self._closed:
-            self._reports.put(handle.on_exit, report)
-        else:
+        pid = handle.pid or 0
+        self._untold[pid] = (handle.on_exit, report)
+        if not self._closed:
             delay = self.choices.between(*self.faults.latency, "report")
-            self.conductor.after(delay, lambda: self._reports.put(handle.on_exit, report))
+            self.conductor.after(delay, lambda: self._tell(pid))
+
+    def _tell(self, pid: int) -> None:
+        """The report of an end has arrived, unless the host was closed meanwhile and has told it."""
+        if pid in self._untold:
+            self._reports.put(*self._untold.pop(pid))
 
     # --- connections ---
 
@@ -263,6 +304,8 @@ class SimHost:
         program = SimChannel(ours, self.recorder, down, up, name=f"{agent} ({plane})", limit=limit, utc=utc)
         theirs.bend = lambda data: self._bend(agent, plane, data)
         end = SimChannel(theirs, self.recorder, up, down, name=f"{agent} ({plane})", trusted=True, limit=limit, utc=utc)
+        # A real agent's writes wait for room; this one keeps what has none, and goes on when there is some.
+        theirs.on_room = lambda: _flush(end)
         return program, end
 
     def _bend(self, name: str, plane: str, data: bytes) -> bytes:
@@ -281,6 +324,11 @@ class SimHost:
             # The mark of the first header, by which a reader knows a frame.
             return data[: _HEADER - 1] + b"\0" + data[_HEADER:]
         return data
+
+
+def _flush(channel: SimChannel) -> None:
+    with contextlib.suppress(ChannelClosed):
+        channel.flush()
 
 
 class SimWorkspaces(DirectoryWorkspaces):

@@ -14,7 +14,7 @@ from actors.testing.history import History
 
 __all__ = ["Recorder", "told"]
 
-_LONGEST = 100
+_ASKS = 256
 _SHOWN = 4
 # What differs between two runs that are the same: of this process, or of the version of a pickler.
 _UNTOLD = frozenset({"pid", "hostname", "host", "payload", "results", "worker", "traceback", "uptime", "text"})
@@ -81,6 +81,9 @@ class Recorder:
         self._numbers = count(1)
         # The numbers of messages that wait, by mailbox and message.
         self._waiting: dict[tuple[int, int], deque[int]] = {}
+        # Who was asked what.
+        self._asks: list[tuple[str, Ask]] = []
+        self._asks_looked_at = _ASKS
 
     # --- between actors of the program ---
 
@@ -99,6 +102,17 @@ class Recorder:
                 self.received(numbers.popleft(), name, "handled")
                 if not numbers:
                     del waiting[key]
+
+    def asked(self, name: str, ask: Ask) -> None:
+        """A question was put to an actor."""
+        self._asks.append((name, ask))
+        if len(self._asks) > self._asks_looked_at:
+            self._asks = [each for each in self._asks if not each[1].reply.done()]
+            self._asks_looked_at = 2 * len(self._asks) + _ASKS
+
+    def unanswered(self) -> list[tuple[str, str]]:
+        """The questions without an answer: who was asked, and the kind."""
+        return [(name, type(ask.message).__name__) for name, ask in self._asks if not ask.reply.done()]
 
     # --- everywhere ---
 
