@@ -55,7 +55,8 @@ def _check_task(book: Book, task: Task) -> None:
         _must(at_agent or task.final, task, "has no outcome and is at no agent")
     limit = max(task.kind.retries, task.kind.error_retries)
     _must(task.retried <= limit, task, "was repeated", task.retried, "times of", limit)
-    _must(task.attempt <= task.retried + 1, task, "has attempt", task.attempt, "after", task.retried, "repetitions")
+    repeated = task.retried + task.spared
+    _must(task.attempt <= repeated + 1, task, "has attempt", task.attempt, "after", repeated, "repetitions")
     if not task.final and task.after:
         before = [book.tasks.get(number) for number in set(task.after)]
         missing = sum(other is not None and not other.final for other in before)

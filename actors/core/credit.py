@@ -66,10 +66,10 @@ def allowance(agent: Agent, estimate: float, at_once: int, very_short_at_once: i
     if agent.unknowns or estimate < 0:
         return slots - held + (at_once > slots)
     most = max(slots, at_once) - held
-    if estimate < _NOTHING:
-        deep = very_short_at_once - held
-    else:
+    if estimate >= _NOTHING:
         deep = min(very_short_at_once - held, int((QUEUED_WORK - agent.work) / estimate))
+    else:
+        deep = very_short_at_once - held if agent.work <= QUEUED_WORK else 0
     return max(most, deep)
 
 

@@ -218,6 +218,11 @@ class Engine(Crew):
         timers = self._book.timers
         return timers[0][0] if timers else None
 
+    def told(self, agent: str, incarnation: int) -> int:
+        """How many attempts that an agent had begun it has told the end of; 0 if it is gone."""
+        found = self._book.fleet.agents.get(agent)
+        return found.told if found is not None and found.incarnation == incarnation else 0
+
     def task(self, number: int) -> Task | None:
         """The task of a number, if it is known."""
         return self._book.tasks.get(number)

@@ -180,6 +180,7 @@ class Agent:
         "retiring",
         "skill",
         "slots",
+        "told",
         "unknowns",
         "verdict",
         "waiting",
@@ -228,6 +229,8 @@ class Agent:
         self.work = 0.0
         self.refusals = 0
         self.done = 0
+        # How many attempts that it had begun it has told the end of.
+        self.told = 0
         self.idle_since = 0.0
         self.idle_timer = False
         self.look_due: float | None = None

@@ -64,10 +64,11 @@ class Outcomes:
         task.due = None
         book.fresh[book.line.put(task)] = None
 
-    def hand_back(self, task: Task) -> None:
-        """An assigned task that never began waits again, as if it had not been assigned."""
+    def hand_back(self, task: Task, *, begun: bool = False) -> None:
+        """An assigned task waits again: one that never began as if it had not been assigned."""
         task.move(_PENDING)
-        task.attempt -= 1
+        if not begun:
+            task.attempt -= 1
         task.agent = None
         task.assigned = task.started = None
         self.wait(task)
@@ -158,8 +159,10 @@ class Outcomes:
         delay = kind.backoff.delay(task.retried, self._book.rng) if task.retried else 0.0
         self._again(task, error, delay)
 
-    def displaced(self, task: Task, error: AgentDied, *, suspect: bool) -> None:
+    def displaced(self, task: Task, error: AgentDied, *, suspect: bool, begun: bool) -> None:
         """The agent died while the task waited there: it moves on without losing an attempt.
+
+        `begun`: it was done already, and only its result was lost: its next attempt has a number of its own.
 
         `suspect`: nothing was running, and this may have been what killed it; so it moves on only a few times.
         """
@@ -168,7 +171,7 @@ class Outcomes:
             if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
                 self.died(task, error, begun=True)
                 return
-        self.hand_back(task)
+        self.hand_back(task, begun=begun)
 
     def unservable(self, task: Task, error: BaseException) -> None:
         """No agent can take the task any more."""

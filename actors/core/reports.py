@@ -56,6 +56,7 @@ class Reports:
         # What a run of tasks of one kind took is noted once.
         kind = None
         spent, count = 0.0, 0
+        told = 0
         for fields in results:
             try:
                 number, attempt, outcome, payload, started, ended = fields
@@ -71,6 +72,9 @@ class Reports:
             if task is None or task.attempt != attempt:
                 book.stale += 1
                 continue
+            # One that never began is interrupted without a payload, or refused.
+            if outcome < _INTERRUPTED or (payload is not None and outcome == _INTERRUPTED):
+                told += 1
             ending = None
             if plain and not agent.interrupts and not agent.waiting:
                 # The usual case of `Book.let_go`, without the call.
@@ -101,6 +105,7 @@ class Reports:
             elif not task.final:
                 task.started = started
                 self._ended(agent, task, (outcome, payload), ending)
+        agent.told += told
         if kind is not None:
             note(kind.family, spent / count)
             agent.refusals = 0
@@ -193,7 +198,7 @@ class Reports:
                 outcomes.died(task, end.error, begun=True)
             else:
                 suspect = number in begun or (number == first and not at_work)
-                outcomes.displaced(task, end.error, suspect=suspect)
+                outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)
 
     def _ended(self, agent: Agent, task: Task, end: tuple[int, Any], cause: CancellationCause | None) -> None:
         """An attempt ended in another way than with a value that is wanted: by outcome and payload."""

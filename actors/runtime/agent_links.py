@@ -23,10 +23,10 @@ RECALL = 0
 class AgentLink:
     """One incarnation of an agent.
 
-    `results` counts the results that came from it; `farewell` is why it ends, once it has said so.
+    `farewell` is why it ends, once it has said so.
     """
 
-    __slots__ = ("agent", "agent_type", "control_fd", "farewell", "handle", "incarnation", "jobs", "results", "task_fd")
+    __slots__ = ("agent", "agent_type", "control_fd", "farewell", "handle", "incarnation", "jobs", "task_fd")
 
     def __init__(self, handle: AgentHandle, agent_type: str) -> None:
         self.handle = handle
@@ -36,7 +36,6 @@ class AgentLink:
         # Kept, because a closed channel no longer tells them.
         self.task_fd = handle.task.fileno()
         self.control_fd = handle.control.fileno()
-        self.results = 0
         self.farewell = ""
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}

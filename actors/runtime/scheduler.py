@@ -18,7 +18,6 @@ from actors.kernel.polling import PollingActor
 from actors.protocol.messages import (
     AssignmentAck,
     AssignmentRefusal,
-    Outcome,
     Progress,
     Response,
     Result,
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from actors.runtime.scheduler_state import SchedulerState
 
 __all__ = ["Scheduler"]
-
-_INTERRUPTED = int(Outcome.INTERRUPTED)
 
 
 class _Tick(NamedTuple):
@@ -192,7 +189,7 @@ class Scheduler(PollingActor):
         if link is not None:
             for received in self._receive(link):
                 self._received(received)
-            begun = message.report.started_seq - link.results
+            begun = message.report.started_seq - self._engine.told(message.agent, message.incarnation)
             self.descriptors.unregister(link.task_fd)
             self._links.remove(link)
             self._state.assignments.pop(link, None)
@@ -276,12 +273,9 @@ class Scheduler(PollingActor):
 
     def _results(self, agent: str, incarnation: int, message: Result, envelope: Envelope) -> None:
         link = self._links.get(agent, incarnation)
-        if link is not None:
-            # One that never began has no place in the count of those that did.
-            link.results += sum(1 for fields in message.results if fields[2] != _INTERRUPTED or fields[3] is not None)
-            if link.jobs:
-                for fields in message.results:
-                    self._leave_job(link, fields[0])
+        if link is not None and link.jobs:
+            for fields in message.results:
+                self._leave_job(link, fields[0])
         self._engine.finished_many(agent, incarnation, message.results, self.clock.monotonic())
 
     def _progress(self, agent: str, incarnation: int, message: Progress, envelope: Envelope) -> None:
