@@ -9,14 +9,16 @@ Fixtures, each used by naming it as an argument:
     actors_system       a running system whose agents are threads; ended with the test, with what still runs
     actors_leak_check   fails the test if it leaves a process, a thread, a descriptor, shared memory or a file behind
     actors_scratch      the directory of all temporary files while leaks are looked for
+    simulation          a whole system in virtual time; a failure tells its seed and what happened
 
 Markers:
 
     @pytest.mark.actors_system({Thumbnailer: 2}, max_agents=4)       the arguments of the `ActorSystem`
+    @pytest.mark.simulation({Account: 2}, faults=ROUGH)              the arguments of the `Simulation`
     @pytest.mark.actors_leaks_allowed("threads", reason="…")         kinds that the leak check is to overlook
 
 Settings: `actors_leak_check = true` in the ini file checks every test; `--actors-leak-timeout` says for how many seconds
-what a test used may go on ending.
+what a test used may go on ending. `actors_seed` in the ini file, or `--actors-seed`, is the seed of simulations.
 """
 
 from __future__ import annotations
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
     from actors.kernel.clock import ManualClock
     from actors.system import ActorSystem
     from actors.testing.probes import Probe
+    from actors.testing.simulation import Simulation
 
 # So that a check that fails shows what was compared.
 pytest.register_assert_rewrite("actors.testing.conformance")
 
 _SCRATCH = pytest.StashKey[Path]()
 _FAILED = pytest.StashKey[bool]()
+_SIMULATED = pytest.StashKey["Simulation"]()
 _OUTLIVED = pytest.StashKey[list[str]]()
 
 # From pytest-xdist: under what name a worker tells its controller of processes that outlived its tests.
@@ -57,6 +61,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=5.0,
         help="seconds that what a test used may take to end before it counts as a leak (default: 5)",
     )
+    group.addoption(
+        "--actors-seed",
+        type=int,
+        default=None,
+        help="the seed of all simulations (default: actors_seed of the ini file, else another one for each test)",
+    )
+    parser.addini("actors_seed", "the seed of all simulations", default="")
     parser.addini("actors_leak_check", "fail every test that leaves something behind", type="bool", default=False)
 
 
@@ -64,6 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and the check of every test if it is wanted."""
     config.addinivalue_line(
         "markers", "actors_system(workers, **options): the arguments of the ActorSystem that actors_system starts"
+    )
+    config.addinivalue_line(
+        "markers", "simulation(workers, **options): the arguments of the Simulation that the fixture simulation starts"
     )
     config.addinivalue_line(
         "markers",
@@ -130,11 +144,23 @@ def _allowed_kinds(marker: pytest.Mark | None, kinds: tuple[str, ...]) -> frozen
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Remember that a test failed, for the fixtures that end after it."""
+    """Remember that a test failed, for the fixtures that end after it; tell of its simulation, if it has one."""
     result = yield
     if result.failed:
         item.stash[_FAILED] = True
+        simulation = item.stash.get(_SIMULATED, None)
+        if simulation is not None:
+            del item.stash[_SIMULATED]
+            result.sections.append(_story_of(simulation))
     return result
+
+
+def _story_of(simulation: Simulation) -> tuple[str, str]:
+    """What a failure tells of its simulation: how to run it again, and what happened."""
+    from actors.testing.sequence import sequence  # noqa: PLC0415 - as above
+
+    again = "" if simulation.seed is None else f"run it again with --actors-seed {simulation.seed}\n\n"
+    return f"simulation, seed {simulation.seed}", again + sequence(simulation.history)
 
 
 @pytest.hookimpl(trylast=True)
@@ -214,3 +240,36 @@ def actors_system(request: pytest.FixtureRequest) -> Iterator[ActorSystem]:
     system.start()
     yield system
     system.shutdown(cancel_tasks=True, timeout=10.0)
+
+
+@pytest.fixture
+def simulation(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    """A `Simulation` whose system has started, with the arguments of the marker `simulation`.
+
+    Its seed is that of the marker, else that of `--actors-seed`, else `actors_seed` of the ini file, else a new one.
+    """
+    from actors.testing.simulation import Simulation  # noqa: PLC0415 - as above
+
+    marker = request.node.get_closest_marker("simulation")
+    args, options = ((), {}) if marker is None else (marker.args, dict(marker.kwargs))
+    if "choices" not in options and options.get("seed") is None:
+        options["seed"] = _seed(request.config)
+    simulated = Simulation(*args, **options)
+    request.node.stash[_SIMULATED] = simulated
+    try:
+        simulated.system.start()
+        yield simulated
+        if not request.node.stash.get(_FAILED, False):
+            simulated.system.shutdown()
+    finally:
+        simulated.close()
+
+
+def _seed(config: pytest.Config) -> int | None:
+    given = config.getoption("--actors-seed")
+    if given is not None:
+        return int(given)
+    stated = str(config.getini("actors_seed")).strip()
+    if stated and not stated.lstrip("-").isdigit():
+        raise pytest.UsageError(f"actors_seed takes a whole number, not {stated!r}")
+    return int(stated) if stated else None

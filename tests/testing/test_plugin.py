@@ -127,6 +127,43 @@ def test_a_process_that_left_its_test_s_tree_fails_the_run(tmp_path: Path, optio
     os.kill(int(pid), 9)
 
 
+SIMULATED = """
+import pytest
+from actors import Worker, task
+
+class Account(Worker):
+    @task
+    def pay(self, amount):
+        self.sleep(60)
+        return amount
+
+@pytest.mark.simulation({Account: 2})
+def test_pays(simulation):
+    assert [future.result() for future in [simulation.system.submit(Account.pay, n) for n in range(4)]] == [0, 1, 2, 3]
+    assert 120 <= simulation.now < 125
+
+@pytest.mark.simulation({Account: 1}, seed=77)
+def test_own_seed(simulation):
+    assert simulation.seed == 77
+
+def test_seed(simulation):
+    assert simulation.system.submit(pow, 2, 3).result() == 9
+"""
+
+
+def test_users_have_a_simulation_and_a_failure_tells_its_seed_and_its_story(tmp_path: Path) -> None:
+    """J3: what happened can be read, and run again."""
+    done = run(tmp_path, ini="actors_seed = 5\nactors_leak_check = true", code=SIMULATED)
+    assert told(done, "FAILED") == {"test_seed"} and told(done, "ERROR") == set(), done.stdout + done.stderr
+    assert "- simulation, seed 5 -" in done.stdout
+    assert "run it again with --actors-seed 5" in done.stdout
+    assert "general_purpose-1" in done.stdout.split("run it again")[1]
+    other = run(tmp_path, "--actors-seed", "6", "-k", "test_seed", ini="actors_seed = 5", code=SIMULATED)
+    assert "run it again with --actors-seed 6" in other.stdout
+    wrong = run(tmp_path, "-k", "test_seed", ini="actors_seed = five", code=SIMULATED)
+    assert "actors_seed takes a whole number, not 'five'" in wrong.stdout + wrong.stderr
+
+
 def test_the_plugin_imports_nothing_of_the_library_before_it_is_used() -> None:
     """It is loaded in every run of pytest of anybody who has the library."""
     code = (
