@@ -136,8 +136,8 @@ class Conductor:
         self._playing = False
         self._failure: BaseException | None = None
         self._closing = False
-        self._ended = allocate_lock()
-        self._ended.acquire()
+        # Counts the threads that have ended.
+        self._ended = threading.Semaphore(0)
 
     # --- what can happen ---
 

@@ -300,8 +300,8 @@ class SimSocket(Pollable):
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is on its way here, and nothing waits to be read."""
-        return not self._arrived and not self._coming
+        """Whether nothing is on its way here and nothing waits to be read, and both ends are there."""
+        return not (self._arrived or self._coming or self._ended or self._closed or self.gone)
 
     # --- what travels ---
 
