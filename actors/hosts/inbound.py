@@ -43,6 +43,11 @@ class Inbound:
         self._table = HandlerTable.of(type(worker))
         self._feed = EventFeed(self._tell_event, f"{self._parts.spec.agent} events", self._parts.world.threads)
 
+    @property
+    def any_urgent(self) -> bool:
+        """Whether code of the worker may run in the control lane."""
+        return self._table is not None and self._table.any_urgent
+
     def end(self, timeout: float) -> None:
         """No event is handled any more."""
         if self._feed is not None:
@@ -57,7 +62,7 @@ class Inbound:
             name = f"a request of topic {request.topic!r}"
             self._parts.respond_error(envelope, no_handler(self._parts.spec.agent, name, self._parts.slots.state))
             return
-        if self._table is not None and self._table.any_urgent:
+        if self._table is not None and self.any_urgent:
             # Only the message itself tells whether it is urgent.
             message = loads(request.data, "the message")
             if self._table.is_urgent(type(message)):

@@ -21,7 +21,7 @@ from actors.testing.sim.chance import ChosenRandom
 from actors.testing.sim.conductor import Alarm, Conductor
 from actors.testing.sim.loop import SimLoop
 from actors.testing.sim.machine import BASE_MEMORY, SimFigures
-from actors.testing.sim.threads import SimBell
+from actors.testing.sim.threads import SimBell, WatchedThreads
 
 if TYPE_CHECKING:
     from actors.hosts.host import LaunchSpec
@@ -141,7 +141,9 @@ class _TaskLane(_Lane):
         if not self._idle_is_fine(went):
             self._finish(sim, shipped)
         elif isinstance(shipped.lane, AsyncLane):
-            shipped.guarded(shipped.lane.run)
+            # Coroutines go on there, long after the call that began them.
+            with sim.host.guard.watching():
+                shipped.guarded(shipped.lane.run)
             if not sim.dead:
                 self._finish(sim, shipped)
         elif went or shipped.lane is None or shipped.lane.over():
@@ -177,7 +179,11 @@ class _ControlLane(_Lane):
             written = parts.control_bell.drain().strip(b"\0")
             if written:
                 lane.signalled(written)
-            until = lane.turn()
+            if sim.shipped.inbound.any_urgent:
+                with sim.host.guard.watching():
+                    until = lane.turn()
+            else:
+                until = lane.turn()
         except Exception as error:  # noqa: BLE001 - as the thread of the lane does
             sim.shipped.control_failed(error)
             self.wake()
@@ -251,7 +257,7 @@ class SimAgent:
         world = AgentWorld(
             clock=clock,
             random=ChosenRandom(self.conductor.choices),
-            threads=self.host.threads,
+            threads=WatchedThreads(self.host.threads, self.host.guard),
             bell=self._make_bell,
             vitals=lambda: SimFigures(clock.monotonic, lambda: self.memory),
             new_event_loop=self.new_loop,

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from actors.testing.guard import Guard
 from actors.testing.sim.conductor import Conductor, Gone, Owner, Waiter
 from actors.testing.sim.network import Network
 
-__all__ = ["SimBell", "SimCondition", "SimThread", "SimThreads"]
+__all__ = ["SimBell", "SimCondition", "SimThread", "SimThreads", "WatchedThreads"]
 
 
 class _Here(threading.local):
@@ -83,6 +84,30 @@ class SimThreads:
     def current(self) -> Any:
         """See `Threads.current`."""
         return self._here.thread or threading.current_thread()
+
+
+class WatchedThreads:
+    """See `Threads`: those of an agent, in which its worker handles events.
+
+    Args:
+        threads: the simulation's.
+        guard: watches what runs in them.
+    """
+
+    def __init__(self, threads: SimThreads, guard: Guard) -> None:
+        self._threads = threads
+        self._guard = guard
+        self.condition = threads.condition
+        self.current = threads.current
+
+    def start(self, target: Callable[[], None], name: str) -> SimThread:
+        """See `Threads.start`."""
+
+        def watched() -> None:
+            with self._guard.watching():
+                target()
+
+        return self._threads.start(watched, name)
 
 
 class SimCondition:
