@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from actors.hosts.attempt import Attempt
 from actors.hosts.eventfeed import EventFeed
+from actors.hosts.eventmessage import event_of
 from actors.hosts.parts import AgentParts
 from actors.hosts.refusals import no_handler
 from actors.hosts.serialize import loads, pack_value
 from actors.kernel.handlers import Entry, HandlerTable
-from actors.protocol.events import KNOWN_EVENTS
 from actors.protocol.messages import CoordinationRequest, Envelope, EventMessage, Outcome
 
 __all__ = ["Inbound"]
@@ -149,14 +148,7 @@ class Inbound:
     def _tell_event(self, message: EventMessage) -> None:
         worker = self._parts.worker
         try:
-            kind = KNOWN_EVENTS.get(message.type)
-            if kind is not None and isinstance(message.data, dict):
-                told = {**message.data, "source": message.source, "scope": message.scope, "time": message.time}
-                event: Any = kind(**told)
-            else:
-                event = loads(message.data, f"the event {message.type}")
-                event = replace(event, source=message.source, scope=message.scope, time=message.time)
-            worker.on_event(event)
+            worker.on_event(event_of(message))
         except BaseException as error:  # noqa: BLE001 - it concerns this event only
             _log.error("%s: on_event failed on %s", self._parts.spec.agent, message.type, exc_info=error)
             self._parts.fault(error, "on_event")
