@@ -144,6 +144,7 @@ class Book:
             agent.interrupts.pop(number, None)
         if agent.waiting and number in agent.waiting:
             agent.waiting.remove(number)
+            agent.waits_for.pop(number, None)
             if not agent.waiting:
                 self.waiting_agents.pop(agent, None)
 

@@ -116,6 +116,7 @@ def _check_agent(book: Book, agent: Agent) -> None:
     work = sum(t.estimate for t in held if 0 <= t.estimate < LONG)
     _must(math.isclose(agent.work, work, abs_tol=1e-9), agent, "counts work", agent.work, "it is", work)
     _must(set(agent.waiting) <= agent.held.keys(), agent, "waits in tasks that it does not hold")
+    _must(agent.waits_for.keys() == set(agent.waiting), agent, "waits for sub-tasks of others than it says")
     _must((agent in book.waiting_agents) == bool(agent.waiting), agent, "is wrongly among those that wait")
     _must(set(agent.interrupts) <= agent.held.keys(), agent, "has interrupts for what it does not hold")
     busy = len(agent.held) - len(agent.waiting)

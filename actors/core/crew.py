@@ -160,7 +160,7 @@ class Crew:
         self._book.now = now
         found = self._book.agent(agent, incarnation)
         if found is not None and on:
-            self._reports.waiting(found, number)
+            self._reports.waiting(found, number, on)
 
     def agent_resumed(self, agent: str, incarnation: int, number: int, now: float) -> None:
         """The task of the agent goes on."""

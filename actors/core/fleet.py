@@ -184,6 +184,7 @@ class Agent:
         "unknowns",
         "verdict",
         "waiting",
+        "waits_for",
         "warm",
         "work",
     )
@@ -215,6 +216,8 @@ class Agent:
         self.held: dict[int, Task] = {}
         # The numbers of those that wait for their sub-tasks, the innermost last. Part of `held`.
         self.waiting: list[int] = []
+        # The sub-tasks that each of them waits for.
+        self.waits_for: dict[int, set[int]] = {}
         # What was asked back and not yet answered, one item for each request.
         self.recalls: list[tuple[tuple[int, int], ...]] = []
         # How often it was asked in a row and kept something, while it was to give back all.

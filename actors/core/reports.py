@@ -139,7 +139,7 @@ class Reports:
         book.refit(agent)
         self._sharing.answered(agent)
 
-    def waiting(self, agent: Agent, number: int) -> None:
+    def waiting(self, agent: Agent, number: int, on: Sequence[int]) -> None:
         """A task of the agent waits for its sub-tasks: its slot is free for others."""
         book = self._book
         task = agent.held.get(number)
@@ -148,6 +148,7 @@ class Reports:
             return
         if not task.final:
             self._limits.begun(task, book.now)
+        agent.waits_for.setdefault(number, set()).update(on)
         if number in agent.waiting:
             return
         agent.waiting.append(number)
@@ -163,6 +164,7 @@ class Reports:
         if number not in agent.waiting:
             return
         agent.waiting.remove(number)
+        agent.waits_for.pop(number, None)
         if not agent.waiting:
             book.waiting_agents.pop(agent, None)
         if agent.slots == 1:

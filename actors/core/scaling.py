@@ -48,6 +48,7 @@ class Scaling:
         """Start one agent beyond the limit if nothing else can go on.
 
         That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
+        A task whose sub-tasks have all ended is about to go on.
         """
         book = self._book
         fleet = book.fleet
@@ -56,12 +57,18 @@ class Scaling:
         for agent in fleet.agents.values():
             if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
                 return
+            if any(map(self._have_ended, agent.waits_for.values())):
+                return
         if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
             return
         bucket = self._needed()
         skill = fleet.spawner(bucket) if bucket is not None else None
         if bucket is not None and skill is not None:
             self._spawn(skill, bucket)
+
+    def _have_ended(self, numbers: set[int]) -> bool:
+        tasks = self._book.tasks
+        return all((task := tasks.get(number)) is None or task.final for number in numbers)
 
     def surplus(self, agent: Agent) -> bool:
         """Whether an agent that has become idle is one more than the limit allows, or than its type is to have."""

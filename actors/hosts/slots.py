@@ -53,21 +53,27 @@ class Slots:
         self._clock = clock
         # For tasks that run beside the ones that wait for them; there while they run.
         self._extra: list[Slot] = []
-        observer = self._alone if count == 1 else self._one_of_many
+        self._single = count == 1
+        observer = self._only if self._single else self._one_of_many
         self.all = [Slot(agent_machine(name, clock, observer)) for _ in range(count)]
 
     @property
     def state(self) -> AgentState:
         """The state that the agent shows."""
-        if len(self.all) == 1 and not self._extra:
-            return self.all[0].machine.state
-        return min((slot.machine.state for slot in (*self.all, *self._extra)), key=_RANK.__getitem__)
+        if not self._single:
+            return min((slot.machine.state for slot in (*self.all, *self._extra)), key=_RANK.__getitem__)
+        state = self.all[0].machine.state
+        # One task runs inside the one that waits for it: the agent works. Every move of that is a legal one.
+        if self._extra and state is AgentState.WAITING:
+            return AgentState.WORKING
+        return state
 
     def open_extra(self) -> Slot:
         """One more slot, for a task that runs beside the one that waits for it."""
-        machine = StateMachine(self._name, AgentState.IDLE, AGENT_MOVES, self._clock, self._alone)
+        machine = StateMachine(self._name, AgentState.IDLE, AGENT_MOVES, self._clock, self._one_of_many)
         slot = Slot(machine)
         self._extra.append(slot)
+        self._show(self._clock())
         return slot
 
     def close_extra(self, slot: Slot) -> bool:
@@ -75,6 +81,7 @@ class Slots:
         if slot not in self._extra:
             return False
         self._extra.remove(slot)
+        self._show(self._clock())
         return True
 
     def holding(self, attempt: Attempt) -> Slot | None:
@@ -100,15 +107,26 @@ class Slots:
         for slot in self.all:
             slot.machine.move(target)
 
-    def _alone(self, made: Move[AgentState]) -> None:
+    def _only(self, made: Move[AgentState]) -> None:
+        """The one slot has moved."""
+        if self._extra:
+            self._show(made.time)
+            return
         time, source, target = made
+        self._shown = target
         self._write(time, source, target)
         if self.watched:
             self._watcher(made)
 
     def _one_of_many(self, made: Move[AgentState]) -> None:
-        shown = min((slot.machine.state for slot in self.all), key=_RANK.__getitem__)
-        before = self._shown
-        if shown is not before:
-            self._shown = shown
-            self._alone(Move(made.time, before, shown))
+        self._show(made.time)
+
+    def _show(self, time: float) -> None:
+        """Tell the state of all slots together, if it is another one than before."""
+        shown, before = self.state, self._shown
+        if shown is before:
+            return
+        self._shown = shown
+        self._write(time, before, shown)
+        if self.watched:
+            self._watcher(Move(time, before, shown))

@@ -11,7 +11,7 @@ from actors.core.fleet import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, TaskKind
 from actors.protocol.states import TaskStatus
-from tests.core.simfleet import SimFleet
+from actors.testing.machines.fleet import SimFleet
 from tests.core.test_engine import ONE, TWO, Desk
 
 
@@ -138,6 +138,22 @@ def test_waiting_starts_no_agent_beyond_the_limit_while_others_can_go_on() -> No
     desk.submit(TaskKind("o", Needs("other")), parent=parent.number)
     desk.engine.agent_waiting(parent.agent or "", 1, parent.number, [3], 0.0)
     assert not [decision for decision in desk.engine.take() if isinstance(decision, Spawn)]
-    desk.engine.agent_waiting(busy.agent or "", 1, busy.number, [9], 0.0)
+    desk.engine.agent_waiting(busy.agent or "", 1, busy.number, [3], 0.0)
     assert [decision for decision in desk.engine.take() if isinstance(decision, Spawn)] == [Spawn("other", None)]
     assert not [decision for decision in desk.engine.take() if isinstance(decision, Spawn)]
+
+
+def test_no_agent_is_started_beyond_the_limit_for_a_task_whose_sub_tasks_have_ended() -> None:
+    """C1: it is about to go on, and then there is an agent again."""
+    desk = Desk(TWO, Profile("other", frozenset("o")), max_agents=2)
+    parent, child = desk.submit(), desk.submit()
+    desk.engine.take()
+    other = desk.submit(TaskKind("o", Needs("other")))
+    desk.engine.agent_waiting(parent.agent or "", 1, parent.number, [child.number], 0.0)
+    desk.engine.take()
+    desk.engine.finished(child.agent or "", 1, (child.number, 1, 0, b"", 0.0, 0.0), 0.0)
+    decided = desk.engine.take()
+    assert not [decision for decision in decided if isinstance(decision, Spawn)]
+    desk.engine.agent_resumed(parent.agent or "", 1, parent.number, 0.0)
+    desk.engine.check()
+    assert not other.final
