@@ -290,6 +290,11 @@ class AgentsAreBounded(Invariant):
     requirement = "C1"
     statement = "no more agents live than may, in all and of each type"
 
+    def __init__(self, sim: Simulation) -> None:
+        super().__init__(sim)
+        # After their number was lowered, those too many live until they are idle.
+        self._allowed = sim.declared()
+
     def after_schedule(self) -> None:
         """Count."""
         agents = self.sim.host.agents
@@ -301,8 +306,9 @@ class AgentsAreBounded(Invariant):
             kind = handle.sim.spec.type
             kinds[kind] = kinds.get(kind, 0) + 1
         for kind, count in kinds.items():
-            allowed = self.sim.assembly.types.named(kind).profile.most
-            if allowed is not None and count > allowed:
+            now = self.sim.assembly.types.named(kind).profile.most
+            allowed = self._allowed[kind] = max(self._allowed.get(kind, 0), most if now is None else now)
+            if count > allowed:
                 self.broken(f"{count} agents of type {kind} live, and {allowed} may")
 
 

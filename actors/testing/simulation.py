@@ -59,6 +59,11 @@ class _SimulatedSystem(ActorSystem):
         """What runs behind it."""
         return self._running()
 
+    @property
+    def declared(self) -> list[tuple[Any, int, int | None]]:
+        """The workers that it was made with: class, least, most."""
+        return self._workers
+
     def give_up(self) -> None:
         """Count as closed, without having ended in order."""
         self._life.closing = self._life.closed = True
@@ -303,6 +308,11 @@ class Simulation:
         """The state of an actor of the library that outlives its restarts: of "hub" or "scheduler"."""
         return self._named(name).args[0]
 
+    def declared(self) -> dict[str, int]:
+        """How many agents of each type the program asked for at the start, of types with a most."""
+        declared = self._system.declared
+        return {worker.agent_type: most for worker, _, most in declared if most is not None}
+
     def scheduler_stepped(self) -> bool:
         """Whether the last step was the scheduler's."""
         last, self.dispatcher.last = self.dispatcher.last, None
@@ -334,6 +344,8 @@ class Simulation:
 
     def _after_step(self) -> None:
         self.host.sweep()
+        if self.choices.stopped is not None:
+            raise self.choices.stopped
         if not self._judging:
             self.dispatcher.last = None
             return

@@ -20,13 +20,26 @@ _GRAIN = 1024
 _STEPS = 16
 """So many values does a span of time have."""
 
+_FAR = (48, 12)
+"""How far apart at most are two choices of Hypothesis that are not plain: in most runs, and in lively ones."""
+
+_QUIET, _NEAR = 3, 8
+"""How far apart at most are two faults, as a sum of their probabilities; and the fineness of that."""
+
+_MOST_ASKED = 2000
+"""So many numbers of Hypothesis does one run take at most: there is an end to what it gives."""
+
 
 class Choices:
     """Makes choices and keeps them. Subclasses say how.
 
     Attributes:
         taken: every choice so far, for `ScriptedChoices`.
+        stopped: why the source gives no more choices, if that is so; all further ones are plain, and whoever conducts
+            raises it where it is safe to.
     """
+
+    stopped: BaseException | None = None
 
     def __init__(self) -> None:
         self.taken: list[int] = []
@@ -53,7 +66,9 @@ class Choices:
             return False
         if probability >= 1.0:
             return True
-        return self.below(_GRAIN, what) >= _GRAIN - max(1, round(probability * _GRAIN))
+        made = self._draw_chance(probability, what)
+        self.taken.append(made)
+        return made >= _GRAIN - max(1, round(probability * _GRAIN))
 
     def between(self, low: float, high: float, what: str) -> float:
         """Choose one of some values from `low`, the plain choice, to `high`."""
@@ -65,8 +80,15 @@ class Choices:
         """All choices so far as a short text that `ScriptedChoices` takes."""
         return pack_script(self.taken)
 
+    def new_step(self) -> None:
+        """The next step of the test begins."""
+
     def _draw(self, n: int, what: str) -> int:
         raise NotImplementedError
+
+    def _draw_chance(self, probability: float, what: str) -> int:
+        """A number below _GRAIN; the uppermost ones, as many as the probability says, mean that it happens."""
+        return self._draw(_GRAIN, what)
 
 
 class PlainChoices(Choices):
@@ -118,17 +140,63 @@ class ScriptedChoices(Choices):
 class HypothesisChoices(Choices):
     """Choices that Hypothesis makes, and makes simpler when a run has failed.
 
+    Almost all are plain: Hypothesis is asked how far it is to the next one that is not, and then for that one. So a run
+    of thousands of choices takes some dozens of its numbers, and whatever it takes away or makes smaller leaves the rest
+    of the run as it was. Few choices off the plain way, at the right places, find most errors of protocols. Faults are
+    as frequent as their probabilities say.
+
     Args:
         data: what `st.data()` gives.
     """
 
     def __init__(self, data: Any) -> None:
         super().__init__()
-        # Not `data.draw`, which would tell of each of some hundred choices in the falsifying example.
+        # Not `data.draw`, which would tell of each of some dozens of numbers in the falsifying example.
         self._draw_integer = data.conjecture_data.draw_integer
+        self._asked = 0
+        self._far = _FAR[self._ask(len(_FAR))]
+        self.new_step()
+
+    def new_step(self) -> None:
+        """See `Choices.new_step`: what was asked for before concerns it no more.
+
+        So Hypothesis can take a step away with all that belongs to it, and the others stay as they were.
+        """
+        self._to_choice: float = 0
+        self._to_fault: float = 0
+        self._choice_comes = self._fault_comes = False
 
     def _draw(self, n: int, what: str) -> int:
-        return int(self._draw_integer(0, n - 1))
+        if self._to_choice <= 0:
+            if self._choice_comes:
+                self._choice_comes = False
+                return self._ask(n)
+            distance = self._ask(self._far + 1)
+            self._choice_comes = distance > 0
+            self._to_choice = distance or self._far
+        self._to_choice -= 1
+        return 0
+
+    def _draw_chance(self, probability: float, what: str) -> int:
+        if self._to_fault <= 0:
+            if self._fault_comes:
+                self._fault_comes = False
+                return _GRAIN - 1
+            distance = self._ask(_NEAR * _QUIET + 1)
+            self._fault_comes = distance > 0
+            self._to_fault = distance / _NEAR if distance else _QUIET
+        self._to_fault -= probability
+        return 0
+
+    def _ask(self, n: int) -> int:
+        if self.stopped is not None or self._asked >= _MOST_ASKED:
+            return 0
+        self._asked += 1
+        try:
+            return int(self._draw_integer(0, n - 1))
+        except BaseException as error:  # noqa: BLE001 - Hypothesis ends the example; not in the middle of an agent's code
+            self.stopped = error
+            return 0
 
 
 def pack_script(taken: Iterable[int]) -> str:

@@ -23,7 +23,11 @@ from actors.testing.sim.choices import Choices
 from actors.testing.errors import SimulationEndless, SimulationHung, SimulationStuck
 from actors.testing.guard import where
 
-__all__ = ["Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
+__all__ = ["STALL", "Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
+
+
+STALL = 0.05
+"""Virtual seconds that go by at most each time that somebody is slow."""
 
 
 class Gone(BaseException):
@@ -324,11 +328,13 @@ class Conductor:
                 self._awake.pop(player, None)
                 return player
             due = self._next_due()
+            now = self.clock.monotonic()
+            if ready:
+                # Whoever could go on is slow.
+                due = now + STALL if due is None else min(due, now + STALL)
             if due is None:
-                if ready:
-                    continue
                 return None
-            self.clock.move_to(max(due, self.clock.monotonic()))
+            self.clock.move_to(max(due, now))
 
     def _ready(self) -> list[Any]:
         ready: list[Any] = []
@@ -373,6 +379,10 @@ class Conductor:
         for waiter in self._waiting:
             if waiter.owner is owner:
                 self.wake(waiter)
+
+    def is_in(self, owner: Owner) -> bool:
+        """Whether a thread is in the middle of an owner's code."""
+        return any(waiter.owner is owner for waiter in self._waiting)
 
     def close(self, timeout: float = 5.0) -> list[str]:
         """End: every thread that waits is made to return, and ends.

@@ -252,8 +252,10 @@ class SimHost:
     def sweep(self) -> None:
         """Free what agents held of which nothing runs any more."""
         for agent in self._gone:
-            agent.bury()
-        self._gone.clear()
+            if not self.conductor.is_in(agent):
+                self._gone.remove(agent)
+                agent.bury()
+                return
 
     def _handle(self, agent: SimAgent) -> SimHandle | None:
         return next((handle for handle in self.agents.values() if handle.sim is agent), None)

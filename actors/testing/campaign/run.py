@@ -1,0 +1,121 @@
+"""One seeded random history of the whole system."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from actors.config import AgentConfig, Limits, SystemConfig
+from actors.testing.campaign.program import Program
+from actors.testing.campaign.workers import Clerk, Runner, Specialist
+from actors.testing.faults import CALM, ROUGH, FaultPlan
+from actors.testing.sim.choices import Choices, SeededChoices
+from actors.testing.simulation import Simulation
+
+__all__ = ["Outcome", "make_simulation", "run_history"]
+
+_ACTS_AT_ONCE = 4
+_MOST_STEPS = 200_000
+
+_CONFIG = SystemConfig(
+    memory_sample_every=1.0,
+    agent=AgentConfig(limits=Limits(memory="256M"), grace=2.0),
+)
+_BRISK = SystemConfig(
+    memory_sample_every=1.0,
+    heartbeat_every=2.0,
+    heartbeat_missed=5.0,
+    assigned_at_once=2,
+    backoff_first=0.01,
+    agent=AgentConfig(limits=Limits(memory="256M"), grace=0.5, idle_timeout=3.0, recycle_after_tasks=9),
+)
+_SLOW = FaultPlan(latency=(0.0, 0.2), task=(0.0, 2.0), boot=(0.1, 3.0), stalls=0.02)
+_DEADLY = FaultPlan(dies=0.25, dies_writing=0.05, most=12)
+_TORN = FaultPlan(dies_writing=0.03, garbles=0.03, doubles=0.1, latency=(0.0, 0.05), most=12)
+_STILL = FaultPlan(hangs=0.15, stalls=0.02, most=4)
+_BARREN = FaultPlan(launch_fails=0.3, disk_full=0.05, dies=0.05, most=10)
+
+# The first is the plain one.
+_PLANS = (CALM, _SLOW, ROUGH, _DEADLY, _TORN, _STILL, _BARREN, ROUGH)
+
+
+class Outcome(NamedTuple):
+    """How a history went. `seconds` are virtual, `real` are not."""
+
+    seed: int | None
+    steps: int
+    seconds: float
+    tasks: int
+    faults: int
+    real: float
+    digest: str
+
+
+def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulation, bool]:
+    """A simulation of the campaign: how many agents of which types, and what goes wrong, are its first choices.
+
+    Returns:
+        The simulation, and whether nothing is planned to go wrong.
+    """
+    plan = _PLANS[choices.below(len(_PLANS), "plan")]
+    clerks = 1 + (choices.below(3, "clerks") + 1) % 3
+    workers = {
+        Clerk: clerks if choices.below(2, "fixed") == 0 else (0, clerks),
+        Runner: (0, 1 + choices.below(2, "runners")),
+        Specialist: (0, 1),
+    }
+    config = (_CONFIG, _BRISK)[choices.below(2, "config")]
+    sim = Simulation(
+        workers,
+        choices=choices,
+        faults=plan,
+        config=config,
+        max_agents=4 + choices.below(3, "most"),
+        detail=detail,
+        workspaces=False,
+        max_steps=_MOST_STEPS,
+    )
+    return sim, plan in (CALM, _SLOW)
+
+
+def run_history(
+    seed: int | None = None, steps: int = 200, *, choices: Choices | None = None, detail: bool = False
+) -> Outcome:
+    """Run one history: random calls of a program until so many steps are taken, then calm, then all must be right.
+
+    Args:
+        seed: of all its choices.
+        steps: how many it has at the least.
+        choices: instead of a seed.
+        detail: whether its history keeps what is in each message.
+
+    Raises:
+        InvariantBroken: a promise did not hold. The simulation is its attribute `simulation`.
+        SimulationError: it got stuck, or did not end.
+    """
+    began = time.perf_counter()
+    choices = SeededChoices(seed or 0) if choices is None else choices
+    sim, harmless = make_simulation(choices, detail=detail)
+    try:
+        with sim:
+            program = Program(sim, harmless=harmless)
+            while True:
+                for _ in range(1 + choices.below(_ACTS_AT_ONCE, "acts")):
+                    program.act()
+                sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
+                if sim.conductor.steps >= steps * 3 // 4:
+                    break
+            sim.settle()
+            program.finish()
+    except BaseException as error:
+        error.simulation = sim  # type: ignore[attr-defined]
+        raise
+    return Outcome(
+        seed,
+        sim.conductor.steps,
+        sim.now,
+        program.handed,
+        sim.host.injected,
+        time.perf_counter() - began,
+        sim.history.digest(),
+    )
