@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.core.credit import LONG, QUEUED_WORK, UNKNOWN, Estimates, allowance, release, reserve
@@ -18,6 +18,7 @@ def new_agent(slots: int) -> Agent:
 
 
 @given(st.integers(1, 8), st.lists(st.tuples(DURATIONS, st.booleans()), max_size=400))
+@example(1, [(0.0, False)] * 4 + [(0.0625, False), (0.0, False)])  # what takes no time waits behind what does
 def test_what_is_held_stays_within_the_rules(slots: int, steps: list[tuple[float, bool]]) -> None:
     """A4: free slots always; ahead none behind long ones, one of the unknown, five, or 5 ms of very short ones."""
     agent = new_agent(slots)

@@ -18,7 +18,7 @@ from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentLimitReached, ConfigError, NoSuitableAgent, SystemClosed, TaskCancelled
 from actors.protocol.states import TaskStatus
-from tests.core.simfleet import SimFleet
+from actors.testing.machines.fleet import SimFleet
 
 WORK = TaskKind("work", Needs("general"))
 ONE = Profile("general", frozenset({"general"}), least=1, most=1)

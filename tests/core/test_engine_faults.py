@@ -16,7 +16,7 @@ from actors.core.task import Needs, TaskKind
 from actors.errors import AgentDied, LimitExceeded, TaskExited, TaskTimeout
 from actors.protocol.messages import CancellationCause, Failure, Outcome
 from actors.protocol.states import TaskStatus
-from tests.core.simfleet import SimFleet
+from actors.testing.machines.fleet import SimFleet
 from tests.core.test_engine import ONE, TWO, Desk
 
 DIED = AgentDied("agent general-1 died", agent_id="general-1", exit_code=-9)

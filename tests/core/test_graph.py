@@ -15,7 +15,7 @@ from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import ConfigError, DependencyFailed
 from actors.protocol.states import TaskStatus
-from tests.core.simfleet import SimFleet
+from actors.testing.machines.fleet import SimFleet
 
 KIND = TaskKind("work", Needs("general"))
 

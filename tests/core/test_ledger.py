@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.config import Limits
 from actors.core.ledger import Admission, HardBreach, Ledger, Machine, Sample, SoftBreach
@@ -295,84 +294,3 @@ def test_admission_is_closed_since_a_low_figure_without_a_sufficient_one_after_i
     assert ledger.admission.open is not (bool(marks) and marks[-1])
     # Each decision is a change.
     assert [decision.open for decision in decided] == [bool(n % 2) for n in range(len(decided))]
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """E2: any course of samples, changes and requests, against a model of one agent's limits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ledger = Ledger(ceilings={"a": Limits(open_files=500)})
-        self.life = 0
-        self.begins()
-
-    @rule()
-    def begins(self) -> None:
-        """The agent is replaced."""
-        self.life += 1
-        self.hard: dict[str, float] = {"memory": 1000.0, "open_files": 100.0}
-        self.figures: dict[str, float] = {}
-        self.warned: set[str] = set()
-        self.dead = False
-        self.ledger.opened("a-1", "a", self.life, Limits(memory=1000, open_files=100))
-
-    def judge(self, names: list[str]) -> list[tuple[str, str]]:
-        if self.dead:
-            return []
-        said = []
-        for name in names:
-            figure, hard = self.figures[name], self.hard[name]
-            if figure > hard:
-                self.dead = True
-                return [("HardBreach", name)]
-            if figure <= hard * 0.8:
-                self.warned.discard(name)
-            elif name not in self.warned:
-                self.warned.add(name)
-                said.append(("SoftBreach", name))
-        return said
-
-    @rule(memory=st.none() | st.integers(0, 2000), files=st.none() | st.integers(0, 300), old=st.booleans())
-    def is_sampled(self, *, memory: int | None, files: int | None, old: bool) -> None:
-        """Figures come, also late ones of an earlier life."""
-        decisions = self.ledger.sampled("a-1", self.life - old, Sample(memory=memory, open_files=files))
-        if old:
-            assert decisions == []
-            return
-        fresh = {name: figure for name, figure in (("memory", memory), ("open_files", files)) if figure is not None}
-        self.figures |= fresh
-        assert [(type(each).__name__, each[2]) for each in decisions] == self.judge(list(fresh))
-
-    @rule(name=st.sampled_from(["memory", "open_files"]), value=st.integers(50, 3000))
-    def is_changed(self, name: str, value: int) -> None:
-        """Its limits change."""
-        decisions = self.ledger.change("a-1", Limits(**{name: value}))
-        self.hard[name] = value
-        self.warned.discard(name)
-        assert [(type(each).__name__, each[2]) for each in decisions] == self.judge(list(self.figures))
-
-    @rule(amount=st.integers(1, 1000))
-    def asks(self, amount: int) -> None:
-        """It asks for more files, up to the ceiling of 500."""
-        hard = self.hard["open_files"]
-        answer = self.ledger.asked("a-1", self.life, "open_files", amount)
-        assert answer is not None
-        more = min(amount, max(0, 500 - hard))
-        assert answer.granted is (more >= amount / 10 and more > 0)
-        if answer.granted:
-            self.hard["open_files"] = hard + more
-            self.warned.discard("open_files")
-        assert answer.allowed == self.hard["open_files"]
-
-    @invariant()
-    def agrees(self) -> None:
-        """Limits and figures are the same."""
-        limits = self.ledger.limits("a-1")
-        assert limits is not None
-        assert {name: limits.hard_limit(name) for name in ("memory", "open_files")} == self.hard
-        assert self.ledger.use("a-1") == self.figures
-        assert self.ledger.inside_limits("a-1") is (not self.dead and not self.warned)
-
-
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)

@@ -6,9 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.core.registry import Overdue, Registry
 from actors.core.subscriptions import Subject
@@ -262,98 +259,3 @@ def test_a_status_is_complete_and_prints_as_json() -> None:
     assert (fresh.state, fresh.pid, fresh.last_heartbeat) == (AgentState.INITIALIZING, None, None)
     assert registry.types() == {"a": 2}
     assert registry.status("nobody", 0) is None
-
-
-class RegistryMachine(RuleBasedStateMachine):
-    """A3 B1: any sequence of lives, jobs and messages, against dictionaries that are looked through."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.registry = Registry(60)
-        self.now = 0.0
-        self.types: dict[str, str] = {}
-        self.incarnations: dict[str, int] = {}
-        self.ready: dict[str, float] = {}
-        self.jobs: dict[str, list[str]] = {}
-
-    def pick(self, data: st.DataObject) -> str | None:
-        return data.draw(st.sampled_from(sorted(self.types))) if self.types else None
-
-    @rule(agent_type=st.sampled_from(["a", "b"]), job=st.sampled_from([None, "j"]))
-    def comes(self, agent_type: str, job: str | None) -> None:
-        """An agent comes, with the lowest free number."""
-        agent = self.registry.new_id(agent_type)
-        taken = {int(each.split("-")[1]) for each, kind in self.types.items() if kind == agent_type}
-        assert agent == f"{agent_type}-{min(set(range(1, len(taken) + 2)) - taken)}"
-        self.registry.starting(agent, agent_type, 1, self.now, job)
-        self.types[agent], self.incarnations[agent] = agent_type, 1
-        self.jobs[agent] = [job] if job else []
-
-    @rule(data=st.data(), old=st.booleans())
-    def is_heard(self, *, data: st.DataObject, old: bool) -> None:
-        """An agent says something."""
-        agent = self.pick(data)
-        if agent is None:
-            return
-        incarnation = self.incarnations[agent] - old
-        known = self.registry.register(registration(agent, self.types[agent], incarnation), self.now)
-        said = self.registry.heartbeat(beat(agent, incarnation), self.now)
-        assert known is not old
-        assert (said is None) is old
-        if not old:
-            self.ready[agent] = self.now
-
-    @rule(data=st.data(), replaced=st.booleans(), old=st.booleans())
-    def dies(self, *, data: st.DataObject, replaced: bool, old: bool) -> None:
-        """An agent dies, and may be replaced."""
-        agent = self.pick(data)
-        if agent is None:
-            return
-        departure = self.registry.gone(agent, self.incarnations[agent] - old, self.now, replaced=replaced)
-        assert (departure is None) is old
-        if old:
-            return
-        self.ready.pop(agent, None)
-        if replaced:
-            self.incarnations[agent] += 1
-            self.registry.starting(agent, self.types[agent], self.incarnations[agent], self.now)
-        else:
-            del self.types[agent], self.incarnations[agent], self.jobs[agent]
-
-    @rule(data=st.data(), job=st.sampled_from(["j", "k"]), joins=st.booleans())
-    def works(self, *, data: st.DataObject, job: str, joins: bool) -> None:
-        """An agent begins or ends to work for a job."""
-        agent = self.pick(data)
-        if agent is None:
-            return
-        if joins:
-            self.registry.joins(agent, job)
-            self.jobs[agent].append(job)
-        else:
-            self.registry.leaves(agent, job)
-            if job in self.jobs[agent]:
-                self.jobs[agent].remove(job)
-
-    @rule(seconds=st.integers(1, 50))
-    def time_passes(self, seconds: int) -> None:
-        """Whoever is silent for more than a minute is found, and nobody else."""
-        self.now += seconds
-        found = [each.agent for each in self.registry.overdue(self.now)]
-        assert set(found) == {agent for agent, heard in self.ready.items() if self.now - heard > 60}
-        for agent in found:
-            self.ready[agent] = self.now
-
-    @invariant()
-    def agrees(self) -> None:
-        """Groups are what looking through all agents gives."""
-        self.registry.check()
-        assert self.registry.resolve(ALL) == list(self.types)
-        for kind in ("a", "b"):
-            assert self.registry.resolve(type_group(kind)) == [a for a, k in self.types.items() if k == kind]
-        for job in ("j", "k"):
-            assert set(self.registry.resolve(job_group(job))) == {a for a, jobs in self.jobs.items() if job in jobs}
-        assert {agent for agent in self.types if self.registry.is_ready(agent)} == set(self.ready)
-
-
-TestRegistryMachine = RegistryMachine.TestCase
-TestRegistryMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -16,24 +16,30 @@ from actors.testing.machines.promise import must, must_be
 __all__ = ["LedgerMachine"]
 
 _AGENTS = {"alpha-1": "alpha", "alpha-2": "alpha", "beta-1": "beta"}
+_NAMES = st.sampled_from(["alpha-1", *sorted(_AGENTS)])
+_LATE = st.sampled_from([*[False] * 5, True])
 _TOTAL = 10_000.0
+# Few figures, and those about the limits: what happens exactly at a limit is what there is to be found.
 _HARD: dict[str, st.SearchStrategy[Any]] = {
-    "memory": st.none() | st.integers(100, 2000),
-    "open_files": st.none() | st.integers(16, 120),
-    "processes": st.none() | st.integers(0, 12),
-    "cpu": st.none() | st.integers(10, 200),
+    "memory": st.sampled_from([1000, 2000, 1000, None]),
+    "open_files": st.sampled_from([100, 20, None]),
+    "processes": st.sampled_from([10, 0, None]),
+    "cpu": st.sampled_from([80, 10, None]),
 }
-_SOFT = st.sampled_from([0.5, 0.8, 1.0])
+_SOFT = st.sampled_from([0.8, 0.5, 1.0])
 _FIGURES = st.builds(
     Sample,
-    st.none() | st.integers(0, 2500),
-    st.none() | st.integers(0, 300),
-    st.none() | st.integers(0, 150),
-    st.none() | st.integers(0, 15),
+    st.sampled_from([None, 0, 500, 800, 801, 1000, 1001, 1600, 1601, 2000, 2001]),
+    st.sampled_from([None, None, 0, 16, 17, 80, 81, 100, 101]),
+    st.sampled_from([None, None, 0, 64, 65, 400]),
+    st.sampled_from([None, None, 0, 8, 9, 10, 11]),
 )
 _OPTIONAL: dict[str, st.SearchStrategy[Any]] = {**_HARD, "soft": _SOFT}
 _NOTHING: dict[str, st.SearchStrategy[Any]] = {}
 _ALL_LIMITS = st.fixed_dictionaries(_NOTHING, optional=_OPTIONAL)
+# Percent of the machine's memory that are available.
+_AVAILABLE = (20, 10, 8, 90, 7, 6, 5, 4)
+_AMOUNTS = st.sampled_from([1000, 300, 500, 3000, 20, 1, 300, 1000, 500, 0.5, 0, -1, math.inf, math.nan])
 _SHARES = st.none() | st.sampled_from([0.0, 0.04, 0.05, 0.07, 0.1, 0.11, 0.25, 0.3, 0.4, 0.41, 1.0])
 
 
@@ -85,9 +91,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(
         admit_by=st.sets(st.sampled_from(["cpu", "io"])),
-        ceiling=st.fixed_dictionaries(_NOTHING, optional=_HARD),
+        ceiling=st.fixed_dictionaries(
+            {"memory": st.sampled_from([None, 3000, None])}, optional={name: _HARD[name] for name in LIMIT_NAMES[1:]}
+        ),
+        share=st.sampled_from([*_AVAILABLE[:4], None]),
     )
-    def begins(self, admit_by: set[Resource], ceiling: dict[str, Any]) -> None:
+    def begins(self, admit_by: set[Resource], ceiling: dict[str, Any], share: int | None) -> None:
         """A ledger with a ceiling for one of two agent types."""
         self.ledger = self.make(
             memory_low=0.05, memory_enough=0.07, admit_by=admit_by, ceilings={"alpha": Limits(**ceiling)}
@@ -99,6 +108,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.short: set[str] = set()
         # What the machine can spare since it was last measured; unknown before.
         self.spare: float | None = None
+        for agent in sorted(_AGENTS):
+            self.comes(agent, {"memory": 1000, "open_files": 100, "processes": 10, "cpu": 80})
+        if share is not None:
+            self.the_machine_is_measured(share, None, None)
 
     def said(self, agent: str, decisions: Iterable[Any], expected: list[Any], requirement: str) -> None:
         """The decisions must be those of the model, and name this life of the agent."""
@@ -107,21 +120,24 @@ class LedgerMachine(RuleBasedStateMachine):
         life = self.lives[agent]
         must(all(each[:2] == (agent, life) for each in got), requirement, "a breach names another agent or life:", got)
 
-    @rule(agent=st.sampled_from(sorted(_AGENTS)), limits=_ALL_LIMITS)
+    @rule(agent=_NAMES, limits=_ALL_LIMITS, what=st.sampled_from(["is replaced", "word of an earlier life", "goes"]))
+    def comes_or_goes(self, agent: str, limits: dict[str, Any], what: str) -> None:
+        """An agent's next incarnation comes, or it goes; word of an earlier life's end comes too late to count."""
+        if what == "is replaced":
+            self.comes(agent, limits)
+            return
+        gone = what == "goes"
+        self.ledger.closed(agent, self.lives[agent] if gone else self.lives[agent] - 1)
+        if gone:
+            self.accounts.pop(agent, None)
+
     def comes(self, agent: str, limits: dict[str, Any]) -> None:
-        """An agent comes, or its next incarnation: its account is a new one."""
+        """An agent's account is a new one."""
         self.lives[agent] += 1
         self.ledger.opened(agent, _AGENTS[agent], self.lives[agent], Limits(**limits))
         self.accounts[agent] = _Account(self.lives[agent], limits)
 
-    @rule(agent=st.sampled_from(sorted(_AGENTS)), late=st.booleans())
-    def goes(self, *, agent: str, late: bool) -> None:
-        """An agent is gone; word of an earlier life's end comes too late to count."""
-        self.ledger.closed(agent, self.lives[agent] - late)
-        if not late:
-            self.accounts.pop(agent, None)
-
-    @rule(agent=st.sampled_from(sorted(_AGENTS)), figures=_FIGURES, late=st.sampled_from([False, False, False, True]))
+    @rule(agent=_NAMES, figures=_FIGURES, late=_LATE)
     def is_sampled(self, *, agent: str, figures: Sample, late: bool) -> None:
         """Figures come, also late ones of an earlier life."""
         decisions = self.ledger.sampled(agent, self.lives[agent] - late, figures)
@@ -139,7 +155,7 @@ class LedgerMachine(RuleBasedStateMachine):
         account.figures.update(fresh)
         self.said(agent, decisions, account.judged(fresh), "E2")
 
-    @rule(agent=st.sampled_from(sorted(_AGENTS)), limits=_ALL_LIMITS)
+    @rule(agent=_NAMES, limits=_ALL_LIMITS)
     def is_changed(self, agent: str, limits: dict[str, Any]) -> None:
         """Limits are set while it runs: the last figures are judged by them at once."""
         account = self.accounts.get(agent)
@@ -166,13 +182,18 @@ class LedgerMachine(RuleBasedStateMachine):
         return more if worth else 0.0
 
     @rule(
-        agent=st.sampled_from(sorted(_AGENTS)),
-        name=st.sampled_from(LIMIT_NAMES),
-        amount=st.integers(-1, 3000) | st.sampled_from([0.5, math.inf, math.nan]),
-        late=st.sampled_from([False, False, False, True]),
+        agent=_NAMES,
+        name=st.sampled_from(["memory", "memory", "memory", *LIMIT_NAMES]),
+        amounts=st.lists(_AMOUNTS, min_size=1, max_size=3),
+        late=_LATE,
     )
-    def asks_for_more(self, *, agent: str, name: LimitName, amount: float, late: bool) -> None:
-        """An agent asks for more of one limit."""
+    def asks_for_more(self, *, agent: str, name: LimitName, amounts: list[float], late: bool) -> None:
+        """An agent asks for more of one limit, and again."""
+        for amount in amounts:
+            self.asks(agent, name, amount, late=late)
+
+    def asks(self, agent: str, name: LimitName, amount: float, *, late: bool) -> None:
+        """An agent asks for more once."""
         answer = self.ledger.asked(agent, self.lives[agent] - late, name, amount)
         account = self.accounts.get(agent)
         if account is None or late:
@@ -197,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
         must_be(answer.allowed, hard, "E2", "the limit of", name, "after the request")
         must(answer.reason, "E2", "an answer without a reason")
 
-    @rule(agent=st.sampled_from(sorted(_AGENTS)), running=st.booleans(), late=st.booleans())
+    @rule(agent=_NAMES, running=st.booleans(), late=_LATE)
     def runs(self, *, agent: str, running: bool, late: bool) -> None:
         """An agent takes a task in hand, or has none any more."""
         self.ledger.running(agent, self.lives[agent] - late, running=running)
@@ -205,7 +226,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if account is not None and not late:
             account.running = running
 
-    @rule(share=st.integers(0, 100) | st.sampled_from([4, 5, 6, 7, 8]), idle=_SHARES, waits=_SHARES)
+    @rule(share=st.sampled_from(_AVAILABLE), idle=_SHARES, waits=_SHARES)
+    def time_passes(self, share: int, idle: float | None, waits: float | None) -> None:
+        """The machine is measured again."""
+        self.the_machine_is_measured(share, idle, waits)
+
     def the_machine_is_measured(self, share: int, idle: float | None, waits: float | None) -> None:
         """Shortness begins below one figure and ends above another; what was not measured stays as it was."""
         available = _TOTAL * share / 100

@@ -11,11 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors.errors import MailboxClosed, MailboxFull
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.protocol.messages import Priority
-from actors.testing.machines.promise import must, must_be
+from actors.testing.machines.promise import broken, must, must_be
 
 __all__ = ["MailboxMachine"]
 
 _PRIORITIES = st.sampled_from(Priority)
+_WAYS = ("now", "wait 0 s", "urgent", "forced")
+_BOUNDS = st.integers(1, 3)
+_OVERFLOWS = st.sampled_from(Overflow)
 
 
 class MailboxMachine(RuleBasedStateMachine):
@@ -35,9 +38,20 @@ class MailboxMachine(RuleBasedStateMachine):
         """The mailbox that is driven."""
         return Mailbox(bound, overflow, on_dropped)
 
-    @initialize(bound=st.integers(1, 5), overflow=st.sampled_from(Overflow))
+    @initialize(bound=_BOUNDS, overflow=_OVERFLOWS)
     def begins(self, bound: int, overflow: Overflow) -> None:
         """A mailbox is made."""
+        self.begin(bound, overflow)
+
+    @precondition(lambda self: self.closed)
+    @rule(bound=_BOUNDS, overflow=_OVERFLOWS)
+    def begins_anew(self, bound: int, overflow: Overflow) -> None:
+        """The one that was closed is done with, and another is made."""
+        self.ends()
+        self.begin(bound, overflow)
+
+    def begin(self, bound: int, overflow: Overflow) -> None:
+        """An empty mailbox, and an empty model."""
         self.bound, self.overflow = bound, overflow
         self.dropped: list[int] = []
         self.mailbox = self.make(bound, overflow, self.dropped.append)
@@ -46,9 +60,6 @@ class MailboxMachine(RuleBasedStateMachine):
         self.lanes: dict[Priority, list[int]] = {priority: [] for priority in sorted(Priority, reverse=True)}
         self.closed = False
         self.count = 0
-        # What was taken last, and how many of it, at its beginning, are of the system lane.
-        self.hand: list[int] = []
-        self.hand_leading = 0
         self.accepted: set[int] = set()
         self.handed: list[int] = []
 
@@ -74,10 +85,19 @@ class MailboxMachine(RuleBasedStateMachine):
             return
         must(False, "A4", f"message {message} must be refused with {error.__name__}, but was accepted")  # noqa: FBT003
 
-    @rule(priority=_PRIORITIES, block=st.sampled_from([False, 0.0]))
-    def puts(self, priority: Priority, block: bool | float) -> None:  # noqa: FBT001 - as a mailbox takes it
-        """Somebody sends a message, and is not willing to wait."""
+    @rule(priority=_PRIORITIES, way=st.sampled_from(_WAYS))
+    def sends(self, priority: Priority, way: str) -> None:
+        """Somebody sends a message: in one of the ways that do not wait."""
         message = self.next_message()
+        if way == "urgent":
+            self.puts_urgently(message, priority)
+        elif way == "forced":
+            self.forces(message, priority)
+        else:
+            self.puts(message, priority, block=0.0 if way == "wait 0 s" else False)
+
+    def puts(self, message: int, priority: Priority, *, block: float | bool) -> None:
+        """An ordinary message: the bound holds for it."""
         if self.closed:
             self.refused(message, MailboxClosed, priority=priority, block=block)
             return
@@ -96,20 +116,16 @@ class MailboxMachine(RuleBasedStateMachine):
         must_be(len(self.dropped), gone, "A4", "how many messages were dropped")
         self.accept(message, self.lanes[priority])
 
-    @rule(priority=_PRIORITIES)
-    def puts_urgently(self, priority: Priority) -> None:
-        """The system sends a message: before all others, beyond the bound."""
-        message = self.next_message()
+    def puts_urgently(self, message: int, priority: Priority) -> None:
+        """A message of the system: before all others, beyond the bound."""
         if self.closed:
             self.refused(message, MailboxClosed, priority=priority, urgent=True)
             return
         self.mailbox.put(message, priority=priority, urgent=True)
         self.accept(message, self.system)
 
-    @rule(priority=_PRIORITIES)
-    def forces(self, priority: Priority) -> None:
-        """Somebody who cannot wait sends a message: beyond the bound."""
-        message = self.next_message()
+    def forces(self, message: int, priority: Priority) -> None:
+        """A message of somebody who cannot wait: beyond the bound."""
         try:
             self.mailbox.force(message, priority=priority)
         except MailboxClosed:
@@ -127,18 +143,36 @@ class MailboxMachine(RuleBasedStateMachine):
             lane.clear()
         return expected
 
-    @rule()
-    def takes(self) -> None:
-        """The owner takes all that waits; what it took before is handled."""
+    @rule(what=st.sampled_from(["all", "all", "the urgent"]), back=st.lists(st.integers(0, 3), max_size=2))
+    def takes(self, what: str, back: list[int]) -> None:
+        """The owner takes all that waits, or what is urgent, and gives back some of its end; the rest is handled.
+
+        It was called for a look around before: no message is made or lost by that.
+        """
+        self.mailbox.rouse()
+        if what == "the urgent":
+            self.takes_the_urgent()
+            return
         leading = len(self.system)
         expected = self.all_waiting()
-        taken = self.mailbox.take(0)
+        taken = list(self.mailbox.take(0))
         must_be(taken, expected, "B6", "the order in which messages are taken")
         must_be(self.mailbox.leading, leading, "B4", "how many of them are of the system lane")
-        self.handed += self.hand
-        self.hand, self.hand_leading = list(taken), leading
+        for count in back:
+            kept = max(0, len(taken) - count)
+            self.gives_back(taken[kept:], max(0, leading - kept))
+            taken, leading = taken[:kept], min(leading, kept)
+        self.handed += taken
 
-    @rule()
+    def gives_back(self, rest: list[int], leading: int) -> None:
+        """The owner gives back what it has not handled, the first `leading` of it of the system lane."""
+        must_be(self.mailbox.restore(list(rest), leading), not self.closed, "F1", "whether it takes them back")
+        if self.closed:
+            self.handed += rest
+        else:
+            self.system[:0] = rest[:leading]
+            self.returned[:0] = rest[leading:]
+
     def takes_the_urgent(self) -> None:
         """The owner takes what is of the system lane, in the middle of its batch."""
         taken = self.mailbox.take_urgent()
@@ -146,35 +180,17 @@ class MailboxMachine(RuleBasedStateMachine):
         self.system.clear()
         self.handed += taken
 
-    @precondition(lambda self: self.hand)
-    @rule(data=st.data())
-    def gives_back(self, data: st.DataObject) -> None:
-        """The owner has handled some of its batch, and gives back the rest."""
-        handled = data.draw(st.integers(0, len(self.hand)), label="handled")
-        rest, leading = self.hand[handled:], max(0, self.hand_leading - handled)
-        must_be(self.mailbox.restore(list(rest), leading), not self.closed, "F1", "whether it takes them back")
-        self.handed += self.hand[:handled]
-        if self.closed:
-            self.handed += rest
-        else:
-            self.system[:0] = rest[:leading]
-            self.returned[:0] = rest[leading:]
-        self.hand, self.hand_leading = [], 0
-
-    @rule()
-    def is_roused(self) -> None:
-        """Somebody calls the owner for a look around: no message is made or lost by it."""
-        self.mailbox.rouse()
-
-    @precondition(lambda self: self.count > 4)
-    @rule()
-    def is_closed(self) -> None:
+    @precondition(lambda self: self.count > 8 and not self.closed)
+    @rule(how=st.sampled_from(["twice", "once"]))
+    def is_closed(self, how: str) -> None:
         """The owner ends: whatever waits is given out, and nothing is taken any more."""
         expected = self.all_waiting()
         left = self.mailbox.close()
         must_be(left, expected, "F2", "what waited when it was closed")
         self.handed += left
         self.closed = True
+        if how == "twice":
+            must_be(self.mailbox.close(), [], "F2", "what waited when it was closed again")
 
     @invariant()
     def b6_as_many_wait_as_were_put_and_not_taken(self) -> None:
@@ -195,11 +211,17 @@ class MailboxMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Each message that was accepted was handed over or dropped, and none twice."""
-        if not hasattr(self, "mailbox"):
-            return
+        if hasattr(self, "mailbox"):
+            if broken():
+                self.mailbox.release()
+            else:
+                self.ends()
+
+    def ends(self) -> None:
+        """The mailbox is closed, if it was not, and done with."""
         expected = self.all_waiting()
         left = self.mailbox.close()
         self.mailbox.release()
         must_be(left, expected, "F2", "what waited in the end")
-        seen = [*self.handed, *self.hand, *left, *self.dropped]
+        seen = [*self.handed, *left, *self.dropped]
         must_be(sorted(seen), sorted(self.accepted), "B6", "what was handed over or dropped")

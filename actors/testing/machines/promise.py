@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-__all__ = ["must", "must_be"]
+__all__ = ["broken", "must", "must_be"]
 
 
 def must(holds: object, requirement: str, *told: object) -> None:
@@ -17,3 +18,8 @@ def must_be(got: Any, expected: Any, requirement: str, *told: object) -> None:
     """Raise AssertionError unless `got` equals `expected`; it shows both."""
     if got != expected:
         raise AssertionError(f"{requirement}: {' '.join(str(part) for part in told)}: expected {expected}, got {got}")
+
+
+def broken() -> bool:
+    """Whether a promise is broken already; to be asked in a machine's `teardown`, which then has nothing to add."""
+    return sys.exception() is not None

@@ -18,6 +18,8 @@ __all__ = ["RegistryMachine"]
 
 _TYPES = ("alpha", "beta")
 _JOBS = ("day", "night")
+_DOINGS = ("watch", "watch", "a dead letter", "busy", "take a place")
+_STATES = st.sampled_from([AgentState.IDLE, *AgentState])
 _NOT_READY = {AgentState.INITIALIZING, AgentState.ERROR, AgentState.TERMINATING}
 
 
@@ -68,80 +70,54 @@ class RegistryMachine(RuleBasedStateMachine):
         self.registry = self.make()
         self.now = 0.0
         self.agents: dict[str, _Known] = {}
-        self.reserved: dict[str, str] = {}
         self.letters: list[tuple[str, str, str, float]] = []
 
-    def speaker(self, data: st.DataObject) -> _Who | None:
+    def speaker(self, data: st.DataObject) -> _Who:
         """Some agent, or an earlier or later incarnation of it, of which nothing may be taken."""
-        if not self.agents:
-            return None
         agent = data.draw(st.sampled_from(list(self.agents)), label="agent")
-        off = data.draw(st.sampled_from([0, 0, 0, -1, 1]), label="incarnation off by")
+        off = data.draw(st.sampled_from([0, 0, 0, 0, 0, 0, -1, 1]), label="incarnation off by")
         return _Who(agent, self.agents[agent].incarnation + off, current=not off)
 
     # Rules: how they live.
 
-    def number_of(self, agent_type: str) -> int:
-        """The lowest number that no agent of the type has."""
-        names = {*self.agents, *self.reserved}
-        return next(number for number in range(1, 1000) if f"{agent_type}-{number}" not in names)
-
-    @rule(agent_type=st.sampled_from(_TYPES))
-    def asks_for_an_id(self, agent_type: str) -> None:
-        """A start is prepared: the id is the lowest that is free."""
-        agent = self.registry.new_id(agent_type)
-        must_be(agent, f"{agent_type}-{self.number_of(agent_type)}", "A3", "the id of a further agent")
-        self.reserved[agent] = agent_type
-
-    @precondition(lambda self: self.reserved)
-    @rule(data=st.data(), job=st.sampled_from([None, *_JOBS]), given_up=st.booleans())
-    def comes(self, *, data: st.DataObject, job: str | None, given_up: bool) -> None:
-        """A start that was prepared is asked for, or given up."""
-        agent = data.draw(st.sampled_from(list(self.reserved)), label="agent")
-        agent_type = self.reserved.pop(agent)
-        if given_up:
-            self.registry.release_id(agent, agent_type)
-            return
+    @precondition(lambda self: len(self.agents) < 5)
+    @rule(agent_type=st.sampled_from(_TYPES), job=st.sampled_from([None, *_JOBS]), given_up=st.integers(0, 2))
+    def comes(self, agent_type: str, job: str | None, given_up: int) -> None:
+        """An agent's start is asked for, after some others for which an id was taken and that are given up then."""
+        free = [f"{agent_type}-{number}" for number in range(1, 20) if f"{agent_type}-{number}" not in self.agents]
+        taken = [self.registry.new_id(agent_type) for _ in range(given_up + 1)]
+        must_be(taken, free[: given_up + 1], "A3", "the ids of further agents")
+        *others, agent = taken
         self.registry.starting(agent, agent_type, 1, self.now, job)
+        for other in others:
+            self.registry.release_id(other, agent_type)
         self.agents[agent] = _Known(agent_type, 1, self.now)
         if job is not None:
             self.agents[agent].jobs[job] += 1
 
-    @rule(data=st.data())
-    def cannot_take_a_place(self, data: st.DataObject) -> None:
-        """Another type, or an incarnation that is not above, is refused."""
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), what=st.sampled_from(["both", "registers", "beats", "moves"]), state=_STATES)
+    def speaks(self, data: st.DataObject, what: str, state: AgentState) -> None:
+        """An agent says who it is, gives a sign of life, or both."""
         who = self.speaker(data)
-        if who is None:
-            return
-        known = self.agents[who.agent]
-        other = next(each for each in _TYPES if each != known.agent_type)
-        for agent_type, incarnation in ((other, known.incarnation + 1), (known.agent_type, known.incarnation)):
-            try:
-                self.registry.starting(who.agent, agent_type, incarnation, self.now)
-            except ConfigError:
-                continue
-            must(False, "A3", f"{agent_type} #{incarnation} took the place of {who.agent}")  # noqa: FBT003
+        if what in ("both", "registers"):
+            self.registers(who, data.draw(st.sampled_from([None, None, None, "gamma"]), label="another type"))
+        if what != "registers":
+            self.is_heard(who, state, beats=what != "moves")
 
-    @rule(data=st.data())
-    def registers(self, data: st.DataObject) -> None:
+    def registers(self, who: _Who, other: str | None) -> None:
         """An agent says who it is."""
-        who = self.speaker(data)
-        if who is None:
-            return
         known = self.agents[who.agent]
-        named = data.draw(st.sampled_from([known.agent_type, known.agent_type, "gamma"]), label="type")
-        said = Registration(who.agent, named, who.incarnation, 42, "here", ("can",), {"memory": 1}, 1000.0, 0)
-        taken = who.current and named == known.agent_type
+        said = Registration(
+            who.agent, other or known.agent_type, who.incarnation, 42, "here", ("can",), {"memory": 1}, 1000.0, 0
+        )
+        taken = who.current and other is None
         must_be(self.registry.register(said, self.now), taken, "A3", "whether the registration is taken")
         if taken:
             known.registered, known.heard = True, self.now
 
-    @rule(data=st.data(), state=st.sampled_from(AgentState), beats=st.booleans())
-    def is_heard(self, *, data: st.DataObject, state: AgentState, beats: bool) -> None:
+    def is_heard(self, who: _Who, state: AgentState, *, beats: bool) -> None:
         """A heartbeat comes, or a state is known otherwise."""
-        who = self.speaker(data)
-        if who is None:
-            return
         known = self.agents[who.agent]
         if beats:
             beat = Heartbeat(who.agent, who.incarnation, 1010.0, int(state), 7, 2048, 1.5, 9, 10.0, 2, 5)
@@ -155,12 +131,11 @@ class RegistryMachine(RuleBasedStateMachine):
             known.ready = known.ready or state not in _NOT_READY
             known.quiet_since = self.now
 
+    @precondition(lambda self: self.agents)
     @rule(data=st.data(), replaced=st.booleans())
     def dies(self, *, data: st.DataObject, replaced: bool) -> None:
         """An agent dies; if it is to be replaced, the next incarnation is started at once or later."""
         who = self.speaker(data)
-        if who is None:
-            return
         known = self.agents[who.agent]
         departure = self.registry.gone(who.agent, who.incarnation, self.now, replaced=replaced)
         must_be(departure is not None, who.current, "A3", "whether the end of this incarnation counts")
@@ -178,42 +153,53 @@ class RegistryMachine(RuleBasedStateMachine):
             self.registry.starting(who.agent, known.agent_type, known.incarnation + 1, self.now)
             known.begin(known.incarnation + 1, self.now)
 
-    @rule(data=st.data())
-    def is_found_busy(self, data: st.DataObject) -> None:
-        """A silent agent's process burns cpu."""
-        who = self.speaker(data)
-        if who is not None:
-            found = self.registry.set_unresponsive(who.agent, who.incarnation)
-            must_be(found, who.current, "A5", "whether it can be shown as unresponsive")
-            self.agents[who.agent].unresponsive |= who.current
-
-    @rule(data=st.data(), job=st.sampled_from(_JOBS), joins=st.booleans())
-    def works(self, *, data: st.DataObject, job: str, joins: bool) -> None:
-        """An agent begins, or ends, to work for a job."""
-        who = self.speaker(data)
-        if who is None:
-            return
-        jobs = self.agents[who.agent].jobs
-        (self.registry.joins if joins else self.registry.leaves)(who.agent, job)
-        jobs[job] = max(0, jobs[job] + (1 if joins else -1))
+    @precondition(lambda self: self.agents)
+    @rule(data=st.data(), job=st.sampled_from(_JOBS), joins=st.integers(0, 2), leaves=st.integers(0, 2))
+    def works(self, data: st.DataObject, job: str, joins: int, leaves: int) -> None:
+        """An agent begins to work for a job, and ends to, several times each."""
+        agent = self.speaker(data).agent
+        for _ in range(joins):
+            self.registry.joins(agent, job)
+        for _ in range(leaves):
+            self.registry.leaves(agent, job)
+        jobs = self.agents[agent].jobs
+        jobs[job] = max(0, jobs[job] + joins - leaves)
 
     # Rules: what is sent, and who wants to know.
 
-    @rule(data=st.data(), watcher=st.sampled_from(["ann", "bob"]))
-    def is_watched(self, data: st.DataObject, watcher: str) -> None:
-        """Somebody wants to be told of an end."""
-        target = data.draw(st.sampled_from([*self.agents, "nobody-1"]), label="target")
-        must_be(self.registry.watch(watcher, target), target in self.agents, "F2", "whether it can be watched")
-        if target in self.agents and watcher not in self.agents[target].watchers:
-            self.agents[target].watchers.append(watcher)
+    @rule(data=st.data(), watcher=st.sampled_from(["ann", "bob"]), what=st.sampled_from(_DOINGS))
+    def something_else_happens(self, data: st.DataObject, watcher: str, what: str) -> None:
+        """Somebody wants to be told of an end, a message has no recipient, or a silent agent's process burns cpu."""
+        if what == "a dead letter":
+            recipient = data.draw(st.sampled_from(["nobody-1", "alpha-99"]), label="recipient")
+            must_be(self.registry.resolve(recipient), [], "B1", "whom the message is for")
+            self.letters.append((recipient, "Ping", "hub", self.now))
+            self.registry.dead_letter(*self.letters[-1])
+        elif what == "watch" or not self.agents:
+            target = data.draw(st.sampled_from([*self.agents, "nobody-1"]), label="target")
+            must_be(self.registry.watch(watcher, target), target in self.agents, "F2", "whether it can be watched")
+            if target in self.agents and watcher not in self.agents[target].watchers:
+                self.agents[target].watchers.append(watcher)
+        elif what == "busy":
+            who = self.speaker(data)
+            found = self.registry.set_unresponsive(who.agent, who.incarnation)
+            must_be(found, who.current, "A5", "whether it can be shown as unresponsive")
+            self.agents[who.agent].unresponsive |= who.current
+        else:
+            self.cannot_take_a_place(self.speaker(data).agent)
 
-    @rule(recipient=st.sampled_from(["nobody-1", "alpha-99"]))
-    def a_letter_is_dead(self, recipient: str) -> None:
-        """A message has no recipient."""
-        must_be(self.registry.resolve(recipient), [], "B1", "whom the message is for")
-        self.letters.append((recipient, "Ping", "hub", self.now))
-        self.registry.dead_letter(*self.letters[-1])
+    def cannot_take_a_place(self, agent: str) -> None:
+        """Another type, or an incarnation that is not above, is refused."""
+        known = self.agents[agent]
+        other = next(each for each in _TYPES if each != known.agent_type)
+        for agent_type, incarnation in ((other, known.incarnation + 1), (known.agent_type, known.incarnation)):
+            try:
+                self.registry.starting(agent, agent_type, incarnation, self.now)
+            except ConfigError:
+                continue
+            raise AssertionError(f"A3: {agent_type} #{incarnation} took the place of {agent}")
 
+    @precondition(lambda self: self.agents)
     @rule(seconds=st.sampled_from([1, 20, 59, 60, 61, 200]))
     def time_passes(self, seconds: int) -> None:
         """Whoever was ready and is silent for too long is found, and nobody else."""

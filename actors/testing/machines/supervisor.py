@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from actors.core.children import ChildSpec, ChildStatus, Counted, ExitReason, In
 from actors.core.retry import Backoff
 from actors.core.supervision import SupervisionPlan
 from actors.core.supervisionactions import Action, Drop, Escalate, Finish, Later, Start, Stop
-from actors.testing.machines.promise import must, must_be
+from actors.testing.machines.promise import broken, must, must_be
 
 __all__ = ["SupervisorMachine"]
 
@@ -22,6 +23,18 @@ _REASONS = st.sampled_from(["normal", "shutdown", "failure"])
 _PERIOD = 5.0
 # Without jitter: no wait is shorter than it says.
 _STEADY = Backoff(first=0.5, factor=2.0, limit=4.0, jitter=0.0)
+# How long after the last event the next one comes, in seconds.
+_AFTER = st.sampled_from([0.0, 0.01, 0.1, 0.3, 0.5, 1.0, 2.0, 4.9, 5.0, 40.0])
+_PLANS = st.fixed_dictionaries(
+    {
+        "strategy": st.sampled_from([Strategy.ONE_FOR_ONE, *Strategy]),
+        "kinds": st.lists(_KINDS, min_size=1, max_size=4),
+        "intensity": st.sampled_from([Intensity(n, _PERIOD) for n in (0, 1, 2, 1000)]),
+        "counted": st.sampled_from(["restarts", "failed_starts"]),
+        "parallel": st.booleans(),
+        "backoff": st.sampled_from([Backoff(), _STEADY]),
+    }
+)
 
 
 class SupervisorMachine(RuleBasedStateMachine):
@@ -41,19 +54,29 @@ class SupervisorMachine(RuleBasedStateMachine):
         """The plan that is driven; `settings` are its constructor's."""
         return SupervisionPlan(children, **settings)
 
-    @initialize(
-        strategy=st.sampled_from(Strategy),
-        kinds=st.lists(_KINDS, min_size=1, max_size=5),
-        intensity=st.sampled_from([Intensity(0, _PERIOD), Intensity(2, _PERIOD), Intensity(1000, _PERIOD)]),
-        counted=st.sampled_from(["restarts", "failed_starts"]),
-        parallel=st.booleans(),
-        backoff=st.sampled_from([Backoff(), _STEADY]),
-    )
-    def begins(
-        self, *, strategy: Strategy, kinds: list[Any], intensity: Intensity, counted: Counted, parallel: bool,
-        backoff: Backoff,
-    ) -> None:  # fmt: skip
+    @initialize(plan=_PLANS)
+    def begins(self, plan: dict[str, Any]) -> None:
         """A plan starts its children."""
+        self.begin(**plan)
+
+    @precondition(lambda self: self.last is not None)
+    @rule(plan=_PLANS)
+    def begins_anew(self, plan: dict[str, Any]) -> None:
+        """The supervisor that has ended is replaced by another."""
+        self.settles()
+        self.begin(**plan)
+
+    def begin(
+        self,
+        *,
+        strategy: Strategy,
+        kinds: list[Any],
+        intensity: Intensity,
+        counted: Counted,
+        parallel: bool,
+        backoff: Backoff,
+    ) -> None:
+        """A plan, and a world in which nothing runs yet."""
         self.strategy, self.intensity, self.counted, self.backoff = strategy, intensity, counted, backoff
         self.single = strategy is Strategy.ONE_FOR_ONE
         self.plan = self.make(
@@ -96,7 +119,8 @@ class SupervisorMachine(RuleBasedStateMachine):
                         self.world[child] = "stopping"
                 case Later(delay):
                     must(delay > 0, "F1", "a wait of", delay)
-                    self.timers.append(self.now + delay)
+                    # A wait may be so short that adding it changes nothing; time goes on all the same.
+                    self.timers.append(max(self.now + delay, math.nextafter(self.now, math.inf)))
                 case Drop(child, _):
                     must(child not in self.world, "F1", child, "is dropped while it runs")
                 case Escalate() | Finish():
@@ -143,22 +167,29 @@ class SupervisorMachine(RuleBasedStateMachine):
         else:
             must(not self.plan.ending, "F1", "it gives up within its intensity")
 
-    def some(self, data: st.DataObject, *states: str) -> str | None:
+    def some(self, data: st.DataObject, *states: str) -> str:
         """A child in one of these states."""
         candidates = [child for child, state in self.world.items() if state in states]
-        return data.draw(st.sampled_from(candidates), label="child") if candidates else None
+        return data.draw(st.sampled_from(candidates), label="child")
 
     # Rules.
 
-    @rule(data=st.data(), works=st.booleans())
-    def a_start_is_reported(self, *, data: st.DataObject, works: bool) -> None:
-        """A start works, or fails."""
-        child = self.some(data, "starting")
-        if child is None:
-            return
-        if works:
+    @precondition(lambda self: not {"starting", "stopping"}.isdisjoint(self.world.values()))
+    @rule(data=st.data(), after=_AFTER, works=st.sampled_from([True, True, False]), reason=_REASONS)
+    def a_report_comes(self, *, data: st.DataObject, after: float, works: bool, reason: ExitReason) -> None:
+        """A start works or fails, or a child that was to stop has ended."""
+        self.pass_until(self.now + after)
+        child = self.some(data, "starting", "stopping")
+        if self.world[child] == "stopping":
+            del self.world[child]
+            self.take(self.plan.exited(child, reason, self.now))
+        elif works:
             self.starts(child)
-            return
+        else:
+            self.fails(child)
+
+    def fails(self, child: str) -> None:
+        """A start has failed."""
         del self.world[child]
         self.plan_ended = self.plan.ending
         self.failed[child] = self.failed.get(child, 0) + 1
@@ -170,6 +201,15 @@ class SupervisorMachine(RuleBasedStateMachine):
         if not for_asker:
             self.within_intensity(child)
 
+    @precondition(lambda self: "up" not in self.world.values() and self.last is None)
+    @rule(after=_AFTER, count=st.integers(1, 4))
+    def starts_work(self, after: float, count: int) -> None:
+        """Time passes, and some starts work, or what is to stop stops."""
+        self.pass_until(self.now + after)
+        for child, state in list(self.world.items())[:count]:
+            if state == "starting":
+                self.starts(child)
+
     def starts(self, child: str) -> None:
         """A start has worked."""
         self.world[child] = "up"
@@ -179,20 +219,12 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.booting.discard(child)
         self.take(self.plan.started(child, self.now))
 
-    @rule(data=st.data(), reason=_REASONS)
-    def an_end_is_reported(self, data: st.DataObject, reason: ExitReason) -> None:
-        """A child that was to stop has ended."""
-        child = self.some(data, "stopping")
-        if child is not None:
-            del self.world[child]
-            self.take(self.plan.exited(child, reason, self.now))
-
-    @rule(data=st.data(), reason=_REASONS, progress=st.booleans())
-    def a_child_dies(self, *, data: st.DataObject, reason: ExitReason, progress: bool) -> None:
+    @precondition(lambda self: "up" in self.world.values())
+    @rule(data=st.data(), after=_AFTER, reason=_REASONS, progress=st.sampled_from([False, False, True]))
+    def a_child_dies(self, *, data: st.DataObject, after: float, reason: ExitReason, progress: bool) -> None:
         """A child ends by itself."""
+        self.pass_until(self.now + after)
         child = self.some(data, "up")
-        if child is None:
-            return
         if progress:
             self.plan.progressed(child)
         del self.world[child]
@@ -209,33 +241,37 @@ class SupervisorMachine(RuleBasedStateMachine):
         if again:
             self.within_intensity(child)
 
-    @rule(seconds=st.floats(0.01, 40))
-    def time_passes(self, seconds: float) -> None:
-        """Timers fire."""
-        self.pass_until(self.now + seconds)
-
     def pass_until(self, time: float) -> None:
         """Let it be a later time, and tell the plan of each timer that fires."""
-        self.now = time
-        while any(timer <= self.now for timer in self.timers):
-            self.timers = [timer for timer in self.timers if timer > self.now]
+        while self.timers and min(self.timers) <= time:
+            self.now = min(self.timers)
+            self.timers.remove(self.now)
             self.take(self.plan.due(self.now))
+        self.now = time
 
-    @rule(kind=_KINDS)
-    def a_child_is_added(self, kind: Any) -> None:
+    @precondition(lambda self: not self.plan.ending)
+    @rule(data=st.data(), after=_AFTER, wish=st.sampled_from(["terminate", "restart", "add", "end"]), kind=_KINDS)
+    def something_is_asked_for(self, data: st.DataObject, after: float, wish: str, kind: Any) -> None:
+        """A child is added, ended, or started again when it is down; or the supervisor is to end."""
+        self.pass_until(self.now + after)
+        children = self.plan.children()
+        names = [spec.id for spec, status in children if wish == "terminate" or status is ChildStatus.DOWN]
+        if wish == "add":
+            self.adds(kind)
+        elif wish == "end" and self.count > 6:
+            self.take(self.plan.stop("enough"))
+        elif wish in ("terminate", "restart") and names:
+            child = data.draw(st.sampled_from(names), label="child")
+            (self.terminates if wish == "terminate" else self.restarts_down)(child)
+
+    def adds(self, kind: Any) -> None:
         """A child comes."""
-        if not self.plan.ending:
-            self.count += 1
-            self.requested.add(f"c{self.count}")
-            self.take(self.plan.add(ChildSpec(f"c{self.count}", kind), self.now))
+        self.count += 1
+        self.requested.add(f"c{self.count}")
+        self.take(self.plan.add(ChildSpec(f"c{self.count}", kind), self.now))
 
-    @rule(data=st.data())
-    def a_child_is_terminated(self, data: st.DataObject) -> None:
+    def terminates(self, child: str) -> None:
         """A child is ended on request; with tied children the next restart of all may bring it back."""
-        names = [spec.id for spec, _ in self.plan.children()]
-        if not names or self.plan.ending:
-            return
-        child = data.draw(st.sampled_from(names), label="child")
         if self.single:
             self.terminated.add(child)
         self.ended_well.add(child)
@@ -243,22 +279,12 @@ class SupervisorMachine(RuleBasedStateMachine):
         self.earliest.pop(child, None)
         self.take(self.plan.terminate(child, self.now))
 
-    @rule(data=st.data())
-    def a_child_is_restarted(self, data: st.DataObject) -> None:
+    def restarts_down(self, child: str) -> None:
         """A child that is down is started on request."""
-        down = [spec.id for spec, status in self.plan.children() if status is ChildStatus.DOWN]
-        if down and not self.plan.ending:
-            child = data.draw(st.sampled_from(down), label="child")
-            self.terminated.discard(child)
-            self.ended_well.discard(child)
-            self.requested.add(child)
-            self.take(self.plan.restart(child, self.now))
-
-    @rule()
-    @precondition(lambda self: self.count > 6)
-    def the_end_is_asked_for(self) -> None:
-        """The supervisor is asked to end."""
-        self.take(self.plan.stop("enough"))
+        self.terminated.discard(child)
+        self.ended_well.discard(child)
+        self.requested.add(child)
+        self.take(self.plan.restart(child, self.now))
 
     @invariant()
     def f1_the_plan_knows_what_each_child_does(self) -> None:
@@ -277,8 +303,11 @@ class SupervisorMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let all that was asked for happen: then each child is up that should be, or all are down."""
-        if not hasattr(self, "plan"):
-            return
+        if hasattr(self, "plan") and not broken():
+            self.settles()
+
+    def settles(self) -> None:
+        """All that the plan waits for happens."""
         for _ in range(300):
             child = next((each for each, state in self.world.items() if state != "up"), None)
             if child is None and not self.timers:

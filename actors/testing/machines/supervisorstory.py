@@ -20,8 +20,22 @@ __all__ = ["SupervisorStoryMachine"]
 _KINDS = st.sampled_from(["permanent", "transient", "temporary"])
 _REASONS = st.sampled_from(["normal", "shutdown", "failure"])
 _PERIOD = 5.0
+_WISHES = ("add", "terminate", "restart", "forget", "end")
 # Powers of two, so that adding them up is exact.
 _STEADY = Backoff(first=0.5, factor=2.0, limit=4.0, jitter=0.0)
+# How many quarters of a second after the last event the next one comes.
+_AFTER = st.sampled_from([0, 1, 2, 4, 8, 19, 20, 21, 40])
+_PLANS = st.fixed_dictionaries(
+    {
+        "strategy": st.sampled_from(Strategy),
+        "kinds": st.lists(_KINDS, min_size=1, max_size=5),
+        "restarts": st.integers(0, 6),
+        "auto": st.sampled_from(["never", "any", "all"]),
+        "significant": st.sets(st.integers(0, 5)),
+        "backoff": st.sampled_from([Backoff(first=0.0, jitter=0.0), _STEADY]),
+        "quiet": st.sampled_from([None, 1.0]),
+    }
+)
 
 
 class SupervisorStoryMachine(RuleBasedStateMachine):
@@ -41,20 +55,28 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
         """The plan that is driven; `settings` are its constructor's."""
         return SupervisionPlan(children, **settings)
 
-    @initialize(
-        strategy=st.sampled_from(Strategy),
-        kinds=st.lists(_KINDS, max_size=6),
-        restarts=st.integers(0, 6),
-        auto=st.sampled_from(["never", "any", "all"]),
-        significant=st.sets(st.integers(0, 5)),
-        backoff=st.sampled_from([Backoff(first=0.0, jitter=0.0), _STEADY]),
-        quiet=st.sampled_from([None, 1.0]),
-    )
-    def begins(
-        self, strategy: Strategy, kinds: list[Any], restarts: int, auto: AutoShutdown, significant: set[int],
-        backoff: Backoff, quiet: float | None,
-    ) -> None:  # fmt: skip
+    @initialize(plan=_PLANS)
+    def begins(self, plan: dict[str, Any]) -> None:
         """A plan starts its children, in order."""
+        self.begin(**plan)
+
+    @precondition(lambda self: self.over)
+    @rule(plan=_PLANS)
+    def begins_anew(self, plan: dict[str, Any]) -> None:
+        """The supervisor that has ended is replaced by another."""
+        self.begin(**plan)
+
+    def begin(
+        self,
+        strategy: Strategy,
+        kinds: list[Any],
+        restarts: int,
+        auto: AutoShutdown,
+        significant: set[int],
+        backoff: Backoff,
+        quiet: float | None,
+    ) -> None:
+        """A plan, and a model of which all children are up."""
         self.strategy, self.auto, self.restarts, self.backoff = strategy, auto, restarts, backoff
         self.quiet = _PERIOD if quiet is None else quiet
         specs = [
@@ -187,32 +209,50 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
 
     # Rules.
 
-    @rule(data=st.data(), reason=_REASONS, fails=st.lists(st.booleans(), max_size=6))
-    def dies(self, data: st.DataObject, reason: ExitReason, fails: list[bool]) -> None:
-        """A child that is up ends by itself; the next starts may fail."""
+    @precondition(lambda self: not self.over and any(self.up.values()))
+    @rule(
+        data=st.data(), after=_AFTER, progress=st.booleans(), reason=_REASONS, fails=st.lists(st.booleans(), max_size=6)
+    )
+    def dies(self, *, data: st.DataObject, after: int, progress: bool, reason: ExitReason, fails: list[bool]) -> None:
+        """A child that is up does some of its work or none and ends by itself; the next starts may fail."""
+        self.pass_time(after)
         candidates = [child for child, up in self.up.items() if up]
-        if self.over or not candidates:
-            return
         child = data.draw(st.sampled_from(candidates), label="child")
+        if progress:
+            self.plan.progressed(child)
+            self.progressed.add(child)
         expected, end = self.model_death(child, reason, list(fails))
         self.fails = list(fails)
         self.told(self.plan.exited(child, reason, self.now), expected, end)
         self.fails = []
 
-    @rule(data=st.data())
-    def makes_progress(self, data: st.DataObject) -> None:
-        """A child does some of its work: its next death is followed by a try at once."""
-        if self.up and not self.over:
-            child = data.draw(st.sampled_from(list(self.up)), label="child")
-            self.plan.progressed(child)
-            if self.up[child]:
-                self.progressed.add(child)
+    def pass_time(self, quarters: int) -> None:
+        """Quarters of a second pass: restarts leave the period, and nothing is due while nothing waits."""
+        self.now += quarters / 4
+        must_be(self.plan.due(self.now), [], "F1", "what is due while nothing waits")
 
-    @rule(kind=_KINDS, works=st.booleans())
-    def is_added(self, *, kind: Any, works: bool) -> None:
+    @precondition(lambda self: not self.over)
+    @rule(data=st.data(), after=_AFTER, wish=st.sampled_from(_WISHES), kind=_KINDS, works=st.booleans())
+    def something_is_asked_for(self, *, data: st.DataObject, after: int, wish: str, kind: Any, works: bool) -> None:
+        """A child is added or ended; one that is down is started again or forgotten; or the supervisor is to end."""
+        self.pass_time(after)
+        names = [child for child, up in self.up.items() if wish == "terminate" or not up]
+        if wish == "add":
+            self.adds(kind, works=works)
+        elif wish == "end" and self.count > 6:
+            self.told(self.plan.stop("enough"), self.model_end("finish"), self.now)
+        elif wish != "end" and names:
+            child = data.draw(st.sampled_from(names), label="child")
+            if wish == "terminate":
+                self.terminates(child)
+            elif wish == "restart":
+                self.restarts_down(child, works=works)
+            else:
+                self.plan.remove(child)
+                self.forget(child)
+
+    def adds(self, kind: Any, *, works: bool) -> None:
         """A child comes; if it does not start, it is forgotten."""
-        if self.over:
-            return
         spec = ChildSpec(f"c{self.count}", kind)
         self.count += 1
         self.fails = [not works]
@@ -221,46 +261,19 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
             self.specs[spec.id], self.tries[spec.id] = spec, 0
             self.model_up(spec.id, self.now)
 
-    @rule(data=st.data())
-    def is_terminated(self, data: st.DataObject) -> None:
+    def terminates(self, child: str) -> None:
         """A child is ended on request, and may be started or removed later."""
-        if self.over or not self.specs:
-            return
-        child = data.draw(st.sampled_from(list(self.specs)), label="child")
         self.told(self.plan.terminate(child, self.now), [f"-{child}"] if self.up[child] else [], self.now)
         self.up[child] = False
         if self.specs[child].restart == "temporary":
             self.forget(child)
 
-    @rule(data=st.data(), wish=st.sampled_from(["start", "fail to start", "forget"]))
-    def comes_back_or_is_removed(self, data: st.DataObject, wish: str) -> None:
-        """A child that is down is started again, or forgotten."""
-        candidates = [child for child, up in self.up.items() if not up]
-        if self.over or not candidates:
-            return
-        child = data.draw(st.sampled_from(candidates), label="child")
-        if wish == "forget":
-            self.plan.remove(child)
-            self.forget(child)
-            return
-        self.fails = [wish == "fail to start"]
-        story = [f"+{child}" if wish == "start" else f"!{child}"]
-        self.told(self.plan.restart(child, self.now), story, self.now)
-        if wish == "start":
+    def restarts_down(self, child: str, *, works: bool) -> None:
+        """A child that is down is started again."""
+        self.fails = [not works]
+        self.told(self.plan.restart(child, self.now), [f"+{child}" if works else f"!{child}"], self.now)
+        if works:
             self.model_up(child, self.now)
-
-    @rule(quarters=st.integers(0, 40))
-    def time_passes(self, quarters: int) -> None:
-        """Restarts leave the period."""
-        self.now += quarters / 4
-        must_be(self.plan.due(self.now), [], "F1", "what is due while nothing waits")
-
-    @rule()
-    @precondition(lambda self: len(self.specs) > 3)
-    def ends(self) -> None:
-        """The supervisor is asked to end."""
-        if not self.over:
-            self.told(self.plan.stop("enough"), self.model_end("finish"), self.now)
 
     @invariant()
     def f1_the_children_are_those_of_the_model(self) -> None:
