@@ -49,6 +49,8 @@ class Assignments:
         self.claiming: Attempt | None = None
         self._nested: deque[Attempt] = deque()
         self._refused: list[Attempt] | None = None
+        # Whether what is to be run inside a task that waits is refused as well.
+        self._for_good = False
 
     def __len__(self) -> int:
         return len(self._unclaimed)
@@ -76,7 +78,7 @@ class Assignments:
                     continue
                 for fields in message.tasks:
                     attempt = Attempt(*fields)
-                    if self._refused is not None:
+                    if self._refused is not None and (self._for_good or not attempt.nested):
                         self._refused.append(attempt)
                         continue
                     self._unclaimed[attempt.number, attempt.attempt] = attempt
@@ -131,11 +133,16 @@ class Assignments:
         """Take all that have not started."""
         return self.withdraw(list(self._unclaimed))
 
-    def close(self) -> None:
-        """Take no more: what is read from now on is only for `refused`. What was read before stays."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Take no more: what is read from now on is only for `refused`. What was read before stays.
+
+        A task that runs may finish, and may need for that what is to be run inside it: that is still taken, unless it
+        is `for_good`.
+        """
         if self.read():
             self._on_arrival()
         with self._lock:
+            self._for_good = self._for_good or for_good
             if self._refused is None:
                 self._refused = []
 

@@ -158,7 +158,7 @@ class AgentParts:
 
     def give_back(self, reason: str) -> None:
         """Take no more work, and give back all that has not started."""
-        self.assignments.close()
+        self.assignments.close(for_good=True)
         self.refuse(self.assignments.withdraw_all(), reason)
         self.refuse(self.assignments.refused(), reason)
 
