@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import actors.testing
 from actors.kernel.clock import ManualClock
 from actors.system import ActorSystem
 
@@ -151,6 +153,7 @@ def test_seed(simulation):
 """
 
 
+@pytest.mark.slow
 def test_users_have_a_simulation_and_a_failure_tells_its_seed_and_its_story(tmp_path: Path) -> None:
     """J3: what happened can be read, and run again."""
     done = run(tmp_path, ini="actors_seed = 5\nactors_leak_check = true", code=SIMULATED)
@@ -203,3 +206,12 @@ def test_the_fixtures_are_what_their_types_say(actors_clock: ManualClock, actors
     """Also in this very run."""
     assert isinstance(actors_clock, ManualClock)
     assert actors_system.submit(pow, 2, 10).result(20) == 1024
+
+
+def test_each_name_of_the_kit_is_the_one_of_its_own_module() -> None:
+    """The face of the kit: loading a name late changes nothing about it."""
+    assert sorted(actors.testing.__all__) == sorted(actors.testing._HOME)
+    for name, home in actors.testing._HOME.items():
+        assert getattr(actors.testing, name) is getattr(importlib.import_module(home), name)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = actors.testing.nothing
