@@ -72,11 +72,11 @@ class ThreadHandle:
 
     def close(self) -> None:
         """Close the program's ends of both channels; the agent then ends at its next look at them."""
+        if self.ended:
+            # One that was given up goes on to write when it finds the channels closed; what it said before is kept.
+            self.status.close()
         self.task.close()
         self.control.close()
-        if self.ended:
-            # One that was given up still writes; what it said when its end was reported is kept.
-            self.status.close()
         self._host.forget(self)
 
     def run(self, spec: LaunchSpec, entry: ThreadEntry) -> None:
