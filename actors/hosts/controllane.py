@@ -340,7 +340,9 @@ class ControlLane:
     def _refuse_late(self) -> None:
         parts = self.parts
         try:
-            parts.assignments.read()
+            if parts.assignments.read():
+                # What is to be run inside a waiting task is among it.
+                parts.task_bell.ring()
         except ChannelClosed:
             parts.control_bell.unwatch(parts.assignments.channel.fileno())
             return

@@ -14,6 +14,7 @@ from actors.config import SystemConfig
 from actors.core.engine import Engine
 from actors.errors import ConfigError
 from actors.kernel.clock import ManualClock
+from actors.runtime.agent_ref import AgentRef
 from actors.runtime.assembly import Assembly
 from actors.runtime.probe import Probe
 from actors.runtime.worker_type import WorkerLike
@@ -22,7 +23,7 @@ from actors.system import ActorSystem
 from actors.testing.errors import InvariantBroken
 from actors.testing.faults import CALM, FaultPlan
 from actors.testing.guard import Guard
-from actors.testing.history import History
+from actors.testing.history import Broken, History
 from actors.testing.invariants import INVARIANTS, Invariant, Watch
 from actors.testing.sim.chance import ChosenRandom
 from actors.testing.sim.choices import Choices, SeededChoices
@@ -49,6 +50,7 @@ class _SimulatedSystem(ActorSystem):
 
     def __init__(self, world: World, *args: Any, **kwargs: Any) -> None:
         self._given_world = world
+        self.spawned = 0
         super().__init__(*args, **kwargs)
 
     def _make_world(self) -> World:
@@ -63,6 +65,11 @@ class _SimulatedSystem(ActorSystem):
     def declared(self) -> list[tuple[Any, int, int | None]]:
         """The workers that it was made with: class, least, most."""
         return self._workers
+
+    def spawn(self, *args: Any, **kwargs: Any) -> AgentRef:
+        """See `ActorSystem.spawn`."""
+        self.spawned += 1
+        return super().spawn(*args, **kwargs)
 
     def give_up(self) -> None:
         """Count as closed, without having ended in order."""
@@ -243,6 +250,10 @@ class Simulation:
             f"{requirement} {invariant}: {text}", invariant=invariant, requirement=requirement, time=self.now
         )
 
+    def in_thread(self, act: Callable[[], None], name: str) -> None:
+        """Have the program do something that waits, in a thread of its own beside the test."""
+        self.assembly.world.threads.start(act, name)
+
     def note(self, text: str) -> None:
         """Write a step of the test into the history."""
         self._recorder.note("program", text)
@@ -313,6 +324,11 @@ class Simulation:
         declared = self._system.declared
         return {worker.agent_type: most for worker, _, most in declared if most is not None}
 
+    @property
+    def spawned(self) -> int:
+        """How many agents the program has asked for by `spawn`."""
+        return self._system.spawned
+
     def scheduler_stepped(self) -> bool:
         """Whether the last step was the scheduler's."""
         last, self.dispatcher.last = self.dispatcher.last, None
@@ -329,6 +345,12 @@ class Simulation:
     def fail_with(self, invariant: Invariant, text: str) -> None:
         """Say that a promise did not hold, from something that happened at its time."""
         invariant.broken(text)
+
+    def mark_broken(self, name: str, text: str) -> None:
+        """Write into the history that something of the test's own did not hold, unless a promise is said to be broken."""
+        entries = self.history.entries
+        if not entries or not isinstance(entries[-1], Broken):
+            self._recorder.broken(name, text)
 
     def record_task(self, task: str, before: str, after: str) -> None:
         """Write a move of a task into the history."""

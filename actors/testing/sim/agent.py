@@ -7,6 +7,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.hosts.agent import Agent
@@ -18,34 +19,36 @@ from actors.hosts.world import AgentWorld
 from actors.protocol.messages import Outcome
 from actors.protocol.states import AgentState
 from actors.testing.sim.chance import ChosenRandom
-from actors.testing.sim.conductor import Alarm, Conductor
+from actors.testing.sim.conductor import Alarm, Conductor, Gone
 from actors.testing.sim.loop import SimLoop
 from actors.testing.sim.machine import BASE_MEMORY, SimFigures
 from actors.testing.sim.threads import SimBell, WatchedThreads
 
 if TYPE_CHECKING:
     from actors.hosts.host import LaunchSpec
-    from actors.testing.sim.recorder import Recorder
     from actors.testing.sim.channel import SimChannel
     from actors.testing.sim.host import SimHost
 
 __all__ = ["SimAgent"]
 
+_LEAKED = 1 << 40
+
 
 class _RecordingStatus(StatusWriter):
-    """A status block whose moves are written down."""
+    """A status block whose moves are written down, as long as its agent lives."""
 
-    __slots__ = ("_name", "_recorder")
+    __slots__ = ("_agent",)
 
-    def __init__(self, buffer: Any, recorder: Recorder, name: str) -> None:
+    def __init__(self, buffer: Any, agent: SimAgent) -> None:
         super().__init__(buffer)
-        self._recorder = recorder
-        self._name = name
+        self._agent = agent
 
     def move(self, time: float, source: int, target: int) -> None:
         """See `StatusWriter.move`."""
         super().move(time, source, target)
-        self._recorder.moved(self._name, "agent", str(AgentState(source)), str(AgentState(target)))
+        agent = self._agent
+        if not agent.dead:
+            agent.host.recorder.moved(agent.name, "agent", str(AgentState(source)), str(AgentState(target)))
 
 
 class _Interrupter(FlagInterrupter):
@@ -246,6 +249,14 @@ class SimAgent:
         return self._shipped
 
     @property
+    def worker(self) -> Any:
+        """The worker itself, as its agent has it; None before it has started."""
+        shipped = self._shipped
+        if shipped is None or shipped.parts.slots.state is AgentState.INITIALIZING:
+            return None
+        return shipped.parts.worker
+
+    @property
     def interrupter(self) -> FlagInterrupter:
         """What runs its bodies."""
         interrupter = self.shipped.parts.interrupter
@@ -263,7 +274,7 @@ class SimAgent:
             new_event_loop=self.new_loop,
             settle=self.host.settle,
         )
-        status = _RecordingStatus(self._block, self.host.recorder, self.name)
+        status = _RecordingStatus(self._block, self)
         agent = Agent(
             self.spec,
             self.task_channel,
@@ -305,18 +316,25 @@ class SimAgent:
     def begin_task(self, attempt: Attempt) -> None:
         """A body is about to begin: it takes its time, and some fault may be planned for it."""
         host, plan = self.host, self.host.faults
+        if self.dead:
+            raise Gone
         for watcher in host.watchers:
             watcher.body_begins(self, attempt)
         seconds = host.choices.between(*plan.task, "task")
         if host.inject("dies", self.name, f"will be killed in {attempt.task_id}"):
-            self.conductor.after(host.choices.between(0.0, seconds, "when"), lambda: host.die(self, 9, None))
+            self._plan_death(host.choices.between(0.0, seconds, "when"), host.choices.below(_STRIKES, "strikes"))
         elif host.inject("hangs", self.name, f"hangs in {attempt.task_id}"):
             self.hung = True
             seconds = math.inf
         elif self.spec.limits.get("memory") and host.inject("leaks", self.name, f"leaks in {attempt.task_id}"):
-            self.memory = int(self.spec.limits["memory"]) * 2
+            self.memory = _LEAKED
             seconds = math.inf
         self.conductor.wait(lambda: attempt.pending, None if seconds == math.inf else seconds)
+
+    def _plan_death(self, seconds: float, steps: int) -> None:
+        """Be killed after some time, and some steps that need none: before the body, in it, or when it is not yet told."""
+        die = partial(self.host.die, self, 9, None)
+        self.conductor.after(seconds, lambda: self.conductor.after_steps(steps, die))
 
     def end_task(self, attempt: Attempt) -> None:
         """A body has ended, or is being unwound because the agent is dead."""

@@ -126,6 +126,10 @@ class Conductor:
         self._most = most
         self._numbers = itertools.count(1)
         self._alarms: list[tuple[float, int, Alarm]] = []
+        # The same by the number of steps instead of the time.
+        self._counted: list[tuple[int, int, Alarm]] = []
+        # After how many steps the test goes on, whoever else could.
+        self._stop_at: int | None = None
         self._awake: dict[Any, None] = {}
         # Waits that nobody announces the end of: they are looked at before each step.
         self._watching: dict[Waiter, None] = {}
@@ -168,7 +172,21 @@ class Conductor:
         """Have something happen in so many seconds."""
         return self.at(self.clock.monotonic() + delay, act)
 
+    def after_steps(self, steps: int, act: Callable[[], object]) -> Alarm:
+        """Have something happen when so many further steps have been taken."""
+        alarm = Alarm(act)
+        heapq.heappush(self._counted, (self.steps + steps, next(self._numbers), alarm))
+        return alarm
+
     # --- waiting ---
+
+    def play(self, steps: int, timeout: float) -> None:
+        """Let so many steps be taken, and no more; fewer if they take longer than `timeout` virtual seconds. For the test."""
+        self._stop_at = self.steps + steps
+        try:
+            self.give_away(self.waiter(), timeout)
+        finally:
+            self._stop_at = None
 
     def wait(self, ready: Callable[[], bool], timeout: float | None = None, *, watched: bool = True) -> bool:
         """Wait, with the baton given away, until something is so or `timeout` virtual seconds are over.
@@ -288,6 +306,9 @@ class Conductor:
         while not self._closing:
             if self._failure is not None:
                 return self._test
+            if self._stop_at is not None and self.steps >= self._stop_at:
+                self._stop_at = None
+                return self._test
             try:
                 player = self._next()
             except BaseException as error:  # noqa: BLE001 - of what somebody waits for, or of what was due
@@ -357,6 +378,11 @@ class Conductor:
         return ready
 
     def _sound_alarms(self) -> None:
+        while self._counted and self._counted[0][0] <= self.steps:
+            counted = heapq.heappop(self._counted)[2]
+            if counted.live:
+                counted.live = False
+                counted.act()
         now = self.clock.monotonic()
         while self._alarms and self._alarms[0][0] <= now:
             alarm = heapq.heappop(self._alarms)[2]
@@ -406,6 +432,7 @@ class Conductor:
             for conducting in self._threads:
                 conducting.thread.join(timeout)
         self._alarms.clear()
+        self._counted.clear()
         self._awake.clear()
         return left
 

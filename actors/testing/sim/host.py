@@ -310,22 +310,20 @@ class SimHost:
         theirs.on_room = lambda: _flush(end)
         return program, end
 
-    def _bend(self, name: str, plane: str, data: bytes) -> bytes:
-        """What arrives of what an agent writes."""
+    def _bend(self, name: str, plane: str, data: bytes) -> tuple[bytes, Callable[[], object] | None]:
+        """What arrives of what an agent writes, and what happens right after the write."""
         if self.inject("dies_writing", name, "dies in the middle of a write"):
             cut = self.choices.below(len(data), "cut")
             handle = next((each for each in self.agents.values() if each.sim.name == name), None)
-            if handle is not None:
-                # After this write: what is left of it travels first, and then comes the end.
-                handle.sim.cut_off()
-                self.conductor.after(0.0, lambda: self.die(handle.sim, _SIGKILL, None))
-            return data[: len(data) - 1 - cut]
+            # What is left of the write travels first, and then comes the end.
+            end = None if handle is None else (lambda: self.die(handle.sim, _SIGKILL, None))
+            return data[: len(data) - 1 - cut], end
         if plane == "task" and self.inject("doubles", name, "what it writes arrives twice"):
-            return data + data
+            return data + data, None
         if self.inject("garbles", name, "what it writes arrives garbled"):
             # The mark of the first header, by which a reader knows a frame.
-            return data[: _HEADER - 1] + b"\0" + data[_HEADER:]
-        return data
+            return data[: _HEADER - 1] + b"\0" + data[_HEADER:], None
+        return data, None
 
 
 def _flush(channel: SimChannel) -> None:

@@ -189,7 +189,7 @@ class SimSocket(Pollable):
     """One end of a simulated connection, with the methods of a `socket` that channels use.
 
     Attributes:
-        bend: if set, called with the bytes of each write; gives what arrives instead.
+        bend: if set, called with the bytes of each write; gives what arrives instead, and what is to be done then.
         on_room: if set, called when there is room to write again, after there was none.
         gone: whether whoever had this end is dead: nothing that it writes arrives any more.
     """
@@ -197,7 +197,7 @@ class SimSocket(Pollable):
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self.peer: SimSocket | None = None
-        self.bend: Callable[[bytes], bytes] | None = None
+        self.bend: Callable[[bytes], tuple[bytes, Callable[[], object] | None]] | None = None
         self.on_room: Callable[[], object] | None = None
         self.gone = False
         # What has arrived here, and what is still on its way.
@@ -236,9 +236,12 @@ class SimSocket(Pollable):
         for _, _, content in ancillary:
             fds += [os.dup(fd) for fd in array.array("i", content)]
         written = len(data)
+        then = None
         if self.bend is not None:
-            data = self.bend(data)
+            data, then = self.bend(data)
         peer._receive_later(_Chunk(data, fds))
+        if then is not None:
+            then()
         return written
 
     def recvmsg(self, size: int, _space: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, None]:
