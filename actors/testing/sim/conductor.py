@@ -23,11 +23,14 @@ from actors.testing.sim.choices import Choices
 from actors.testing.errors import SimulationEndless, SimulationHung, SimulationStuck
 from actors.testing.guard import where
 
-__all__ = ["STALL", "Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
+__all__ = ["ADD", "READ", "STALL", "WRITE", "Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
 
 
 STALL = 0.05
 """Virtual seconds that go by at most each time that somebody is slow."""
+
+READ, ADD, WRITE = range(3)
+"""How a step touches what steps of others touch too. ADD: in a way of which the order does not matter."""
 
 
 class Gone(BaseException):
@@ -110,6 +113,8 @@ class Conductor:
         name: the name of who is running.
         steps: how many have been taken.
         after_step: called after each step; what it raises ends the run.
+        pick: called before each step with all that could take it; gives who does, or None to let time go by.
+        touch: called with the name of what a step touches that steps of others touch too, and how.
     """
 
     # Invariant: only the thread that holds the baton touches anything here. It is handed over by releasing a gate.
@@ -122,6 +127,8 @@ class Conductor:
         self.steps = 0
         self.after_step: list[Callable[[], object]] = []
         self.stall: Callable[[], bool] = _never
+        self.pick: Callable[[list[Any]], Any] = self.pick_any
+        self.touch: Callable[[str, int], object] = _untold
         self._patience = patience
         self._most = most
         self._numbers = itertools.count(1)
@@ -157,6 +164,8 @@ class Conductor:
     def wake(self, player: Any) -> None:
         """Let a player take a step when its turn comes; once, however often it is woken before."""
         self._awake[player] = None
+        if player.owner is not None:
+            self.touch(player.owner.name, ADD)
 
     def sleep(self, player: Any) -> None:
         """Let a player that was woken take no step."""
@@ -344,11 +353,11 @@ class Conductor:
         while True:
             self._sound_alarms()
             ready = self._ready()
-            if ready and not self.stall():
-                player = ready[self.choices.below(len(ready), "next")]
+            player = self.pick(ready)
+            if player is not None:
                 self._awake.pop(player, None)
                 return player
-            due = self._next_due()
+            due = self.next_due()
             now = self.clock.monotonic()
             if ready:
                 # Whoever could go on is slow.
@@ -356,6 +365,12 @@ class Conductor:
             if due is None:
                 return None
             self.clock.move_to(max(due, now))
+
+    def pick_any(self, ready: list[Any]) -> Any:
+        """Any of those that are ready; None, if nobody is or somebody is slow."""
+        if not ready or self.stall():
+            return None
+        return ready[self.choices.below(len(ready), "next")]
 
     def _ready(self) -> list[Any]:
         ready: list[Any] = []
@@ -390,7 +405,8 @@ class Conductor:
                 alarm.live = False
                 alarm.act()
 
-    def _next_due(self) -> float | None:
+    def next_due(self) -> float | None:
+        """The time at which something will happen that does not happen now; None if there is no such time."""
         while self._alarms and not self._alarms[0][2].live:
             heapq.heappop(self._alarms)
         dues = [due for look in self._due if (due := look()) is not None]
@@ -439,3 +455,7 @@ class Conductor:
 
 def _never() -> bool:
     return False
+
+
+def _untold(_what: str, _how: int) -> None:
+    """Nobody wants to know."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from actors.kernel.cell import Cell
@@ -10,7 +11,7 @@ from actors.kernel.mailbox import Mailbox
 from actors.kernel.poll import Poller, PollMailbox
 from actors.kernel.reply import Ask
 from actors.kernel.run import Run
-from actors.testing.sim.conductor import Conductor, Owner
+from actors.testing.sim.conductor import WRITE, Conductor, Owner
 from actors.testing.sim.network import Network, SimPoller
 from actors.testing.sim.recorder import Recorder
 
@@ -22,10 +23,12 @@ class _RecordingMailbox(Mailbox):
 
     # Set right after the making, before anybody knows of it.
     recorder: Recorder
+    touch: Callable[[], object]
     name: str
 
     def put(self, item: Any, *, priority: int = 2, urgent: bool = False, block: bool | float = True) -> None:
         """See `Mailbox.put`."""
+        self.touch()
         if type(item) is Ask:
             self.recorder.asked(self.name, item)
             self.recorder.posted(self, self.name, item.message)
@@ -35,12 +38,14 @@ class _RecordingMailbox(Mailbox):
 
     def take(self, timeout: float | None = None) -> list[Any]:
         """See `Mailbox.take`."""
+        self.touch()
         taken = super().take(timeout)
         self.recorder.taken(self, self.name, taken)
         return taken
 
     def take_urgent(self) -> list[Any]:
         """See `Mailbox.take_urgent`."""
+        self.touch()
         taken = super().take_urgent()
         self.recorder.taken(self, self.name, taken)
         return taken
@@ -136,7 +141,9 @@ class SimDispatcher:
 
     def start(self, run: Run) -> None:
         """See `Dispatcher.start`."""
-        self._players.append(_RunPlayer(self, run, self._pollers.get(run.cell)))
+        player = _RunPlayer(self, run, self._pollers.get(run.cell))
+        self._players.append(player)
+        self.conductor.touch(f"actor {player.name}", WRITE)
 
     def mailbox(self, cell: Cell) -> Mailbox:
         """See `Dispatcher.mailbox`."""
@@ -150,6 +157,8 @@ class SimDispatcher:
         self._cells.append(cell)
         made.recorder = self._recorder
         made.name = cell.name.removeprefix("actors-")
+        what = f"mailbox {made.name}"
+        made.touch = lambda: self.conductor.touch(what, WRITE)
         return made
 
     def ended(self, player: _RunPlayer) -> None:

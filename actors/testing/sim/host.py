@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 from actors.errors import ChannelClosed, ConfigError, SystemClosed
 from actors.hosts.exitreport import Ending, ExitReport, explain
 from actors.hosts.host import HostPromises, LaunchSpec, OnExit
-from actors.hosts.statusblock import BLOCK_SIZE, StatusReader
+from actors.hosts.statusblock import BLOCK_SIZE, Status, StatusReader
 from actors.runtime.workspaces import DirectoryWorkspaces
 from actors.testing.sim.agent import SimAgent
 from actors.testing.sim.channel import Line, SimChannel
-from actors.testing.sim.conductor import Conductor
+from actors.testing.sim.conductor import READ, WRITE, Conductor
 from actors.testing.sim.network import Network, Pollable
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class SimHandle:
         self.born = host.conductor.clock.monotonic()
         self._host = host
         block = bytearray(BLOCK_SIZE)
-        self.status = StatusReader(block)
         name = f"{spec.agent}#{spec.incarnation}"
+        self.status: StatusReader = _WatchedStatus(block, host.conductor, name)
         limit = spec.frame_limit
         self.task: Channel
         self.control: Channel
@@ -94,6 +94,20 @@ class SimHandle:
         self._host.forget(self)
 
 
+class _WatchedStatus(StatusReader):
+    """The status block of an agent, which tells when it is read."""
+
+    def __init__(self, buffer: bytearray, conductor: Conductor, name: str) -> None:
+        super().__init__(buffer)
+        self._conductor = conductor
+        self._agent = name
+
+    def read(self) -> Status:
+        """See `StatusReader.read`."""
+        self._conductor.touch(self._agent, READ)
+        return super().read()
+
+
 class _Reports(Pollable):
     """The reports of ends that wait, and their descriptor."""
 
@@ -107,6 +121,7 @@ class _Reports(Pollable):
 
     def put(self, on_exit: OnExit, report: ExitReport) -> None:
         """One more."""
+        self.network.conductor.touch(self.label, WRITE)
         self.waiting.append((on_exit, report))
         self.changed()
 
@@ -166,6 +181,7 @@ class SimHost:
                     value=value,
                     allowed="None",
                 )
+        self.conductor.touch("launches", WRITE)
         self._pids += 1
         handle = SimHandle(self, spec, _FIRST_PID + self._pids, on_exit)
         self.agents[_FIRST_PID + self._pids] = handle
@@ -179,6 +195,7 @@ class SimHost:
 
     def on_readable(self) -> None:
         """See `Host.on_readable`."""
+        self.conductor.touch(self._reports.label, WRITE)
         while self._reports.waiting:
             on_exit, report = self._reports.waiting.popleft()
             try:
@@ -232,7 +249,11 @@ class SimHost:
     def memory(self, pid: int) -> int | None:
         """The bytes of the process of an agent; None if there is none."""
         handle = self.agents.get(pid)
-        return None if handle is None else handle.sim.memory
+        self.conductor.touch(f"process {pid}", READ)
+        if handle is None:
+            return None
+        self.conductor.touch(handle.sim.name, READ)
+        return handle.sim.memory
 
     def find(self, agent: str) -> SimHandle | None:
         """The agent of an id that lives."""
@@ -243,7 +264,10 @@ class SimHost:
         most = self.faults.most
         if self.calm or (most is not None and self.injected >= most):
             return False
-        if not self.choices.chance(getattr(self.faults, kind), kind):
+        chance = getattr(self.faults, kind)
+        if chance and most is not None:
+            self.conductor.touch("faults", WRITE)
+        if not self.choices.chance(chance, kind):
             return False
         self.injected += 1
         self.recorder.fault(actor, what)
@@ -263,6 +287,8 @@ class SimHost:
     def _end(self, handle: SimHandle, status: int, reason: str | None) -> None:
         del self.agents[handle.pid or 0]
         agent = handle.sim
+        self.conductor.touch(agent.name, WRITE)
+        self.conductor.touch(f"process {handle.pid}", WRITE)
         handle.ended = True
         agent.end()
         self._gone.append(agent)
@@ -301,6 +327,7 @@ class SimHost:
     def connect(self, agent: str, reader: str, plane: str, limit: int) -> tuple[SimChannel, SimChannel]:
         """The two ends of a plane: the program's and the agent's."""
         ours, theirs = self.network.pair()
+        ours.label, theirs.label = f"{agent} {plane} up", f"{agent} {plane} down"
         down, up = Line(reader, agent), Line(agent, reader)
         utc = self.conductor.clock.utc
         program = SimChannel(ours, self.recorder, down, up, name=f"{agent} ({plane})", limit=limit, utc=utc)

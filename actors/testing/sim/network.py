@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from actors.hosts.descriptors import close_all
 from actors.kernel.poll import Poller
 from actors.testing.sim.choices import Choices
-from actors.testing.sim.conductor import Conductor
+from actors.testing.sim.conductor import READ, WRITE, Conductor
 
 __all__ = ["Network", "Pollable", "SimPoller", "SimSocket", "Watcher"]
 
@@ -37,6 +37,8 @@ class Pollable:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.fd = network.add(self)
+        # How it is called when a step touches it.
+        self.label = f"descriptor {self.fd}"
         self.watchers: dict[Watcher, None] = {}
 
     def readable(self) -> bool:
@@ -149,6 +151,11 @@ class SimPoller:
 
     def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
         """See `Waiting`; what is ready now."""
+        network = self._network
+        for fd in self._masks:
+            thing = network.get(fd)
+            if thing is not None:
+                network.conductor.touch(thing.label, READ)
         found = []
         for fd in tuple(self._hot):
             events = self._events(fd)
@@ -160,7 +167,11 @@ class SimPoller:
 
     def is_ready(self) -> bool:
         """Whether `poll` would give something."""
-        return bool(self._hot) and bool(self.poll(0))
+        for fd in tuple(self._hot):
+            if self._events(fd):
+                return True
+            del self._hot[fd]
+        return False
 
     def close(self) -> None:
         """See `Waiting`."""
@@ -227,6 +238,7 @@ class SimSocket(Pollable):
         peer = self.peer
         if self.gone or self._closed or peer is None or peer._closed:
             raise BrokenPipeError(32, "Broken pipe")
+        peer.touch()
         data = b"".join(buffers)
         room = self.network.room - peer._waiting
         if room <= 0:
@@ -253,6 +265,7 @@ class SimSocket(Pollable):
         """
         if self._closed:
             raise ConnectionResetError(104, "Connection reset by peer")
+        self.touch()
         if not self._arrived:
             if self._ended:
                 return b"", [], 0, None
@@ -283,6 +296,7 @@ class SimSocket(Pollable):
         if self._closed:
             return
         self.shutdown(socket.SHUT_RDWR)
+        self.touch()
         self._closed = True
         for chunk in self._arrived:
             close_all(chunk.fds)
@@ -290,6 +304,10 @@ class SimSocket(Pollable):
         self.network.remove(self.fd)
         if self.peer is not None:
             self.peer.changed()
+
+    def touch(self) -> None:
+        """Say that somebody changes or reads what is on its way here."""
+        self.network.conductor.touch(self.label, WRITE)
 
     # --- what can be seen ---
 
@@ -314,6 +332,7 @@ class SimSocket(Pollable):
         self._later(lambda: self._receive(chunk))
 
     def _receive(self, chunk: _Chunk) -> None:
+        self.touch()
         self._coming -= 1
         if self._closed:
             close_all(chunk.fds)
@@ -327,6 +346,7 @@ class SimSocket(Pollable):
             self._later(self._end)
 
     def _end(self) -> None:
+        self.touch()
         self._ended = True
         self.changed()
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from actors.testing.guard import Guard
-from actors.testing.sim.conductor import Conductor, Gone, Owner, Waiter
+from actors.testing.sim.conductor import ADD, Conductor, Gone, Owner, Waiter
 from actors.testing.sim.network import Network
 
 __all__ = ["SimBell", "SimCondition", "SimThread", "SimThreads", "WatchedThreads"]
@@ -178,6 +178,8 @@ class SimBell:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._conductor = network.conductor
+        # The agent that made it.
+        self._owner = network.conductor.owner
         self._watched: dict[int, None] = {}
         self._sleeper: Waiter | None = None
         self._rung = False
@@ -261,6 +263,8 @@ class SimBell:
         return False
 
     def _tell(self) -> None:
+        if self._owner is not None:
+            self._conductor.touch(self._owner.name, ADD)
         if self._sleeper is not None:
             self._conductor.wake(self._sleeper)
         elif self.call is not None:
