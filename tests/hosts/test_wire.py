@@ -33,21 +33,9 @@ from actors.protocol.messages import (
     Subscribe,
     Terminated,
 )
+from actors.testing.strategies import plain_values
 
-ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-KEYS = st.integers() | st.text() | st.binary() | st.tuples(st.integers(), st.text())
-PLAIN = st.recursive(
-    ATOMS,
-    lambda inner: (
-        st.sets(KEYS)
-        | st.frozensets(KEYS)
-        | st.binary().map(bytearray)
-        | st.lists(inner)
-        | st.lists(inner).map(tuple)
-        | st.dictionaries(KEYS, inner)
-    ),
-    max_leaves=20,
-)
+PLAIN = plain_values()
 TEXT = st.text(max_size=20)
 NUMBER = st.integers(0, 2**62)
 FAILURES = st.builds(Failure, st.lists(TEXT).map(tuple), TEXT, TEXT, st.none() | st.binary()).map(tuple)

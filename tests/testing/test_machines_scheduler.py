@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from actors.core.dispatch import Dispatcher
 from actors.core.engine import Engine
 from actors.core.fleet import Fleet
 from actors.core.outcomes import Outcomes
@@ -41,7 +40,10 @@ class Engines:
 
     @staticmethod
     def leaves_an_idle_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Dispatcher, "_begin", lambda *_: None)
+        def agent_ready(engine: Engine, agent: str, _: int, __: float) -> None:
+            engine._book.fleet.ready(engine._book.fleet.agents[agent])
+
+        monkeypatch.setattr(Engine, "agent_ready", agent_ready)
 
     @staticmethod
     def hears_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,12 +185,17 @@ class LedgerMachine(RuleBasedStateMachine):
         agent=_NAMES,
         name=st.sampled_from(["memory", "memory", "memory", *LIMIT_NAMES]),
         amounts=st.lists(_AMOUNTS, min_size=1, max_size=3),
+        share=st.none() | st.sampled_from(_AVAILABLE[:3]),
         late=_LATE,
     )
-    def asks_for_more(self, *, agent: str, name: LimitName, amounts: list[float], late: bool) -> None:
-        """An agent asks for more of one limit, and again."""
+    def asks_for_more(
+        self, *, agent: str, name: LimitName, amounts: list[float], share: int | None, late: bool
+    ) -> None:
+        """An agent asks for more of one limit, and again; the machine may be measured in between."""
         for amount in amounts:
             self.asks(agent, name, amount, late=late)
+            if share is not None:
+                self.the_machine_is_measured(share, None, None)
 
     def asks(self, agent: str, name: LimitName, amount: float, *, late: bool) -> None:
         """An agent asks for more once."""
