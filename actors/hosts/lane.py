@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import CoroutineType
 from typing import Any, NoReturn
 
-from actors.errors import ConfigError, NotSerializable
+from actors.errors import ChannelClosed, ConfigError, NotSerializable
 from actors.hosts.attempt import Attempt
 from actors.hosts.bundle import unbundle
 from actors.hosts.interrupts import coroutine_attempt
@@ -175,6 +175,10 @@ class LaneBase:
         The slot is completing meanwhile. Nothing of this can be interrupted.
         """
         parts = self.parts
+        if type(value) is ChannelClosed:
+            # The body could not reach the program, which is no fault of the task: the agent ends, and the task's outcome
+            # is told by whoever learns of that.
+            raise value
         ended = parts.monotonic()
         self._recent = max(ended - attempt.started, self._recent * 0.5)
         if attempt.children:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["SimAgent"]
 
 _LEAKED = 1 << 40
+# A death strikes within so many steps of the whole simulation.
+_STRIKES = 24
 
 
 class _RecordingStatus(StatusWriter):
@@ -193,7 +195,7 @@ class _ControlLane(_Lane):
             return
         if lane.stopped:
             self._over = True
-        elif lane.wanted(until) or sim.control_channel.sim_socket.readable():
+        elif lane.wanted(until) or sim.bell_of(parts.control_bell).readable():
             # One turn reads what came with one write; nobody rings a second time for what is left.
             self.wake()
         elif until < math.inf:
@@ -285,8 +287,8 @@ class SimAgent:
             whole_process=False,
         )
         agent.control = self.control
-        self._bell(agent.parts.task_bell).call = self.lane.wake
-        self._bell(agent.parts.control_bell).call = self.control.wake
+        self.bell_of(agent.parts.task_bell).call = self.lane.wake
+        self.bell_of(agent.parts.control_bell).call = self.control.wake
         self.control.wake()
         return agent
 
@@ -296,13 +298,14 @@ class SimAgent:
         return bell
 
     @staticmethod
-    def _bell(bell: Any) -> SimBell:
+    def bell_of(bell: Any) -> SimBell:
+        """A bell of the agent's as what it is here."""
         assert isinstance(bell, SimBell)
         return bell
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop in virtual time."""
-        return SimLoop(self.host.network, lambda: [self._bell(self.shipped.parts.task_bell)])
+        return SimLoop(self.host.network, lambda: [self.bell_of(self.shipped.parts.task_bell)])
 
     # --- what happens to it ---
 
@@ -362,10 +365,16 @@ class SimAgent:
         quiet = all(sock.quiet and sock.peer is not None and sock.peer.quiet for sock in sockets)
         return quiet and not len(shipped.parts.outbox) and not shipped.parts.errands
 
+    @property
+    def arrived_by(self) -> float:
+        """When all that it has written has arrived."""
+        peers = (self.task_channel.sim_socket.peer, self.control_channel.sim_socket.peer)
+        return max(peer.arrived_by for peer in peers if peer is not None)
+
     def signal(self, signum: int) -> None:
         """A signal other than the one that kills."""
         if self._shipped is not None and not self.dead:
-            self._bell(self._shipped.parts.control_bell).write(bytes([signum]))
+            self.bell_of(self._shipped.parts.control_bell).write(bytes([signum]))
 
     def cut_off(self) -> None:
         """Nothing that it writes from now on arrives anywhere."""

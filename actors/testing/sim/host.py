@@ -314,8 +314,9 @@ class SimHost:
         pid = handle.pid or 0
         self._untold[pid] = (handle.on_exit, report)
         if not self._closed:
-            delay = self.choices.between(*self.faults.latency, "report")
-            self.conductor.after(delay, lambda: self._tell(pid))
+            due = self.conductor.clock.monotonic() + self.choices.between(*self.faults.latency, "report")
+            # What a process wrote is in its reader's buffer before anybody can learn that it has ended.
+            self.conductor.at(max(due, agent.arrived_by), lambda: self._tell(pid))
 
     def _tell(self, pid: int) -> None:
         """The report of an end has arrived, unless the host was closed meanwhile and has told it."""

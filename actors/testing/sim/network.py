@@ -320,6 +320,11 @@ class SimSocket(Pollable):
         return self.peer is None or self.peer._closed or self.peer._waiting < self.network.room
 
     @property
+    def arrived_by(self) -> float:
+        """When all that is on its way here has arrived."""
+        return self._last_due
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is on its way here and nothing waits to be read, and both ends are there."""
         return not (self._arrived or self._coming or self._ended or self._closed or self.gone)

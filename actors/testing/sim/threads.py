@@ -232,7 +232,7 @@ class SimBell:
 
     def sleep(self, timeout: float | None) -> bytes:
         """See `Doorbell.sleep`."""
-        if not self._rung and not self._any_readable() and (timeout is None or timeout > 0):
+        if not self._rung and not self.readable() and (timeout is None or timeout > 0):
             waiter = self._sleeper = self._conductor.waiter()
             try:
                 self._conductor.give_away(waiter, None if timeout == float("inf") else timeout)
@@ -255,7 +255,8 @@ class SimBell:
         for descriptor in tuple(self._watched):
             self.unwatch(descriptor)
 
-    def _any_readable(self) -> bool:
+    def readable(self) -> bool:
+        """Whether a descriptor that it watches is."""
         for fd in self._watched:
             thing = self._network.get(fd)
             if thing is not None and thing.readable():
