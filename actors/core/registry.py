@@ -50,11 +50,24 @@ class Overdue(NamedTuple):
 class _Record:
     """An agent that lives, or whose next incarnation is on the way."""
 
-    __slots__ = ("agent", "agent_type", "beat", "heard", "incarnation", "jobs", "registration", "state", "unresponsive")
+    __slots__ = (
+        "agent",
+        "agent_type",
+        "beat",
+        "bound",
+        "heard",
+        "incarnation",
+        "jobs",
+        "registration",
+        "state",
+        "unresponsive",
+    )
 
-    def __init__(self, agent: str, agent_type: str, incarnation: int, now: float) -> None:
+    def __init__(self, agent: str, agent_type: str, incarnation: int, now: float, bound: str | None) -> None:
         self.agent = agent
         self.agent_type = agent_type
+        # The job of all its incarnations; `jobs` has it too, beside those of the tasks of this one.
+        self.bound = bound
         self.jobs: Counter[str] = Counter()
         self.begin(incarnation, now)
 
@@ -141,7 +154,7 @@ class Registry:
         """
         record = self._agents.get(agent)
         if record is None:
-            record = self._agents[agent] = _Record(agent, agent_type, incarnation, now)
+            record = self._agents[agent] = _Record(agent, agent_type, incarnation, now, job)
             self._types.setdefault(agent_type, {})[agent] = None
             if job is not None:
                 self.joins(agent, job)
@@ -151,7 +164,7 @@ class Registry:
             allowed = f"{record.agent_type}, an incarnation above {record.incarnation}"
             message = f"agent {agent} is {record.agent_type} #{record.incarnation}; {came} cannot take its place"
             raise ConfigError(message, key="agent", value=agent, allowed=allowed)
-        record.begin(incarnation, now)
+        self._begin(record, incarnation, now)
         self._quiet.pop(agent, None)
 
     def register(self, registration: Registration, now: float) -> bool:
@@ -209,7 +222,7 @@ class Registry:
         departure = Departure(self._status(record, now), tuple(self._watchers.pop(agent, ())))
         self._quiet.pop(agent, None)
         if replaced:
-            record.begin(incarnation, now)
+            self._begin(record, incarnation, now)
             return departure
         del self._agents[agent]
         self._drop(self._types, record.agent_type, agent)
@@ -220,17 +233,21 @@ class Registry:
 
     # Jobs.
 
-    def joins(self, agent: str, job: str) -> None:
-        """Note that an agent has begun to work for a job, once more if it does already. Unknown agents are ignored."""
+    def joins(self, agent: str, job: str, incarnation: int | None = None) -> None:
+        """Note that an agent has begun to work for a job, once more if it does already.
+
+        Unknown agents are ignored, and so is another incarnation than the present one, if one is named: what an agent
+        has taken on ends with it.
+        """
         record = self._agents.get(agent)
-        if record is not None:
+        if record is not None and incarnation in (None, record.incarnation):
             record.jobs[job] += 1
             self._jobs.setdefault(job, {})[agent] = None
 
-    def leaves(self, agent: str, job: str) -> None:
+    def leaves(self, agent: str, job: str, incarnation: int | None = None) -> None:
         """Take back one `joins`. One that was not made is ignored."""
         record = self._agents.get(agent)
-        if record is None or not record.jobs[job]:
+        if record is None or not record.jobs[job] or incarnation not in (None, record.incarnation):
             return
         record.jobs[job] -= 1
         if not record.jobs[job]:
@@ -351,6 +368,14 @@ class Registry:
     def _current(self, agent: str, incarnation: int) -> _Record | None:
         record = self._agents.get(agent)
         return record if record is not None and record.incarnation == incarnation else None
+
+    def _begin(self, record: _Record, incarnation: int, now: float) -> None:
+        for job in record.jobs:
+            self._drop(self._jobs, job, record.agent)
+        record.jobs.clear()
+        record.begin(incarnation, now)
+        if record.bound is not None:
+            self.joins(record.agent, record.bound)
 
     def _hear(self, record: _Record, now: float) -> None:
         record.heard = now

@@ -104,7 +104,7 @@ class Carrier:
         )
         if kind.job is not None:
             link.jobs[task.number] = kind.job
-            self._peers.hub.tell(m.JobChanged(agent, kind.job, joined=True))
+            self._peers.hub.tell(m.JobChanged(agent, incarnation, kind.job, joined=True))
         if not self._state.work_told:
             self._state.work_told = True
             self._peers.resources.tell(m.WorkBegan())

@@ -417,7 +417,8 @@ class Hub(PollingActor):
 
     @handles(m.JobChanged)
     def _job_changed(self, message: m.JobChanged) -> None:
-        (self._registry.joins if message.joined else self._registry.leaves)(message.agent, message.job)
+        change = self._registry.joins if message.joined else self._registry.leaves
+        change(message.agent, message.job, message.incarnation)
 
     @handles(m.Ping)
     def _ping(self, message: m.Ping) -> bool:

@@ -314,6 +314,7 @@ class JobChanged(NamedTuple):
     """Scheduler to hub: an agent was given a task of a job, or holds that task no more."""
 
     agent: str
+    incarnation: int
     job: str
     joined: bool
 

@@ -300,7 +300,7 @@ class Scheduler(PollingActor):
     def _leave_job(self, link: AgentLink, number: int) -> None:
         job = link.jobs.pop(number, None)
         if job is not None:
-            self._peers.hub.tell(m.JobChanged(link.agent, job, joined=False))
+            self._peers.hub.tell(m.JobChanged(link.agent, link.incarnation, job, joined=False))
 
     def _refused(self, agent: str, incarnation: int, message: AssignmentRefusal, envelope: Envelope) -> None:
         link = self._links.get(agent, incarnation)

@@ -167,6 +167,24 @@ def test_an_agent_belongs_to_a_job_as_long_as_it_works_for_it() -> None:
     assert registry.subject("nobody") is None
 
 
+def test_the_jobs_of_an_agents_tasks_end_with_it_and_its_own_does_not() -> None:
+    """B5: a replacement works for what it is given itself."""
+    registry = Registry()
+    agent = registry.new_id("a")
+    registry.starting(agent, "a", 1, 0.0, "own")
+    registry.joins(agent, "j", 1)
+    registry.gone(agent, 1, 1.0, replaced=True)
+    assert registry.subject(agent) == Subject("a", frozenset({"own"}))
+    registry.joins(agent, "late", 1)
+    registry.starting(agent, "a", 2, 2.0)
+    registry.joins(agent, "later", 1)
+    registry.joins(agent, "j", 2)
+    registry.leaves(agent, "j", 1)
+    assert registry.subject(agent) == Subject("a", frozenset({"own", "j"}))
+    assert registry.resolve(job_group("late")) == registry.resolve(job_group("later")) == []
+    registry.check()
+
+
 def test_silence_is_noticed_the_longest_first_and_again_a_period_later() -> None:
     """A5: missed heartbeats."""
     registry = Registry(60)

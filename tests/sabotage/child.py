@@ -22,7 +22,7 @@ from tests.sabotage.mutations import named
 
 __all__ = ["HISTORIES", "STEPS", "main"]
 
-HISTORIES = "actors.testing.campaign:run_history"
+HISTORIES = "actors.testing.campaign.run:run_history"
 STEPS = 200
 _SEEDS_OF_A_BASE = 1_000_000
 

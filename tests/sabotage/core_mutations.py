@@ -226,7 +226,7 @@ CORE_MUTATIONS = (
     Mutation(
         "the waiting die with the agent",
         "actors.core.reports",
-        "outcomes.displaced(task, end.error, suspect=suspect)",
+        "outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)",
         "pass",
         "D8",
         "tasks that waited at an agent that died are forgotten",

@@ -178,7 +178,7 @@ SHELL_MUTATIONS = (
     Mutation(
         "nobody leaves a job in the scheduler",
         "actors.runtime.scheduler",
-        "            self._peers.hub.tell(m.JobChanged(link.agent, job, joined=False))",
+        "            self._peers.hub.tell(m.JobChanged(link.agent, link.incarnation, job, joined=False))",
         "            pass",
         "B5",
         "an agent whose task of a job has ended still counts as at work on it",

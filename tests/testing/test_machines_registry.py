@@ -33,10 +33,10 @@ class LosesNumbers(Registry):
 
 
 class LeavesAtOnce(Registry):
-    def leaves(self, agent: str, job: str) -> None:
+    def leaves(self, agent: str, job: str, incarnation: int | None = None) -> None:
         if agent in self._agents and self._agents[agent].jobs[job]:
             self._agents[agent].jobs[job] = 1
-        super().leaves(agent, job)
+        super().leaves(agent, job, incarnation)
 
 
 class TellsOfEverySilence(Registry):

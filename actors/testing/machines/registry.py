@@ -26,14 +26,16 @@ _NOT_READY = {AgentState.INITIALIZING, AgentState.ERROR, AgentState.TERMINATING}
 class _Known:
     """An agent by the model."""
 
-    def __init__(self, agent_type: str, incarnation: int, now: float) -> None:
+    def __init__(self, agent_type: str, incarnation: int, now: float, bound: str | None) -> None:
         self.agent_type = agent_type
-        self.jobs: Counter[str] = Counter()
+        self.bound = bound
         self.begin(incarnation, now)
         self.watchers: list[str] = []
 
     def begin(self, incarnation: int, now: float) -> None:
         self.incarnation = incarnation
+        # What it took on ends with it; the job that it is bound to does not.
+        self.jobs: Counter[str] = Counter([] if self.bound is None else [self.bound])
         self.registered = False
         self.ready = False
         self.state = AgentState.INITIALIZING
@@ -91,9 +93,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.registry.starting(agent, agent_type, 1, self.now, job)
         for other in others:
             self.registry.release_id(other, agent_type)
-        self.agents[agent] = _Known(agent_type, 1, self.now)
-        if job is not None:
-            self.agents[agent].jobs[job] += 1
+        self.agents[agent] = _Known(agent_type, 1, self.now, job)
 
     @precondition(lambda self: self.agents)
     @rule(data=st.data(), what=st.sampled_from(["both", "registers", "beats", "moves"]), state=_STATES)
@@ -157,13 +157,14 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(data=st.data(), job=st.sampled_from(_JOBS), joins=st.integers(0, 2), leaves=st.integers(0, 2))
     def works(self, data: st.DataObject, job: str, joins: int, leaves: int) -> None:
         """An agent begins to work for a job, and ends to, several times each."""
-        agent = self.speaker(data).agent
+        agent, incarnation, current = self.speaker(data)
         for _ in range(joins):
-            self.registry.joins(agent, job)
+            self.registry.joins(agent, job, incarnation)
         for _ in range(leaves):
-            self.registry.leaves(agent, job)
-        jobs = self.agents[agent].jobs
-        jobs[job] = max(0, jobs[job] + joins - leaves)
+            self.registry.leaves(agent, job, incarnation)
+        if current:
+            jobs = self.agents[agent].jobs
+            jobs[job] = max(0, jobs[job] + joins - leaves)
 
     # Rules: what is sent, and who wants to know.
 
