@@ -83,16 +83,17 @@ def _check_line(book: Book) -> None:
     _must(line.filled == filled, "the line counts filled buckets", line.filled, "there are", filled)
     indexed = {n for family in line.children.values() for siblings in family.values() for n in siblings}
     _must(indexed == children, "the children in the line are", children, "indexed are", indexed)
+    lanes = {
+        task.number: lane
+        for bucket in line.buckets.values()
+        for lane in bucket.lanes
+        if lane is not None
+        for task in lane.tasks()
+    }
     for task in book.tasks.values():
-        _must(
-            not task.queued or task.number in {t.number for t in _lane_of(book, task).tasks()},
-            task,
-            "is not in its lane",
-        )
-
-
-def _lane_of(book: Book, task: Task) -> Lane:
-    return book.line.buckets[task.kind.needs].lane(task.kind.priority)
+        if task.queued:
+            own = line.buckets[task.kind.needs].lane(task.kind.priority)
+            _must(lanes.get(task.number) is own, task, "is not in its lane")
 
 
 def _check_lane(lane: Lane, serving: list[Skill]) -> None:

@@ -278,7 +278,7 @@ class SocketChannel:
         envelopes: list[Envelope] = []
         read = 0
         while read < _READ_AT_ONCE and not self._in_ended:
-            flags = 0 if wait and not envelopes and not read else socket.MSG_DONTWAIT
+            flags = 0 if wait and not envelopes and not read else _DO_NOT_WAIT
             try:
                 data, fds = receive(self._sock, _READ_SIZE, flags)
             except BlockingIOError:
@@ -374,7 +374,7 @@ class SocketChannel:
                     break
                 buffers.append(chunk.view)
             try:
-                written = transmit(self._sock, buffers, first.fds, socket.MSG_DONTWAIT | _NO_SIGNAL)
+                written = transmit(self._sock, buffers, first.fds, _WRITE_FLAGS)
             except BlockingIOError:
                 if self._blocking:
                     poll = select.poll()
@@ -440,4 +440,6 @@ class SocketChannel:
             lease.spoil()
 
 
-_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+# Plain numbers: the members of the enumeration take a microsecond to join.
+_DO_NOT_WAIT = int(socket.MSG_DONTWAIT)
+_WRITE_FLAGS = _DO_NOT_WAIT | int(getattr(socket, "MSG_NOSIGNAL", 0))

@@ -36,6 +36,8 @@ _F_SEAL_GROW = 0x0004
 _F_SEAL_FUTURE_WRITE = 0x0010
 
 _ANCILLARY = socket.CMSG_SPACE(253 * array.array("i").itemsize)
+# Plain numbers: the flags of `socket` are members of an enumeration, which take a microsecond to join.
+_CLOEXEC = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
 
 
 def above_standard(fd: int) -> int:
@@ -125,7 +127,7 @@ def receive(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, list
     Raises:
         OSError: as `socket.recvmsg`; BlockingIOError when there is nothing to read.
     """
-    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, flags | getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, flags | _CLOEXEC)
     fds = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ class _RecordingMailbox(Mailbox):
     # Set right after the making, before anybody knows of it.
     recorder: Recorder
     touch: Callable[[], object]
+    changed: Callable[[], object]
     name: str
 
     def put(self, item: Any, *, priority: int = 2, urgent: bool = False, block: bool | float = True) -> None:
@@ -35,6 +37,29 @@ class _RecordingMailbox(Mailbox):
         else:
             self.recorder.posted(self, self.name, item)
         super().put(item, priority=priority, urgent=urgent, block=block)
+        self.changed()
+
+    def force(self, item: Any, *, priority: int = 2) -> None:
+        """See `Mailbox.force`."""
+        super().force(item, priority=priority)
+        self.changed()
+
+    def restore(self, items: list[Any], leading: int = 0) -> bool:
+        """See `Mailbox.restore`."""
+        restored = super().restore(items, leading)
+        self.changed()
+        return restored
+
+    def rouse(self) -> None:
+        """See `Mailbox.rouse`."""
+        super().rouse()
+        self.changed()
+
+    def close(self) -> list[Any]:
+        """See `Mailbox.close`."""
+        left = super().close()
+        self.changed()
+        return left
 
     def take(self, timeout: float | None = None) -> list[Any]:
         """See `Mailbox.take`."""
@@ -67,18 +92,27 @@ class _RunPlayer:
         self._dispatcher = dispatcher
         self._poller = poller
         self._clock = run.cell.clock
+        # Whether it may have something to do, and when its next timer is due. Only its own steps change its timers.
+        self.stirred = True
+        self.due = math.inf
+
+    def stir(self) -> None:
+        """Look whether it has something to do."""
+        self.stirred = True
 
     def ready(self) -> bool:
         """Whether it has something to do."""
         if self.playing:
             return False
+        if self.due <= self._clock.monotonic():
+            return True
+        if not self.stirred:
+            return False
         run = self.run
-        if not run.begun or run.over or len(run.cell.mailbox):
+        if not run.begun or run.over or len(run.cell.mailbox) or (self._poller is not None and self._poller.is_ready()):
             return True
-        due = run.timers.next_due()
-        if due is not None and due <= self._clock.monotonic():
-            return True
-        return self._poller is not None and self._poller.is_ready()
+        self.stirred = False
+        return False
 
     def step(self) -> None:
         """One turn: all that waits, or the first of it alone."""
@@ -98,6 +132,9 @@ class _RunPlayer:
                 run.end()
         finally:
             self.playing = False
+            self.stirred = True
+            due = run.timers.next_due()
+            self.due = math.inf if due is None else due
             current.cell = outer
 
 
@@ -122,6 +159,7 @@ class SimDispatcher:
         self._players: list[_RunPlayer] = []
         self._cells: list[Cell] = []
         self._pollers: dict[Cell, SimPoller] = {}
+        self._by_cell: dict[Cell, _RunPlayer] = {}
         conductor.add_source(self._ready, self._next_due)
 
     @property
@@ -136,13 +174,18 @@ class SimDispatcher:
 
     def busy(self) -> bool:
         """Whether any actor has something to do at this moment, or is in the middle of it."""
-        begun = any(player.playing or player.ready() for player in self._players)
-        return begun or any(len(cell.mailbox) for cell in self._cells)
+        if any(player.playing or player.ready() for player in self._players):
+            return True
+        return any(len(cell.mailbox) for cell in self._cells if cell not in self._by_cell)
 
     def start(self, run: Run) -> None:
         """See `Dispatcher.start`."""
         player = _RunPlayer(self, run, self._pollers.get(run.cell))
         self._players.append(player)
+        self._by_cell[run.cell] = player
+        poller = self._pollers.get(run.cell)
+        if poller is not None:
+            poller.changed = player.stir
         self.conductor.touch(f"actor {player.name}", WRITE)
 
     def mailbox(self, cell: Cell) -> Mailbox:
@@ -159,21 +202,23 @@ class SimDispatcher:
         made.name = cell.name.removeprefix("actors-")
         what = f"mailbox {made.name}"
         made.touch = lambda: self.conductor.touch(what, WRITE)
+        made.changed = lambda: self._stir(cell)
         return made
 
     def ended(self, player: _RunPlayer) -> None:
         """A run is over; for players."""
         self._players.remove(player)
+        if self._by_cell.get(player.run.cell) is player:
+            del self._by_cell[player.run.cell]
+
+    def _stir(self, cell: Cell) -> None:
+        player = self._by_cell.get(cell)
+        if player is not None:
+            player.stirred = True
 
     def _ready(self) -> list[Any]:
         return [player for player in self._players if player.ready()]
 
     def _next_due(self) -> float | None:
-        return min(
-            (
-                due
-                for player in self._players
-                if not player.playing and (due := player.run.timers.next_due()) is not None
-            ),
-            default=None,
-        )
+        due = min((player.due for player in self._players if not player.playing), default=math.inf)
+        return None if due == math.inf else due

@@ -31,6 +31,10 @@ class Watcher(Protocol):
         """It may have."""
 
 
+def _nothing() -> None:
+    """Nobody is to be told."""
+
+
 class Pollable:
     """Something with a descriptor of this network."""
 
@@ -126,6 +130,8 @@ class SimPoller:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._masks: dict[int, int] = {}
+        # Called when one may have become ready.
+        self.changed: Callable[[], object] = _nothing
         # Descriptors that may be ready.
         self._hot: dict[int, None] = {}
 
@@ -138,6 +144,7 @@ class SimPoller:
         """See `Waiting`."""
         self._masks[fd] = eventmask
         self._hot[fd] = None
+        self.changed()
 
     def unregister(self, fd: int, /) -> None:
         """See `Waiting`."""
@@ -148,6 +155,7 @@ class SimPoller:
     def ready(self, fd: int) -> None:
         """See `Watcher`."""
         self._hot[fd] = None
+        self.changed()
 
     def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
         """See `Waiting`; what is ready now."""
