@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.core.decisions import Assign, Decision, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
 from actors.core.engine import Engine
-from actors.core.fleet import Profile
+from actors.core.fleet import Agent, Profile
 from actors.core.task import Task
 from actors.protocol.messages import Outcome
 from actors.protocol.states import TaskStatus
@@ -137,7 +137,9 @@ class FleetModel:
         self.engine.recalled(agent.name, agent.incarnation, back, self.now)
 
     def goes_on(self, agent: FleetAgent) -> None:
-        """Let an agent do the next thing that is asked of it."""
+        """Let an agent do the next thing that is asked of it, if it is still there."""
+        if self.agents.get(agent.name) is not agent:
+            return
         if agent.doomed:
             self.die(agent, replaced=True)
         elif not agent.ready:
@@ -153,18 +155,24 @@ class FleetModel:
             elif agent.inbox:
                 item = agent.inbox.popleft()
                 self.report(agent, item.task, item.attempt, Outcome.VALUE)
-            elif self.engine._book.fleet.agents[agent.name].draining:  # noqa: SLF001 - shown to nobody
+            elif self.thought_of(agent).draining:
                 self.die(agent, replaced=False)
         self.settle()
+
+    def thought_of(self, agent: FleetAgent) -> Agent:
+        """An agent as the engine sees it; it must know each that there is."""
+        known = self.engine._book.fleet.agents.get(agent.name)  # noqa: SLF001 - shown to nobody
+        if known is None:
+            raise AssertionError(f"C5: the scheduler does not know of {agent.name}")
+        return known
 
     # What must hold.
 
     def loads_are_right(self) -> None:
         """The scheduler counts of each agent what it has in its hands."""
-        held = {name: agent.held for name, agent in self.engine._book.fleet.agents.items()}  # noqa: SLF001 - nowhere shown
         for agent in self.agents.values():
             really = {task.number for task in agent.tasks()}
-            must_be(set(held[agent.name]), really, "D4", "what", agent.name, "is thought to hold")
+            must_be(set(self.thought_of(agent).held), really, "D4", "what", agent.name, "is thought to hold")
 
     def nothing_is_left(self, tasks: Sequence[Task]) -> None:
         """At rest none of the tasks is without an outcome, and no table has an entry."""
