@@ -334,10 +334,14 @@ class AgentSupervisor(Actor):
             child.spawned.fail(error)
             child.spawned = None
         self._drop(agent, child, child.incarnation - 1, failed)
+        plan = self._state.plan
         if not self._state.children:
             self._state.plan = None
-        if self._state.children and self._plan.status(agent) is not None:
-            self._plan.exited(agent, "failure", now, str(error))
+        elif plan is not None and plan.status(agent) is not None:
+            # As one that was asked to end: a start that failed would be tried again.
+            plan.terminate(agent, now)
+            plan.exited(agent, "shutdown", now, str(error))
+            plan.remove(agent)
         self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
 
     def _gave_up(self, why: str, cause: BaseException | None) -> AgentDied:
