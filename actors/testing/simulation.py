@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -168,6 +169,8 @@ class Simulation:
         self._closed = False
         self.watch = Watch(self, invariants, checks)
         self.host.watchers.append(self.watch)
+        # How often each of the system's actors was made to fail.
+        self.crashed: Counter[str] = Counter()
         self.conductor.after_step.append(self._after_step)
         # What must hold is judged from the start of the system to the beginning of its end.
         self._judging = False
@@ -191,6 +194,11 @@ class Simulation:
     def history(self) -> History:
         """What has happened so far."""
         return self._recorder.history
+
+    @property
+    def workspaces(self) -> Path | None:
+        """The directory that has those of the agents; None if they get none."""
+        return None if self._directory is None else Path(self._directory.name) / "workspaces"
 
     @property
     def now(self) -> float:
@@ -275,6 +283,20 @@ class Simulation:
             return False
         self._recorder.fault(handle.sim.name, "hangs")
         handle.sim.hung = True
+        return True
+
+    def crash(self, name: str) -> bool:
+        """Let an actor of the system fail: "hub", "scheduler", "resources" or "agents-" and a type.
+
+        Its supervisor restarts it, and messages that wait go on to its next incarnation. Returns False if it is just
+        being started.
+        """
+        run = next((run for run in self.dispatcher.runs() if run.cell.name == f"actors-{name}"), None)
+        if run is None or run.over or not run.begun:
+            return False
+        self._recorder.fault(name, "fails")
+        self.crashed[run.cell.name] += 1
+        run.fail(RuntimeError("the simulation let it fail"))
         return True
 
     def calm_down(self) -> None:

@@ -1,19 +1,44 @@
-"""What the simulation has found in the library, each as the smallest run that shows it."""
+"""What the campaign found in the shipped parts, each in its smallest form."""
 
 from __future__ import annotations
 
 import pytest
 
-from actors.config import AgentConfig, SystemConfig
+from actors.protocol.messages import job_group
 from actors.testing.campaign.workers import Clerk
+from actors.testing.sim.choices import PlainChoices
 from actors.testing.simulation import Simulation
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_an_agent_that_is_to_be_recycled_still_runs_what_its_waiting_task_needs(seed: int) -> None:
-    """A7: between two tasks means also between two that wait for nobody."""
-    config = SystemConfig(agent=AgentConfig(recycle_after_tasks=2))
-    with Simulation({Clerk: 1}, seed=seed, max_agents=1, config=config) as sim:
-        nested = sim.system.submit(Clerk.nest, 3, 2)
+def test_a_full_disk_for_one_agent_lets_the_next_take_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F1 C2: the supervisor kept a plan for the agent whose workspace could not be made, and failed at the next one."""
+    with Simulation({Clerk: (0, 3)}, choices=PlainChoices(), workspaces=False) as sim:
+        full: list[str] = []
+
+        def inject(kind: str, actor: str, what: str) -> bool:
+            if kind != "disk_full" or full or actor != "clerk-2#1":
+                return False
+            full.append(actor)
+            return True
+
+        monkeypatch.setattr(sim.host, "inject", inject)
+        futures = [sim.system.submit(Clerk.slow, number, 1.0) for number in range(3)]
+        sim.run()
+        assert full
+        assert [future.result() for future in futures] == [0, 1, 2]
+        assert sim.system.spawn(Clerk).agent_id == "clerk-3"
+        supervisor = next(cell for cell in sim.dispatcher.cells if cell.name == "actors-agents-clerk")
+        assert supervisor.incarnation == 1
+
+
+def test_a_replacement_is_not_at_work_on_the_job_of_what_its_predecessor_had() -> None:
+    """B5: the job of a task that was under way when its agent died counted for the replacement, for ever."""
+    with Simulation({Clerk: 1}, choices=PlainChoices(), workspaces=False) as sim:
+        future = sim.system.options(job="night").submit(Clerk.slow, 1, 1.0)
+        registry = sim.state_of("hub").registry
+        assert sim.run_until(lambda: registry.resolve(job_group("night")) == ["clerk-1"], 5.0)
+        sim.run(0.5)
+        assert sim.kill("clerk-1")
         sim.settle()
-        assert nested.result() == 13
+        assert future.result() == 1
+        assert registry.resolve(job_group("night")) == []

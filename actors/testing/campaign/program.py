@@ -32,6 +32,7 @@ from actors.protocol.events import (
     TaskStarted,
     TaskSubmitted,
 )
+from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
 
@@ -119,11 +120,22 @@ class Program:
             self._scale,
             self._limit,
         )
+        self._hardships = Hardships(self)
+        self._gentle += self._hardships.gentle
+        self._harmful += self._hardships.harmful
 
     @property
     def handed(self) -> int:
         """How many tasks it has handed in."""
         return len(self._handed)
+
+    def futures(self) -> list[TaskFuture[Any]]:
+        """Those of all tasks that it has handed in."""
+        return [each.future for each in self._handed]
+
+    def harmed(self) -> None:
+        """Something goes wrong from now on that may cost tasks their outcome."""
+        self._harmed = True
 
     def act(self) -> None:
         """Do one thing."""
@@ -132,22 +144,32 @@ class Program:
 
     # --- handing in ---
 
-    def _next(self) -> int:
+    def number(self) -> int:
+        """One that no task has had yet."""
         self._number += 1
         return self._number
 
-    def _submit(
+    def submit(
         self, call: Any, *args: Any, value: Any = _NOTHING, errors: Iterable[type[BaseException]] = (), **options: Any
     ) -> TaskFuture[Any]:
+        """Hand in a task.
+
+        Args:
+            call: a task method or a function.
+            *args: its arguments.
+            value: what it gives; left out: it is not to give anything.
+            errors: what it may fail with although nothing went wrong.
+            **options: of the submission.
+        """
         priority = 1 + (self.choices.below(4, "priority") + 1) % 4
         future: TaskFuture[Any] = self.system.options(priority=priority, **options).submit(call, *args)
-        self._handed.append(_Handed(call.name, future, value, tuple(errors)))
+        self._handed.append(_Handed(getattr(call, "name", "function"), future, value, tuple(errors)))
         return future
 
     def _add(self) -> None:
-        a, b = self._next(), self.choices.below(10, "argument")
+        a, b = self.number(), self.choices.below(10, "argument")
         key = ("x", "y")[self.choices.below(2, "key")] if self.choices.below(4, "keyed") == 3 else None
-        self._submit(Clerk.add, a, b, value=a + b, key=key)
+        self.submit(Clerk.add, a, b, value=a + b, key=key)
 
     def _many(self) -> None:
         for _ in range(2 + self.choices.below(8, "count")):
@@ -158,54 +180,54 @@ class Program:
         if not self._handed:
             return
         before = [self._earlier() for _ in range(1 + self.choices.below(2, "dependencies"))]
-        number = self._next()
+        number = self.number()
         errors: list[type[BaseException]] = []
         if any(each.value is _NOTHING or each.future.done() or each.errors for each in before):
             errors.append(DependencyFailed)
         # Somebody may cancel what it depends on later.
         errors.append(DependencyFailed)
-        self._submit(
+        self.submit(
             Specialist.hard, number, value=number * number, errors=errors, after=[each.future for each in before]
         )
 
     def _slow(self) -> None:
-        number = self._next()
-        self._submit(Clerk.slow, number, 0.1 * self.choices.below(30, "seconds"), value=number)
+        number = self.number()
+        self.submit(Clerk.slow, number, 0.1 * self.choices.below(30, "seconds"), value=number)
 
     def _flaky(self) -> None:
-        number = self._next()
-        self._submit(Clerk.flaky, number, 1 + self.choices.below(4, "good from"), value=number)
+        number = self.number()
+        self.submit(Clerk.flaky, number, 1 + self.choices.below(4, "good from"), value=number)
 
     def _fails(self) -> None:
         call = (Clerk.fails, Runner.fails)[self.choices.below(2, "who")]
-        self._submit(call, self._next(), errors=(LookupError,))
+        self.submit(call, self.number(), errors=(LookupError,))
 
     def _once(self) -> None:
-        number = self._next()
-        self._submit(Clerk.once, number, value=number)
+        number = self.number()
+        self.submit(Clerk.once, number, value=number)
 
     def _nest(self) -> None:
         width, depth = 1 + self.choices.below(3, "width"), 1 + self.choices.below(2, "depth")
         total = sum(width**level for level in range(depth + 1))
-        self._submit(Clerk.nest, width, depth, value=total)
+        self.submit(Clerk.nest, width, depth, value=total)
 
     def _fetch(self) -> None:
-        number = self._next()
-        self._submit(Runner.fetch, number, 0.05 * self.choices.below(10, "seconds"), value=number)
+        number = self.number()
+        self.submit(Runner.fetch, number, 0.05 * self.choices.below(10, "seconds"), value=number)
 
     def _gather(self) -> None:
         width = 1 + self.choices.below(4, "width")
-        self._submit(Runner.gather, width, value=sum(range(width)))
+        self.submit(Runner.gather, width, value=sum(range(width)))
 
     def _hard(self) -> None:
-        number = self._next()
-        self._submit(Specialist.hard, number, value=number * number, requires={"rare"})
+        number = self.number()
+        self.submit(Specialist.hard, number, value=number * number, requires={"rare"})
 
     def _endless(self) -> None:
-        self._submit(Clerk.endless, self._next(), errors=(TaskTimeout,))
+        self.submit(Clerk.endless, self.number(), errors=(TaskTimeout,))
 
     def _leaves(self) -> None:
-        self._submit(Clerk.leaves, self.choices.below(3, "code"), errors=(TaskExited,))
+        self.submit(Clerk.leaves, self.choices.below(3, "code"), errors=(TaskExited,))
 
     def _map(self) -> None:
         numbers = range(1 + self.choices.below(6, "items"))
@@ -260,7 +282,7 @@ class Program:
         agent = self._some_agent()
         if agent is None or agent.startswith("specialist"):
             return
-        number = self._next()
+        number = self.number()
         try:
             answer = self.system.ask(agent, Question(number), timeout=10)
         except (AgentDied, AskTimeout, DeadLetter, MessageRefused):
@@ -271,9 +293,13 @@ class Program:
     def _ask_other(self) -> None:
         agent = self._some_agent()
         if agent is not None and not agent.startswith("specialist"):
-            number = self._next()
-            self._submit(
-                Clerk.ask_other, agent, number, value=2 * number, errors=(AgentDied, AskTimeout, DeadLetter, MessageRefused)
+            number = self.number()
+            self.submit(
+                Clerk.ask_other,
+                agent,
+                number,
+                value=2 * number,
+                errors=(AgentDied, AskTimeout, DeadLetter, MessageRefused),
             )
 
     def _tell_all(self) -> None:
@@ -355,6 +381,9 @@ class Program:
             self.sim.run(1.0)
             for task_id, events in self._events.items():
                 self._judge_events(task_id, events)
+            unheard = [future.task_id for future in self.futures() if future.task_id not in self._events]
+            self._must(not unheard, f"nothing was told of {', '.join(unheard)}", "B5")
+        self._hardships.finish()
 
     def _is_harmed(self) -> bool:
         return self._harmed or self.sim.host.injected > 0

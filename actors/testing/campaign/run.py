@@ -6,9 +6,14 @@ import time
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
+from actors.testing.assigning import ASSIGNING
+from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
 from actors.testing.campaign.workers import Clerk, Runner, Specialist
+from actors.testing.ending import ENDING
 from actors.testing.faults import CALM, ROUGH, FaultPlan
+from actors.testing.invariants import INVARIANTS
+from actors.testing.leavings import LEAVINGS
 from actors.testing.sim.choices import Choices, SeededChoices
 from actors.testing.simulation import Simulation
 
@@ -17,8 +22,10 @@ __all__ = ["Outcome", "make_simulation", "run_history"]
 _ACTS_AT_ONCE = 4
 _MOST_STEPS = 200_000
 
+_CEILINGS = {"porter": Limits(memory="300M")}
 _CONFIG = SystemConfig(
     memory_sample_every=1.0,
+    ceilings=_CEILINGS,
     agent=AgentConfig(limits=Limits(memory="256M"), grace=2.0),
 )
 _BRISK = SystemConfig(
@@ -27,7 +34,10 @@ _BRISK = SystemConfig(
     heartbeat_missed=5.0,
     assigned_at_once=2,
     backoff_first=0.01,
-    agent=AgentConfig(limits=Limits(memory="256M"), grace=0.5, idle_timeout=3.0, recycle_after_tasks=9),
+    ceilings=_CEILINGS,
+    agent=AgentConfig(
+        limits=Limits(memory="256M"), start_timeout=8.0, grace=0.5, idle_timeout=3.0, recycle_after_tasks=9
+    ),
 )
 _SLOW = FaultPlan(latency=(0.0, 0.2), task=(0.0, 2.0), boot=(0.1, 3.0), stalls=0.02)
 _DEADLY = FaultPlan(dies=0.25, dies_writing=0.05, most=12)
@@ -63,6 +73,7 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
         Clerk: clerks if choices.below(2, "fixed") == 0 else (0, clerks),
         Runner: (0, 1 + choices.below(2, "runners")),
         Specialist: (0, 1),
+        Porter: (0, 1 + choices.below(2, "porters")),
     }
     config = (_CONFIG, _BRISK)[choices.below(2, "config")]
     sim = Simulation(
@@ -72,7 +83,8 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
         config=config,
         max_agents=4 + choices.below(3, "most"),
         detail=detail,
-        workspaces=False,
+        invariants=(*INVARIANTS, *ASSIGNING, *ENDING, *LEAVINGS),
+        workspaces=choices.below(8, "workspaces") == 7,
         max_steps=_MOST_STEPS,
     )
     return sim, plan in (CALM, _SLOW)

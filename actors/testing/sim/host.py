@@ -273,6 +273,10 @@ class SimHost:
         self.recorder.fault(actor, what)
         return True
 
+    def untold(self) -> list[tuple[str, int]]:
+        """Id and incarnation of the agents that have ended, and of whose end nobody has heard yet."""
+        return [(report.agent, report.incarnation) for _, report in [*self._untold.values(), *self._reports.waiting]]
+
     def sweep(self) -> None:
         """Free what agents held of which nothing runs any more."""
         for agent in self._gone:

@@ -1,0 +1,242 @@
+"""What a program of the campaign does beside its work: the rarer calls, shortages, and failures of the system's actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from actors.errors import AskTimeout, DeadLetter, DependencyFailed, NoSuitableAgent, TaskTimeout
+from actors.protocol.events import TaskCompleted
+from actors.protocol.messages import Priority
+from actors.protocol.states import AgentState
+from actors.testing.campaign.porter import Echo, Porter, Urgent, twice
+from actors.testing.campaign.workers import Clerk, Question, Specialist
+
+if TYPE_CHECKING:
+    from actors.future import TaskFuture
+    from actors.testing.campaign.program import Program
+    from actors.testing.sim.host import SimHandle
+
+__all__ = ["Hardships"]
+
+_ATTEMPTS = 4
+"""So often may a task of the campaign's workers be tried."""
+_RESTARTS = 3
+_PERIOD = 6.0
+"""The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
+
+
+class Hardships:
+    """Further things for a program to do.
+
+    Args:
+        program: on whose behalf.
+
+    Attributes:
+        gentle: those after which every task must have the outcome that it would have had without them.
+        harmful: the others.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._sim = program.sim
+        self._system = program.system
+        self._choices = program.choices
+        self._crashes: list[float] = []
+        self._stepping: list[TaskFuture[Any]] = []
+        self.gentle: tuple[Callable[[], None], ...] = (
+            self._plain,
+            self._impossible,
+            self._for_a_job,
+            self._chain,
+            self._late,
+            self._long,
+            self._steps,
+            self._more,
+            self._ask_nobody,
+            self._drain,
+            self._short,
+            self._listen_for_a_while,
+            self._echo,
+            self._crash,
+        )
+        self.harmful: tuple[Callable[[], None], ...] = (self._stubborn, self._newborn, self._newborn)
+
+    # --- handing in ---
+
+    def _plain(self) -> None:
+        """A plain function, for whoever has the capability."""
+        number = self._program.number()
+        wanted = ("sums", "rare", "io", "loads")[self._choices.below(4, "requires")]
+        key = ("x", "y", None)[self._choices.below(3, "key")]
+        self._program.submit(twice, number, value=2 * number, requires={wanted}, key=key)
+
+    def _impossible(self) -> None:
+        self._program.submit(twice, self._program.number(), errors=(NoSuitableAgent,), requires={"wings"})
+
+    def _for_a_job(self) -> None:
+        job = ("night", "day")[self._choices.below(2, "job")]
+        for _ in range(1 + self._choices.below(3, "count")):
+            number = self._program.number()
+            self._program.submit(Clerk.add, number, 1, value=number + 1, job=job)
+        self._system.tell(f"job:{job}", Question(0))
+
+    def _chain(self) -> None:
+        """Each after the one before, and the first fails."""
+        before = self._program.submit(Clerk.fails, self._program.number(), errors=(LookupError,))
+        for _ in range(2 + self._choices.below(2, "links")):
+            before = self._program.submit(
+                Specialist.hard, self._program.number(), errors=(DependencyFailed,), after=[before]
+            )
+
+    def _late(self) -> None:
+        number, good_from = self._program.number(), 2 + self._choices.below(_ATTEMPTS, "good from")
+        # It may also be too slow a machine.
+        self._program.submit(Porter.late, number, good_from, value=number, errors=(TaskTimeout,))
+
+    def _long(self) -> None:
+        """Something long, which may be cancelled when it has begun."""
+        number = self._program.number()
+        future = self._program.submit(Porter.long, number, 40.0, value=number)
+        if self._choices.below(2, "cancel") == 0:
+            self._sim.run(0.5)
+            future.cancel("it takes too long")
+
+    def _steps(self) -> None:
+        number = self._program.number()
+        future = self._program.submit(Porter.steps, number, 2 + self._choices.below(4, "steps"), value=number)
+        self._stepping.append(future)
+
+    def _more(self) -> None:
+        number = self._program.number()
+        self._program.submit(Porter.more, number, 1 << (20 + self._choices.below(8, "amount")), value=number)
+
+    def _stubborn(self) -> None:
+        self._program.harmed()
+        self._program.submit(Porter.stubborn, self._program.number(), 30.0, errors=(TaskTimeout,))
+
+    # --- looks and talk ---
+
+    def _ask_nobody(self) -> None:
+        came: object = None
+        try:
+            self._system.ask("clerk-99", Question(1), timeout=5)
+        except (DeadLetter, AskTimeout) as error:
+            came = error
+        self._must(isinstance(came, DeadLetter), f"who asks an agent that is not there gets {came!r}", "B1")
+
+    def _drain(self) -> None:
+        """All tasks have their outcome when the system says so."""
+        if self._system.drain(timeout=20.0):
+            left = [future.task_id for future in self._program.futures() if not future.done()]
+            self._must(not left, f"drain has returned, and these have no outcome: {left}", "D8")
+
+    def _short(self) -> None:
+        """The machine is short of memory for a while."""
+        machine = self._sim.machine
+        plenty = machine.available
+        machine.available = plenty // 1000
+        for _ in range(3):
+            self._sim.run((0.01, 3.0, 10.0)[self._choices.below(3, "short")])
+            number = self._program.number()
+            self._program.submit(Clerk.add, number, 1, value=number + 1)
+        machine.available = plenty
+        self._sim.run(0.01)
+
+    def _listen_for_a_while(self) -> None:
+        """Whoever subscribed hears of what ends from then on, and nothing after the end of the subscription."""
+        heard: list[str] = []
+        subscription = self._system.subscribe(TaskCompleted, lambda event: heard.append(event.task_id))
+        number = self._program.number()
+        future = self._program.submit(Clerk.add, number, 1, value=number + 1)
+        self._sim.run(0.5)
+        if future.done() and not future.cancelled() and future.exception() is None and not self._sim.crashed:
+            self._sim.run(0.5)
+            self._must(
+                future.task_id in heard, f"{future.task_id} has completed, and its subscriber has not heard it", "B5"
+            )
+        subscription.unsubscribe()
+
+    def _echo(self) -> None:
+        """An actor of the program's own: in which order it takes messages, and what becomes of those that it does not."""
+        log: list[object] = []
+        echo = self._system.start_actor(Echo, log)
+        low, high = self._program.number(), self._program.number()
+        echo.tell(Question(low), priority=Priority.LOW)
+        for number in (1, 2, 3):
+            echo.tell(Question(number))
+        echo.tell(Question(high), priority=Priority.HIGH)
+        echo.tell(Urgent(0))
+        self._sim.run(0.001)
+        order = [Urgent(0), *map(Question, (high, 1, 2, 3, low))]
+        self._must(log == order, f"messages are taken in the order {log}", "B4, B6")
+        replies = [echo.ask_later(Question(1)), echo.ask_later(Question(2))]
+        echo.stop(block=False)
+        replies += [echo.ask_later(Question(3)), echo.ask_later(Question(4))]
+        self._sim.run(0.001)
+        left = sum(not reply.done() for reply in replies)
+        self._must(left == 0, f"{left} of 4 questions to an actor that was stopped are not answered", "B3")
+
+    # --- harm ---
+
+    def _crash(self) -> None:
+        """One of the system's actors fails, with messages behind it; nothing is lost."""
+        now = self._sim.now
+        self._crashes = [each for each in self._crashes if each > now - _PERIOD]
+        names = ("scheduler", "hub", "resources", "agents-clerk")
+        for _ in range(1 + self._choices.below(2, "crashes")):
+            if len(self._crashes) >= _RESTARTS:
+                return
+            if self._sim.crash(names[self._choices.below(len(names), "who fails")]):
+                self._crashes.append(now)
+            for _ in range(2):
+                number = self._program.number()
+                self._program.submit(Clerk.add, number, 1, value=number + 1)
+            self._sim.run(0.001)
+
+    def _newborn(self) -> None:
+        """An agent dies when it has just become idle, or stands still before that."""
+        number = self._program.number()
+        self._program.submit(Porter.steps, number, 2, value=number)
+        hang = self._choices.below(3, "newborn") == 2
+        seen = self._before_idle if hang else self._just_idle
+        if self._sim.run_until(lambda: seen() is not None, 2.0):
+            found = seen()
+            if found is not None:
+                self._program.harmed()
+                (self._sim.hang if hang else self._sim.kill)(found.agent)
+
+    def _just_idle(self) -> SimHandle | None:
+        registry = self._sim.state_of("hub").registry
+        for handle in self._sim.host.agents.values():
+            if handle.status.read().state == AgentState.IDLE and not registry.is_ready(handle.agent):
+                return handle
+        return None
+
+    def _before_idle(self) -> SimHandle | None:
+        handles = self._sim.host.agents.values()
+        return next((each for each in handles if each.status.read().state == AgentState.INITIALIZING), None)
+
+    # --- judging ---
+
+    def finish(self) -> None:
+        """Judge what can be judged when all work is done.
+
+        Raises:
+            InvariantBroken: something that may not be.
+        """
+        for future in self._stepping:
+            if not future.cancelled() and future.exception() is None:
+                told = future.progress()
+                self._must(
+                    told.fraction == 1.0, f"{future.task_id} told last that it had come to {told.fraction:g}", "D7"
+                )
+        self._sim.run(3.0)
+        for run in self._sim.dispatcher.runs():
+            if run.cell.name == "actors-resources":
+                # The next full sample, and no more: an idle system is left alone.
+                self._must(len(run.timers) <= 1, "the memory of agents is looked at although there is no work", "E1")
+
+    def _must(self, holds: bool, text: str, requirement: str) -> None:  # noqa: FBT001 - as `assert`
+        if not holds:
+            self._sim.break_promise("TheProgramGetsWhatItIsPromised", requirement, text)
