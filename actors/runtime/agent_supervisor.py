@@ -93,6 +93,16 @@ class AgentSupervisor(Actor):
         self._all_gone: list[Reply[bool]] = []
         self._state = state
 
+    def on_start(self) -> None:
+        """After a restart: timers end with an incarnation, so those that are still wanted are set again."""
+        now = self.clock.monotonic()
+        for child in self._state.children.values():
+            if child.timer is not None:
+                child.timer = self.timers.once(child.timer.due - now, child.timer.message)
+        due = None if self._state.plan is None else self._state.plan.next_due()
+        if due is not None:
+            self.timers.once(due - now, _PlanDue())
+
     @property
     def _plan(self) -> SupervisionPlan:
         """The plan; a new one after the last has given up, so that a further request is a further try."""

@@ -53,3 +53,17 @@ def test_a_replacement_is_not_at_work_on_the_job_of_what_its_predecessor_had() -
         sim.settle()
         assert future.result() == 1
         assert registry.resolve(job_group("night")) == []
+
+
+def test_a_supervisor_that_was_restarted_goes_on_with_what_it_had_to_do_later() -> None:
+    """F1 C1: the time that a start may take was forgotten with the incarnation that had set it."""
+    config = SystemConfig(agent=AgentConfig(start_timeout=8.0))
+    with Simulation({Clerk: 1}, choices=PlainChoices(), config=config, workspaces=False) as sim:
+        assert sim.run_until(lambda: sim.hang("clerk-1"), 1.0)
+        sim.run(1.0)
+        assert sim.crash("agents-clerk")
+        sim.run(10.0)
+        handle = sim.host.find("clerk-1")
+        assert handle is not None
+        assert handle.incarnation == 2
+        assert not handle.sim.hung

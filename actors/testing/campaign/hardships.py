@@ -167,13 +167,13 @@ class Hardships:
             echo.tell(Question(number))
         echo.tell(Question(high), priority=Priority.HIGH)
         echo.tell(Urgent(0))
-        self._sim.run(0.001)
+        self._sim.run_until(lambda: len(log) == 6, 5.0)
         order = [Urgent(0), *map(Question, (high, 1, 2, 3, low))]
         self._must(log == order, f"messages are taken in the order {log}", "B4, B6")
         replies = [echo.ask_later(Question(1)), echo.ask_later(Question(2))]
         echo.stop(block=False)
         replies += [echo.ask_later(Question(3)), echo.ask_later(Question(4))]
-        self._sim.run(0.001)
+        self._sim.run_until(lambda: all(reply.done() for reply in replies), 5.0)
         left = sum(not reply.done() for reply in replies)
         self._must(left == 0, f"{left} of 4 questions to an actor that was stopped are not answered", "B3")
 
