@@ -258,7 +258,7 @@ class Program:
     # --- time, looks and talk ---
 
     def _pass_time(self) -> None:
-        self.sim.run((0.001, 0.01, 0.1, 1.0, 5.0, 90.0)[self.choices.below(6, "time")])
+        self.sim.run((0.001, 0.01, 0.1, 1.0, 5.0, 20.0)[self.choices.below(6, "time")])
 
     def _pause(self) -> None:
         self.system.pause()

@@ -20,6 +20,7 @@ from actors.testing.simulation import Simulation
 __all__ = ["Outcome", "make_simulation", "run_history"]
 
 _ACTS_AT_ONCE = 4
+_LAST_STEPS = 30
 _MOST_STEPS = 200_000
 
 _CEILINGS = {"porter": Limits(memory="300M")}
@@ -93,7 +94,7 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
 def run_history(
     seed: int | None = None, steps: int = 200, *, choices: Choices | None = None, detail: bool = False
 ) -> Outcome:
-    """Run one history: random calls of a program until so many steps are taken, then calm, then all must be right.
+    """Run one history: random calls of a program, then calm until all work is done, and all must be right.
 
     Args:
         seed: of all its choices.
@@ -111,13 +112,16 @@ def run_history(
     try:
         with sim:
             program = Program(sim, harmless=harmless)
-            while True:
-                for _ in range(1 + choices.below(_ACTS_AT_ONCE, "acts")):
-                    program.act()
-                sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
-                if sim.conductor.steps >= steps * 3 // 4:
-                    break
-            sim.settle()
+            # What is left to do after the last act takes more steps than there were before.
+            enough = steps // 4
+            # The end takes some as well.
+            while sim.conductor.steps < steps - _LAST_STEPS:
+                while sim.conductor.steps < enough:
+                    for _ in range(1 + choices.below(_ACTS_AT_ONCE, "acts")):
+                        program.act()
+                    sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
+                sim.settle()
+                enough = steps - _LAST_STEPS
             program.finish()
     except BaseException as error:
         error.simulation = sim  # type: ignore[attr-defined]
