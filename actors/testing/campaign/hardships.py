@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.errors import AskTimeout, DeadLetter, DependencyFailed, NoSuitableAgent, TaskTimeout
 from actors.protocol.events import TaskCompleted
@@ -14,8 +14,10 @@ from actors.testing.campaign.workers import Clerk, Question, Specialist
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
-    from actors.testing.campaign.program import Program
+    from actors.system import ActorSystem
+    from actors.testing.sim.choices import Choices
     from actors.testing.sim.host import SimHandle
+    from actors.testing.simulation import Simulation
 
 __all__ = ["Hardships"]
 
@@ -24,6 +26,28 @@ _ATTEMPTS = 4
 _RESTARTS = 3
 _PERIOD = 6.0
 """The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
+
+
+class Submitting(Protocol):
+    """A program, as far as it is needed here; see `Program`."""
+
+    sim: Simulation
+    system: ActorSystem
+    choices: Choices
+
+    def number(self) -> int:
+        """One that no task has had yet."""
+
+    def submit(
+        self, call: Any, *args: Any, value: Any = ..., errors: Iterable[type[BaseException]] = (), **options: Any
+    ) -> TaskFuture[Any]:
+        """Hand in a task."""
+
+    def futures(self) -> list[TaskFuture[Any]]:
+        """Those of all tasks that it has handed in."""
+
+    def harmed(self) -> None:
+        """Something goes wrong from now on that may cost tasks their outcome."""
 
 
 class Hardships:
@@ -37,7 +61,7 @@ class Hardships:
         harmful: the others.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Submitting) -> None:
         self._program = program
         self._sim = program.sim
         self._system = program.system
