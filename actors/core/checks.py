@@ -67,8 +67,10 @@ def _check_line(book: Book) -> None:
     line = book.line
     live = filled = 0
     children: set[int] = set()
+    places: dict[int, Lane] = {}
     for needs, bucket in line.buckets.items():
-        tasks = [task for lane in bucket.lanes if lane is not None for task in lane.tasks()]
+        lanes = {lane: list(lane.tasks()) for lane in bucket.lanes if lane is not None}
+        tasks = [task for standing in lanes.values() for task in standing]
         _must(len(tasks) == bucket.live, needs, "counts", bucket.live, "waiting, there are", len(tasks))
         _must(all(task.kind.needs == needs for task in tasks), needs, "holds tasks with other needs")
         live += bucket.live
@@ -76,28 +78,20 @@ def _check_line(book: Book) -> None:
         children.update(task.number for task in tasks if task.parent is not None)
         serving = [skill for skill in line.views if skill.serves(needs)]
         _must(set(serving) == set(bucket.views), needs, "does not know who can serve it")
-        for lane in bucket.lanes:
-            if lane is not None:
-                _check_lane(lane, serving)
+        for lane, standing in lanes.items():
+            _check_lane(lane, standing, serving)
+            places.update((task.number, lane) for task in standing)
     _must(line.live == live, "the line counts", line.live, "there are", live)
     _must(line.filled == filled, "the line counts filled buckets", line.filled, "there are", filled)
     indexed = {n for family in line.children.values() for siblings in family.values() for n in siblings}
     _must(indexed == children, "the children in the line are", children, "indexed are", indexed)
-    lanes = {
-        task.number: lane
-        for bucket in line.buckets.values()
-        for lane in bucket.lanes
-        if lane is not None
-        for task in lane.tasks()
-    }
     for task in book.tasks.values():
         if task.queued:
             own = line.buckets[task.kind.needs].lane(task.kind.priority)
-            _must(lanes.get(task.number) is own, task, "is not in its lane")
+            _must(places.get(task.number) is own, task, "is not in its lane")
 
 
-def _check_lane(lane: Lane, serving: list[Skill]) -> None:
-    tasks = list(lane.tasks())
+def _check_lane(lane: Lane, tasks: list[Task], serving: list[Skill]) -> None:
     _must(lane.live == len(tasks), "a lane counts", lane.live, "there are", len(tasks))
     entries = len(lane.fifo) + len(lane.late)
     _must(entries == lane.live + lane.dead, "a lane has", entries, "entries for", lane.live, "+", lane.dead)

@@ -174,8 +174,10 @@ class SimDispatcher:
 
     def busy(self) -> bool:
         """Whether any actor has something to do at this moment, or is in the middle of it."""
-        if any(player.playing or player.ready() for player in self._players):
-            return True
+        now = self.conductor.clock.monotonic()
+        for player in self._players:
+            if player.playing or ((player.stirred or player.due <= now) and player.ready()):
+                return True
         return any(len(cell.mailbox) for cell in self._cells if cell not in self._by_cell)
 
     def start(self, run: Run) -> None:
@@ -217,7 +219,9 @@ class SimDispatcher:
             player.stirred = True
 
     def _ready(self) -> list[Any]:
-        return [player for player in self._players if player.ready()]
+        now = self.conductor.clock.monotonic()
+        # The first conditions are those of `ready`: most actors have nothing to do.
+        return [player for player in self._players if (player.stirred or player.due <= now) and player.ready()]
 
     def _next_due(self) -> float | None:
         due = min((player.due for player in self._players if not player.playing), default=math.inf)
