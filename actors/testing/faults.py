@@ -57,6 +57,11 @@ class FaultPlan:
         for item in fields(self):
             _check(item.name, getattr(self, item.name))
 
+    @property
+    def any(self) -> bool:
+        """Whether anything may go wrong."""
+        return self.most != 0 and any(getattr(self, name) > 0 for name in _CHANCES)
+
 
 def _check(name: str, value: Any) -> None:
     if name in _CHANCES:

@@ -167,6 +167,7 @@ class Simulation:
             max_agents = _AGENTS
         self._system = _SimulatedSystem(world, workers, max_agents=max_agents, host=self.host, config=config)
         self._closed = False
+        self._assembly: Assembly | None = None
         self.watch = Watch(self, invariants, checks)
         self.host.watchers.append(self.watch)
         # How often each of the system's actors was made to fail.
@@ -183,12 +184,14 @@ class Simulation:
     @property
     def assembly(self) -> Assembly:
         """What runs behind the system, for invariants."""
-        return self._system.assembly
+        if self._assembly is None:
+            self._assembly = self._system.assembly
+        return self._assembly
 
     @property
     def engine(self) -> Engine:
         """The scheduler's mind, for invariants."""
-        return self._system.assembly.engine
+        return self.assembly.engine
 
     @property
     def history(self) -> History:
@@ -222,6 +225,11 @@ class Simulation:
             self.conductor.wait(_never, seconds)
             return
         self.run_until(self.at_rest)
+
+    def run_steps(self, steps: int, timeout: float = 1.0) -> None:
+        """Let so many single things happen, whatever time they take, but at most `timeout` virtual seconds."""
+        if steps > 0:
+            self.conductor.play(steps, timeout)
 
     def run_until(self, ready: Callable[[], bool], timeout: float | None = None) -> bool:
         """Let things happen until something is so, for at most `timeout` virtual seconds. Whether it is so."""

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
-from hypothesis import note
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context
 from hypothesis.stateful import RuleBasedStateMachine
@@ -22,7 +22,8 @@ from actors.runtime.worker_type import WorkerLike
 from actors.testing.errors import InvariantBroken
 from actors.testing.failure import failure_text
 from actors.testing.faults import CALM, FaultPlan
-from actors.testing.sim.choices import Choices, HypothesisChoices
+from actors.testing.machines.deviations import Deviations
+from actors.testing.sim.choices import Choices
 from actors.testing.simulation import Simulation
 from actors.worker import Worker
 
@@ -33,6 +34,10 @@ _LOG = logging.getLogger("actors")
 _RULE = "hypothesis_stateful_rule"
 _INITIALIZE = "hypothesis_stateful_initialize_rule"
 _INVARIANT = "hypothesis_stateful_invariant"
+# Virtual seconds that the first agents have to start, some of which may not be able to.
+_START = 5.0
+# Long runs find little more than short ones, and take longer to be made small.
+_STEPS = 25
 _MODULE_OF_REPLAY = "actors.testing.replay"
 
 
@@ -80,6 +85,7 @@ class SimulatedMachine(RuleBasedStateMachine):
         faults: what goes wrong: a `FaultPlan`, or a strategy for one.
         config, max_agents, allow: as for `Simulation`.
         longest: virtual seconds that all work may take to end when nothing goes wrong any more.
+        started: whether the agents that there are from the beginning have started when the first rule is called.
 
     Attributes:
         sim: the simulation; `sim.system` is the system.
@@ -92,12 +98,18 @@ class SimulatedMachine(RuleBasedStateMachine):
     max_agents: ClassVar[int | None] = None
     allow: ClassVar[Iterable[str]] = ()
     longest: ClassVar[float] = 100_000.0
+    started: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, marked in _marked(cls, _RULE, _INITIALIZE):
             if not isinstance(marked.function, _Recorded):
                 marked.function = _Recorded(name, marked.function)
+        # To explain a failure, Hypothesis would run it a hundred times more; here the history explains it.
+        phases = tuple(phase for phase in settings().phases if phase is not Phase.explain)
+        cls.TestCase.settings = settings(
+            deadline=None, suppress_health_check=list(HealthCheck), stateful_step_count=_STEPS, phases=phases
+        )
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,8 +122,8 @@ class SimulatedMachine(RuleBasedStateMachine):
             self.plan = origin.faults or (CALM if self._drawn else given)
         else:
             data = st.data().do_draw(current_build_context().data)
-            self.choices = HypothesisChoices(data)
             self.plan = data.conjecture_data.draw(given) if self._drawn else given
+            self.choices = Deviations(data, faults=self.plan.any)
         self.steps: list[Step] = []
         self._told = False
         # What the system has to say of faults that are there on purpose would drown what is to be read.
@@ -120,6 +132,8 @@ class SimulatedMachine(RuleBasedStateMachine):
         try:
             self.sim = self.make_simulation()
             self.sim.__enter__()
+            if type(self).started:
+                self.sim.run_until(self._all_started, _START)
             self.begin()
         except BaseException:
             self._close()
@@ -163,8 +177,9 @@ class SimulatedMachine(RuleBasedStateMachine):
         return found
 
     def agent_ids(self) -> list[str]:
-        """The ids of the agents that live."""
-        return sorted({handle.agent for handle in self.sim.host.agents.values()})
+        """The ids of the agents that live; those first that have a task in hand."""
+        living = [handle.sim for handle in self.sim.host.agents.values()]
+        return [sim.spec.agent for sim in sorted(living, key=lambda sim: (not sim.in_body, sim.spec.agent))]
 
     # --- one run ---
 
@@ -175,7 +190,6 @@ class SimulatedMachine(RuleBasedStateMachine):
         self.sim.note(_call(name, arguments, self._names()))
         result = function(self, **arguments)
         self.steps[-1] = Step(name, arguments, result)
-        self._check_source()
         return result
 
     def check_all(self) -> None:
@@ -192,7 +206,6 @@ class SimulatedMachine(RuleBasedStateMachine):
                 self.choices.new_step()
                 self.sim.settle(self.longest)
                 self.at_rest()
-                self._check_source()
                 self.sim.__exit__(None, None, None)
         except BaseException as error:
             self._tell(error)
@@ -232,28 +245,39 @@ class SimulatedMachine(RuleBasedStateMachine):
 
     # --- inside ---
 
+    def _all_started(self) -> bool:
+        living = self.sim.host.agents.values()
+        wanted = sum(least for _, least, _ in self.sim.system.declared)
+        return len(living) >= wanted and all(handle.sim.worker is not None for handle in living)
+
     def _names(self) -> dict[int, str]:
         """Names for what rules have given, by identity: another rule may take it."""
         named = (step.result for step in self.steps if step.result is not None)
         return {id(result): f"v{number}" for number, result in enumerate(named, 1)}
-
-    def _check_source(self) -> None:
-        if self.choices.stopped is not None:
-            raise self.choices.stopped
 
     def _tell(self, error: BaseException) -> None:
         """Tell of the failure, if it is one, and the last: not each of those that Hypothesis tries on its way."""
         if self._told or not (self._replayed or current_build_context().is_final):
             return
         self._told = True
-        if not isinstance(error, InvariantBroken):
-            first = str(error).strip().partition("\n")[0]
-            self.sim.mark_broken(type(error).__name__, first)
+        name = error.invariant if isinstance(error, InvariantBroken) else self._broken_by(error)
+        self.sim.mark_broken(name, str(error).strip().partition("\n")[0])
         text = failure_text(self.sim.history, type(self).__name__, self.code())
         if self._replayed:
             error.add_note(text)
         else:
             note(text)
+
+    def _broken_by(self, error: BaseException) -> str:
+        """The rule or invariant of the class that raised an error; else the kind of the error."""
+        names = {name for name, _ in _marked(type(self), _RULE, _INITIALIZE, _INVARIANT)} | {"at_rest"}
+        place = error.__traceback__
+        found = type(error).__name__
+        while place is not None:
+            if place.tb_frame.f_code.co_name in names and place.tb_frame.f_locals.get("self") is self:
+                found = place.tb_frame.f_code.co_name
+            place = place.tb_next
+        return found
 
     def _close(self) -> None:
         _LOG.setLevel(self._level)

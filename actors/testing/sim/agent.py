@@ -251,6 +251,11 @@ class SimAgent:
         return self._shipped
 
     @property
+    def in_body(self) -> bool:
+        """Whether a body of a task runs in it."""
+        return self._shipped is not None and bool(self._shipped.parts.slots.running())
+
+    @property
     def worker(self) -> Any:
         """The worker itself, as its agent has it; None before it has started."""
         shipped = self._shipped

@@ -12,9 +12,9 @@ from typing import Any
 
 from actors.errors import ConfigError
 
-__all__ = ["Choices", "HypothesisChoices", "PlainChoices", "ScriptedChoices", "SeededChoices", "pack_script"]
+__all__ = ["GRAIN", "Choices", "HypothesisChoices", "PlainChoices", "ScriptedChoices", "SeededChoices", "pack_script"]
 
-_GRAIN = 1024
+GRAIN = 1024
 """How finely a chance is drawn."""
 
 _STEPS = 16
@@ -25,6 +25,9 @@ _FAR = (48, 12)
 
 _QUIET, _NEAR = 3, 8
 """How far apart at most are two faults, as a sum of their probabilities; and the fineness of that."""
+
+_OF_FAULTS = frozenset({"when", "strikes", "cut"})
+"""What is chosen for a fault that happens."""
 
 _MOST_ASKED = 2000
 """So many numbers of Hypothesis does one run take at most: there is an end to what it gives."""
@@ -68,7 +71,7 @@ class Choices:
             return True
         made = self._draw_chance(probability, what)
         self.taken.append(made)
-        return made >= _GRAIN - max(1, round(probability * _GRAIN))
+        return made >= GRAIN - max(1, round(probability * GRAIN))
 
     def between(self, low: float, high: float, what: str) -> float:
         """Choose one of some values from `low`, the plain choice, to `high`."""
@@ -87,8 +90,8 @@ class Choices:
         raise NotImplementedError
 
     def _draw_chance(self, probability: float, what: str) -> int:
-        """A number below _GRAIN; the uppermost ones, as many as the probability says, mean that it happens."""
-        return self._draw(_GRAIN, what)
+        """A number below GRAIN; the uppermost ones, as many as the probability says, mean that it happens."""
+        return self._draw(GRAIN, what)
 
 
 class PlainChoices(Choices):
@@ -167,6 +170,8 @@ class HypothesisChoices(Choices):
         self._choice_comes = self._fault_comes = False
 
     def _draw(self, n: int, what: str) -> int:
+        if what in _OF_FAULTS:
+            return self._ask(n)
         if self._to_choice <= 0:
             if self._choice_comes:
                 self._choice_comes = False
@@ -181,7 +186,7 @@ class HypothesisChoices(Choices):
         if self._to_fault <= 0:
             if self._fault_comes:
                 self._fault_comes = False
-                return _GRAIN - 1
+                return GRAIN - 1
             distance = self._ask(_NEAR * _QUIET + 1)
             self._fault_comes = distance > 0
             self._to_fault = distance / _NEAR if distance else _QUIET
