@@ -51,7 +51,7 @@ _PLANS = (CALM, _SLOW, ROUGH, _DEADLY, _TORN, _STILL, _BARREN, ROUGH)
 
 
 class Outcome(NamedTuple):
-    """How a history went. `seconds` are virtual, `real` are not."""
+    """How a history went. `seconds` are virtual, `real` are not; a history without details has no digest."""
 
     seed: int | None
     steps: int
@@ -60,6 +60,7 @@ class Outcome(NamedTuple):
     faults: int
     real: float
     digest: str
+    simulation: Simulation | None = None
 
 
 def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulation, bool]:
@@ -92,7 +93,12 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
 
 
 def run_history(
-    seed: int | None = None, steps: int = 200, *, choices: Choices | None = None, detail: bool = False
+    seed: int | None = None,
+    steps: int = 200,
+    *,
+    choices: Choices | None = None,
+    detail: bool = False,
+    keep: bool = False,
 ) -> Outcome:
     """Run one history: random calls of a program, then calm until all work is done, and all must be right.
 
@@ -101,6 +107,7 @@ def run_history(
         steps: how many it has at the least.
         choices: instead of a seed.
         detail: whether its history keeps what is in each message.
+        keep: whether the outcome has the simulation.
 
     Raises:
         InvariantBroken: a promise did not hold. The simulation is its attribute `simulation`.
@@ -133,5 +140,6 @@ def run_history(
         program.handed,
         sim.host.injected,
         time.perf_counter() - began,
-        sim.history.digest(),
+        sim.history.digest() if detail else "",
+        sim if keep else None,
     )

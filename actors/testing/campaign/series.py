@@ -1,0 +1,173 @@
+"""Many histories, side by side in processes, with a bar while they run and a table of what they did."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import multiprocessing
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from actors.testing.campaign.run import run_history
+from actors.testing.sequence import sequence
+
+__all__ = ["Batch", "Broken", "Report", "run_series"]
+
+_BATCH = 20
+_SHOWN_LINES = 60
+_KEPT = 20
+
+
+class Broken(NamedTuple):
+    """A history that broke a promise. `story` is what happened, as a text."""
+
+    seed: int
+    kind: str
+    text: str
+    story: str
+
+
+class Batch(NamedTuple):
+    """What some histories did together. `real` are seconds of processor time, `virtual` those of the histories."""
+
+    histories: int
+    steps: int
+    fewest: int
+    tasks: int
+    faults: int
+    virtual: float
+    real: float
+    broken: tuple[Broken, ...]
+
+
+class Report(NamedTuple):
+    """What a whole series did; `wall` are seconds."""
+
+    first: int
+    jobs: int
+    wall: float
+    all: Batch
+
+    @property
+    def failed(self) -> bool:
+        """Whether any promise was broken."""
+        return bool(self.all.broken)
+
+    def __str__(self) -> str:
+        done = self.all
+        lines = [
+            f"{done.histories:,} histories from seed {self.first} on, in {self.wall:.0f} s on {self.jobs} processes",
+            f"  steps         {done.steps:,} (at least {done.fewest} each)",
+            f"  a step        {1e6 * done.real / max(done.steps, 1):.0f} µs of processor time, all invariants on",
+            f"  tasks         {done.tasks:,}",
+            f"  faults        {done.faults:,}",
+            f"  virtual time  {done.virtual / 3600:,.1f} hours",
+            f"  broken        {len(done.broken)}",
+        ]
+        kinds = Counter(each.kind for each in done.broken)
+        lines += [f"    {kind}: {count}" for kind, count in kinds.most_common()]
+        for each in done.broken[:_KEPT]:
+            lines.append(f"\nseed {each.seed}: {each.text}")
+            lines.append(f"  again: python -m actors.testing replay {each.seed}")
+        if done.broken:
+            lines += ["", f"seed {done.broken[0].seed}, as it happened:", done.broken[0].story]
+        return "\n".join(lines)
+
+
+def run_batch(seeds: range, steps: int) -> Batch:
+    """Run some histories in this process.
+
+    Args:
+        seeds: of each of them.
+        steps: how many each has at the least.
+    """
+    # The system tells of deaths in its log, and here all of them are on purpose.
+    logging.disable(logging.CRITICAL)
+    began = time.process_time()
+    total, fewest, tasks, faults, virtual = 0, 1 << 60, 0, 0, 0.0
+    broken: list[Broken] = []
+    for seed in seeds:
+        try:
+            outcome = run_history(seed, steps)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            broken.append(_tell(seed, steps, error))
+            continue
+        total += outcome.steps
+        fewest = min(fewest, outcome.steps)
+        tasks += outcome.tasks
+        faults += outcome.faults
+        virtual += outcome.seconds
+    return Batch(len(seeds), total, fewest, tasks, faults, virtual, time.process_time() - began, tuple(broken))
+
+
+def _tell(seed: int, steps: int, error: Exception) -> Broken:
+    """What went wrong: the history is made again, with all details."""
+    kind = getattr(error, "invariant", "") or type(error).__name__
+    try:
+        run_history(seed, steps, detail=True)
+        story = "it did not happen again: it depends on something that is no choice"
+    except Exception as again:  # noqa: BLE001 - as above
+        simulation = getattr(again, "simulation", None)
+        if simulation is None:
+            story = "".join(traceback.format_exception(again))
+        else:
+            story = sequence(simulation.history, most=_SHOWN_LINES)
+    return Broken(seed, kind, str(error), story)
+
+
+def run_series(
+    histories: int,
+    *,
+    steps: int = 200,
+    first: int = 0,
+    jobs: int | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Report:
+    """Run so many histories.
+
+    Args:
+        histories: how many.
+        steps: how many each has at the least.
+        first: the seed of the first; the others count up from it.
+        jobs: in how many processes; None: one for each processor.
+        advance: called with how many have ended, each time that some have.
+    """
+    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
+    began = time.monotonic()
+    batches: list[Batch] = []
+    # Not a fork: the caller may have threads.
+    context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        under_way = {pool.submit(run_batch, seeds, steps) for seeds in _portions(first, histories)}
+        try:
+            for done in concurrent.futures.as_completed(under_way):
+                batches.append(done.result())
+                if advance is not None:
+                    advance(batches[-1].histories)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return Report(first, jobs, time.monotonic() - began, _sum(batches))
+
+
+def _portions(first: int, histories: int) -> Iterator[range]:
+    for start in range(first, first + histories, _BATCH):
+        yield range(start, min(start + _BATCH, first + histories))
+
+
+def _sum(batches: list[Batch]) -> Batch:
+    broken = sorted((each for batch in batches for each in batch.broken), key=lambda each: each.seed)
+    return Batch(
+        sum(batch.histories for batch in batches),
+        sum(batch.steps for batch in batches),
+        min((batch.fewest for batch in batches), default=0),
+        sum(batch.tasks for batch in batches),
+        sum(batch.faults for batch in batches),
+        sum(batch.virtual for batch in batches),
+        sum(batch.real for batch in batches),
+        tuple(broken),
+    )
