@@ -71,6 +71,9 @@ class AgentLink:
             with contextlib.suppress(ChannelClosed):
                 channel.flush()
 
+        if channel.closed:
+            # Its other end is gone, or has sent what cannot be read. Its agent's end is told by the host.
+            return
         if isinstance(channel, SocketChannel):
             channel.on_blocked = blocked
         poller.register(fd, on_readable, writable)

@@ -67,3 +67,18 @@ def test_a_supervisor_that_was_restarted_goes_on_with_what_it_had_to_do_later() 
         assert handle is not None
         assert handle.incarnation == 2
         assert not handle.sim.hung
+
+
+@pytest.mark.parametrize("who", ["hub", "scheduler"])
+def test_an_actor_that_was_restarted_does_not_watch_a_channel_that_is_closed(who: str) -> None:
+    """F1 I3: one agent had sent what cannot be read, and no further incarnation of the hub could start."""
+    with Simulation({Clerk: 1}, choices=PlainChoices(), workspaces=False) as sim:
+        assert sim.run_until(lambda: sim.state_of("hub").registry.is_ready("clerk-1"), 5.0)
+        handle = sim.host.find("clerk-1")
+        assert handle is not None
+        (handle.control if who == "hub" else handle.task).close()
+        assert sim.crash(who)
+        future = sim.system.submit(Clerk.add, 1, 2)
+        sim.settle()
+        assert future.result() == 3
+        assert next(cell for cell in sim.dispatcher.cells if cell.name == f"actors-{who}").incarnation == 2
