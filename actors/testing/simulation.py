@@ -86,7 +86,7 @@ class Simulation:
         choices: makes all choices: see `Choices`.
         faults: what goes wrong, and how long things take.
         config: settings of the system. None: the defaults, whatever the environment says, and a look at the memory of
-            agents once a second.
+            agents every five seconds.
         max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
         detail: whether the history keeps what is in each message; without it a run is twice as fast.
         invariants: what must hold at any moment; none of them makes a run quicker.
@@ -162,7 +162,7 @@ class Simulation:
             probe=lambda: Probe(processes, self.machine, self.clock.monotonic),
             cpu_seconds=lambda _: 0.0,
         )
-        config = SystemConfig(memory_sample_every=1.0) if config is None else config
+        config = SystemConfig(memory_sample_every=5.0) if config is None else config
         if max_agents is None and config.max_agents is None:
             max_agents = _AGENTS
         self._system = _SimulatedSystem(world, workers, max_agents=max_agents, host=self.host, config=config)

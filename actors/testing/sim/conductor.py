@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from actors.kernel.clock import ManualClock
 from actors.testing.sim.choices import Choices
-from actors.testing.errors import SimulationEndless, SimulationHung, SimulationStuck
+from actors.testing.errors import SimulationEndless, SimulationError, SimulationHung, SimulationStuck
 from actors.testing.guard import where
 
 __all__ = ["ADD", "READ", "STALL", "WRITE", "Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
@@ -149,6 +149,8 @@ class Conductor:
         self._test: Waiter | None = None
         # Whether a thread conducts at this moment, and not the test.
         self._playing = False
+        # Whether something that is waited for is being looked at.
+        self._looking = False
         self._failure: BaseException | None = None
         self._closing = False
         # Counts the threads that have ended.
@@ -211,7 +213,12 @@ class Conductor:
         Raises:
             Gone: the agent whose code waits was killed, or the simulation ends.
         """
-        if ready():
+        if self._looking:
+            raise SimulationError(
+                "what is waited for must only look, and it waits itself: it asks the system, or for a result. Look at "
+                "sim.now, at future.done() or at what your test has collected"
+            )
+        if self._look(ready):
             return True
         if timeout is not None and timeout <= 0:
             return False
@@ -388,9 +395,16 @@ class Conductor:
                 if owner.dead:
                     ready.append(waiter)
                 continue
-            if waiter.ready is not None and waiter.ready():
+            if waiter.ready is not None and self._look(waiter.ready):
                 ready.append(waiter)
         return ready
+
+    def _look(self, ready: Callable[[], bool]) -> bool:
+        self._looking = True
+        try:
+            return ready()
+        finally:
+            self._looking = False
 
     def _sound_alarms(self) -> None:
         while self._counted and self._counted[0][0] <= self.steps:
