@@ -188,6 +188,10 @@ class SupervisionPlan:
         if record is None or not record.alive:
             return []
         was, record.status = record.status, ChildStatus.DOWN
+        # How long it was up counts, not how long ago it came up: it may be down for long before its next try.
+        if record.progressed or (record.started_at is not None and now - record.started_at >= self._quiet):
+            record.tries = 0
+        record.progressed, record.started_at = False, None
         if self._last is not None:
             del self._left[child]
             return self._end_next()
@@ -270,9 +274,6 @@ class SupervisionPlan:
             if len(self._restarts) > most.restarts:
                 story = f"more than {most.restarts} restarts in {most.period:g} s; the last was for {child}: {why}"
                 return self._end(Escalate(child, story))
-        if record.progressed or (record.started_at is not None and now - record.started_at >= self._quiet):
-            record.tries = 0
-        record.progressed, record.started_at = False, None
         wait = self._backoff.delay(record.tries, self._rng) if record.tries else 0.0
         record.tries += 1
         members = self._restarted_with(child)

@@ -792,3 +792,18 @@ def test_thousands_of_children_start_and_stop_in_time() -> None:
         assert len(world.up().split()) == 300
         world.carry_out(world.plan.stop("enough"))
         assert world.said().endswith("finish")
+
+
+def test_the_time_that_a_child_was_down_does_not_count_as_time_that_it_did_well() -> None:
+    """F1: back-off is forgotten for who was up for long, not for who came up long ago and was ended soon."""
+    plan = SupervisionPlan(
+        [ChildSpec("a")], rng=random.Random(0), counted="failed_starts", backoff=Backoff(first=2.0, jitter=0.0)
+    )
+    plan.start(0.0)
+    plan.started("a", 0.0)
+    assert plan.exited("a", "failure", 0.0) == [Start(("a",), again=True)]
+    plan.started("a", 0.0)
+    plan.terminate("a", 1.0)
+    plan.exited("a", "shutdown", 1.0)
+    plan.restart("a", 100.0)
+    assert plan.exited("a", "failure", 100.0) == [Later(2.0)]

@@ -259,12 +259,15 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def an_agent_reports_nonsense(self, data: st.DataObject) -> None:
         """Reports of attempts and incarnations that are not: dropped and counted."""
-        agent = self.one(data)
+        busy = any(agent.tasks() for agent in self.fleet.agents.values())
+        agent = self.one(data, FleetAgent.tasks if busy else bool)
         number = data.draw(st.integers(1, len(self.tasks) + 1), label="number")
         before = self.engine.stale
         stale = (number, 77, 0, None, self.fleet.now, self.fleet.now)
         self.engine.finished(agent.name, agent.incarnation, stale, self.fleet.now)
-        self.engine.finished(agent.name, agent.incarnation + 1, stale, self.fleet.now)
+        # What is right but for the incarnation: an attempt that the agent holds, if there is one.
+        real = next(((task.number, task.attempt, *stale[2:]) for task in agent.tasks()), stale)
+        self.engine.finished(agent.name, agent.incarnation + 1, real, self.fleet.now)
         self.engine.recalled(agent.name, agent.incarnation + 1, [(number, 1)], self.fleet.now)
         must_be(self.engine.stale, before + 3, "D8", "how many reports were dropped")
         self.fleet.settle()

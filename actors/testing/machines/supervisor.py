@@ -182,6 +182,7 @@ class SupervisorMachine(RuleBasedStateMachine):
         child = self.some(data, "starting", "stopping")
         if self.world[child] == "stopping":
             del self.world[child]
+            self.life_ends(child)
             self.take(self.plan.exited(child, reason, self.now))
         elif works:
             self.starts(child)
@@ -196,6 +197,9 @@ class SupervisorMachine(RuleBasedStateMachine):
         for_asker = self.counted == "restarts" and (child in self.requested or child in self.booting)
         if not for_asker:
             self.needs_restart(child, started=False)
+        if for_asker and child in self.requested:
+            # Whoever asked for the start is told; it is not tried again.
+            self.ended_well.add(child)
         self.requested.discard(child)
         self.take(self.plan.exited(child, "failure", self.now, "broken"))
         if not for_asker:
@@ -209,6 +213,12 @@ class SupervisorMachine(RuleBasedStateMachine):
         for child, state in list(self.world.items())[:count]:
             if state == "starting":
                 self.starts(child)
+
+    def life_ends(self, child: str, *, progress: bool = False) -> None:
+        """A child has ended: its tries are forgotten if it did well while it was up."""
+        since = self.since.pop(child, None)
+        if progress or (since is not None and self.now - since >= self.intensity.period):
+            self.tries[child] = 0
 
     def starts(self, child: str) -> None:
         """A start has worked."""
@@ -233,8 +243,7 @@ class SupervisorMachine(RuleBasedStateMachine):
         kind = next(spec.restart for spec, _ in self.plan.children() if spec.id == child)
         again = kind == "permanent" or (kind == "transient" and reason == "failure")
         self.plan_ended = self.plan.ending
-        if progress or self.now - self.since[child] >= self.intensity.period:
-            self.tries[child] = 0
+        self.life_ends(child, progress=progress)
         if again:
             self.needs_restart(child, started=True)
         self.take(self.plan.exited(child, reason, self.now))

@@ -91,7 +91,7 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
         )  # fmt: skip
         self.specs = {spec.id: spec for spec in specs}
         self.up = dict.fromkeys(self.specs, True)
-        self.since: dict[str, float | None] = dict.fromkeys(self.specs, 0.0)
+        self.since: dict[str, float] = dict.fromkeys(self.specs, 0.0)
         self.tries = dict.fromkeys(self.specs, 0)
         self.progressed: set[str] = set()
         self.times: list[float] = []
@@ -145,7 +145,7 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
     def model_death(self, child: str, reason: ExitReason, fails: list[bool]) -> tuple[list[str], float]:
         """The story of a child that ended by itself, and when it is over."""
         spec = self.specs[child]
-        self.up[child] = False
+        self.model_down(child, self.now)
         if spec.restart == "temporary":
             self.forget(child)
         if spec.restart == "temporary" or (spec.restart == "transient" and reason != "failure"):
@@ -164,7 +164,7 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
             self.times = [time for time in [*self.times, now] if time >= now - _PERIOD]
             if len(self.times) > self.restarts:
                 return [*story, *self.model_end(f"escalate {broken}")], now
-            wait = self.model_wait(broken, now)
+            wait = self.model_wait(broken)
             names = list(self.specs)
             affected = {
                 Strategy.ONE_FOR_ONE: [broken],
@@ -174,7 +174,7 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
             for each in reversed(affected):
                 if self.up[each]:
                     story.append(f"-{each}")
-                    self.up[each] = False
+                    self.model_down(each, now)
                 if self.specs[each].restart == "temporary":
                     self.forget(each)
             if wait:
@@ -190,17 +190,19 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
                 self.model_up(each, now)
         return story, now
 
-    def model_wait(self, child: str, now: float) -> float:
+    def model_wait(self, child: str) -> float:
         """How long the next try of a child has to wait: the first is at once, and it is the first if all was well."""
-        since = self.since[child]
-        if child in self.progressed or (since is not None and now - since >= self.quiet):
-            self.tries[child] = 0
-        self.progressed.discard(child)
-        self.since[child] = None
         tries, self.tries[child] = self.tries[child], self.tries[child] + 1
         if not tries:
             return 0.0
         return min(self.backoff.limit, self.backoff.first * self.backoff.factor ** (tries - 1))
+
+    def model_down(self, child: str, now: float) -> None:
+        """The model's child has ended; its tries are forgotten if it did well while it was up."""
+        if child in self.progressed or now - self.since[child] >= self.quiet:
+            self.tries[child] = 0
+        self.progressed.discard(child)
+        self.up[child] = False
 
     def model_up(self, child: str, now: float) -> None:
         """The model's child runs."""
@@ -264,7 +266,8 @@ class SupervisorStoryMachine(RuleBasedStateMachine):
     def terminates(self, child: str) -> None:
         """A child is ended on request, and may be started or removed later."""
         self.told(self.plan.terminate(child, self.now), [f"-{child}"] if self.up[child] else [], self.now)
-        self.up[child] = False
+        if self.up[child]:
+            self.model_down(child, self.now)
         if self.specs[child].restart == "temporary":
             self.forget(child)
 
