@@ -18,12 +18,13 @@ from actors.kernel.polling import PollingActor
 from actors.protocol.messages import (
     AssignmentAck,
     AssignmentRefusal,
+    ErrorResponse,
     Progress,
     Response,
     Result,
 )
 from actors.runtime import messages as m
-from actors.runtime.agent_links import AgentLink
+from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.carrier import Carrier
 from actors.runtime.endings import agent_died
 from actors.runtime.outcomes import refuse
@@ -66,6 +67,7 @@ class Scheduler(PollingActor):
             AssignmentAck: self._started,
             AssignmentRefusal: self._refused,
             Response: self._given_back,
+            ErrorResponse: self._nothing_given_back,
         }
 
     def on_start(self) -> None:
@@ -316,6 +318,15 @@ class Scheduler(PollingActor):
                 self._leave_job(link, number)
         now = self.clock.monotonic()
         self._engine.recalled(agent, incarnation, [(number, attempt) for number, attempt in message.data], now)
+
+    def _nothing_given_back(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
+        """An agent refused a recall, as one does that ends: it keeps what it has, until its end tells what becomes of it."""
+        self._engine.recalled(agent, incarnation, [], self.clock.monotonic())
+
+    def _kept(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
+        """An agent that is about to end does not take a recall: it gives back what it has of itself, or with its end."""
+        if envelope.correlation == RECALL:
+            self._engine.recalled(agent, incarnation, (), self.clock.monotonic())
 
     # What agents ask for their tasks
 

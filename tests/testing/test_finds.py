@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.config import AgentConfig, SystemConfig
-from actors.protocol.messages import job_group
+from actors.errors import MessageRefused
+from actors.hosts.serialize import failure_of
+from actors.protocol.messages import ErrorResponse, job_group
+from actors.runtime.agent_links import RECALL
 from actors.testing.campaign.workers import Clerk
 from actors.testing.sim.choices import PlainChoices
 from actors.testing.simulation import Simulation
@@ -82,3 +85,16 @@ def test_an_actor_that_was_restarted_does_not_watch_a_channel_that_is_closed(who
         sim.settle()
         assert future.result() == 3
         assert next(cell for cell in sim.dispatcher.cells if cell.name == f"actors-{who}").incarnation == 2
+
+
+def test_a_refused_recall_is_an_answer_to_it() -> None:
+    """D8: hub and scheduler sent the refusal to each other until its agent was gone."""
+    with Simulation({Clerk: 1}, choices=PlainChoices(), workspaces=False) as sim:
+        assert sim.run_until(lambda: sim.state_of("hub").registry.is_ready("clerk-1"), 5.0)
+        handle = sim.host.find("clerk-1")
+        assert handle is not None
+        refusal = ErrorResponse(tuple(failure_of(MessageRefused("it is terminating"))))
+        handle.sim.control_channel.send(refusal, correlation=RECALL, recipient="scheduler", sender="clerk-1")
+        before = sim.conductor.steps
+        sim.run(0.1)
+        assert sim.conductor.steps - before < 20
