@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from actors.protocol.states import AgentState
 from actors.testing.invariants import Invariant
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from actors.core.task import Needs, Task
     from actors.testing.simulation import Simulation
 
-__all__ = ["ASSIGNING", "EndingAgentsGetNothing", "NothingStartsWhileShort", "UrgentFirst"]
+__all__ = ["ASSIGNING", "EndingAgentsGetNothing", "NothingStartsWhileShort", "OnlyTheReadyGetWork", "UrgentFirst"]
 
 _CRITICAL = 4
 _SLACK = 6.0
@@ -160,5 +161,27 @@ class EndingAgentsGetNothing(_Given):
             self.broken(f"{task.id} was given to {agent.id}, which was told to end before")
 
 
-ASSIGNING: tuple[type[Invariant], ...] = (UrgentFirst, NothingStartsWhileShort, EndingAgentsGetNothing)
+class OnlyTheReadyGetWork(_Given):
+    """See `statement`."""
+
+    requirement = "A3, C3"
+    statement = "an agent gets its first task after it has become idle"
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Look where the agent itself stands."""
+        if agent.awaited:
+            self.broken(f"{task.id} was given to {agent.id}#{agent.incarnation}, which has not been started")
+        handle = self.sim.host.find(agent.id)
+        if handle is not None and handle.incarnation == agent.incarnation:
+            state = handle.status.read().state
+            if state == AgentState.INITIALIZING:
+                self.broken(f"{task.id} was given to {handle.sim.name}, which has not started yet")
+
+
+ASSIGNING: tuple[type[Invariant], ...] = (
+    UrgentFirst,
+    NothingStartsWhileShort,
+    EndingAgentsGetNothing,
+    OnlyTheReadyGetWork,
+)
 """All of them."""

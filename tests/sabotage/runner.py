@@ -23,7 +23,7 @@ __all__ = ["BASES", "Hunt", "Verdict", "hunt", "hunt_all", "rerun", "table"]
 BASES = (1, 2, 3)
 _HISTORIES = 400
 _SECONDS = 90.0
-_EACH = 20.0
+_EACH = 12.0
 # How long a process may take to start, and to tell its verdict.
 _BESIDE = 30.0
 

@@ -224,14 +224,6 @@ SHELL_MUTATIONS = (
         "no agent is started for work that has none",
     ),
     Mutation(
-        "a cancellation overtakes its task",
-        "actors.runtime.carrier",
-        "    def _interrupt(self, decision: Interrupt) -> None:\n        self._send_assignments()\n",
-        "    def _interrupt(self, decision: Interrupt) -> None:\n",
-        "D6",
-        "a task that is cancelled in the turn of its assignment starts after its cancellation",
-    ),
-    Mutation(
         "the hub keeps silent on a death",
         "actors.runtime.hub",
         "            self._mail.answer(ask, error)",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.errors import AskTimeout, DeadLetter, DependencyFailed, NoSuitableAgent, TaskTimeout
+from actors.errors import AskTimeout, ConfigError, DeadLetter, DependencyFailed, NoSuitableAgent, TaskTimeout
 from actors.protocol.events import TaskCompleted
 from actors.protocol.messages import Priority
-from actors.protocol.states import AgentState
-from actors.testing.campaign.porter import Echo, Porter, Urgent, twice
+from actors.protocol.states import AgentState, TaskStatus
+from actors.testing.campaign.porter import Echo, Fatal, Porter, Urgent, twice
 from actors.testing.campaign.workers import Clerk, Question, Specialist
 
 if TYPE_CHECKING:
@@ -73,6 +74,12 @@ class Hardships:
             self._impossible,
             self._for_a_job,
             self._chain,
+            self._join,
+            self._sticky,
+            self._cancel_ahead,
+            self._cancel_at_once,
+            self._cancel_before_retry,
+            self._hopeless,
             self._late,
             self._long,
             self._steps,
@@ -84,7 +91,13 @@ class Hardships:
             self._echo,
             self._crash,
         )
-        self.harmful: tuple[Callable[[], None], ...] = (self._stubborn, self._newborn, self._newborn)
+        self.harmful: tuple[Callable[[], None], ...] = (
+            self._stubborn,
+            self._terminate_busy,
+            self._newborn,
+            self._stillborn,
+            self._persecute,
+        )
 
     # --- handing in ---
 
@@ -112,6 +125,62 @@ class Hardships:
             before = self._program.submit(
                 Specialist.hard, self._program.number(), errors=(DependencyFailed,), after=[before]
             )
+
+    def _join(self) -> None:
+        """After two that do not end at the same time."""
+        before = []
+        for seconds in (0.05, 1.0):
+            number = self._program.number()
+            before.append(self._program.submit(Clerk.slow, number, seconds, value=number))
+        number = self._program.number()
+        self._program.submit(Specialist.hard, number, value=number**2, errors=(DependencyFailed,), after=before)
+
+    def _sticky(self) -> None:
+        """A key that was at an agent which cannot do everything."""
+        for wanted in ("loads", "sums", "sums"):
+            number = self._program.number()
+            self._program.submit(twice, number, value=2 * number, requires={wanted}, key="z")
+            self._sim.run(0.5)
+
+    def _cancel_ahead(self) -> None:
+        """What was sent to agents that are busy, before it begins there."""
+        futures = []
+        for _ in range(6):
+            number = self._program.number()
+            futures.append(self._program.submit(Clerk.slow, number, 0.5, value=number))
+        self._sim.run((0.01, 0.1, 0.3)[self._choices.below(3, "ahead")])
+        for future in futures[2:]:
+            future.cancel("it is not wanted")
+
+    def _is_assigned(self, future: TaskFuture[Any]) -> bool:
+        task = self._sim.engine.task(future.number)
+        return task is not None and task.status is TaskStatus.ASSIGNED
+
+    def _cancel_at_once(self) -> None:
+        """What is on its way to an agent."""
+        number = self._program.number()
+        future = self._program.submit(Clerk.slow, number, 0.5, value=number)
+        if self._sim.run_until(lambda: self._is_assigned(future), 2.0):
+            future.cancel("it is not wanted")
+
+    def _hopeless(self) -> None:
+        """A task with a sub-task that ends as soon as it is handed in."""
+        number = self._program.number()
+        self._program.submit(Porter.hopeless, number, value=number)
+
+    def _cancel_before_retry(self) -> None:
+        """What waits for its next try."""
+        number = self._program.number()
+        future = self._program.submit(Clerk.flaky, number, 3, value=number)
+        engine = self._sim.engine
+
+        def waits() -> bool:
+            task = engine.task(future.number)
+            return task is not None and task.due is not None
+
+        if self._sim.run_until(waits, 2.0):
+            future.cancel("it is not wanted")
+            self._sim.run(0.3)
 
     def _late(self) -> None:
         number, good_from = self._program.number(), 2 + self._choices.below(_ATTEMPTS, "good from")
@@ -198,8 +267,11 @@ class Hardships:
         echo.stop(block=False)
         replies += [echo.ask_later(Question(3)), echo.ask_later(Question(4))]
         self._sim.run_until(lambda: all(reply.done() for reply in replies), 5.0)
+        echo = self._system.start_actor(Echo, log)
+        echo.tell(Fatal(replies))
+        self._sim.run_until(lambda: len(replies) == 5 and replies[-1].done(), 5.0)
         left = sum(not reply.done() for reply in replies)
-        self._must(left == 0, f"{left} of 4 questions to an actor that was stopped are not answered", "B3")
+        self._must(left == 0, f"{left} of {len(replies)} questions to an actor that ended are not answered", "B3")
 
     # --- harm ---
 
@@ -229,6 +301,56 @@ class Hardships:
             if found is not None:
                 self._program.harmed()
                 (self._sim.hang if hang else self._sim.kill)(found.agent)
+
+    def _terminate_busy(self) -> None:
+        """An agent is told to end while more work is on its way to it."""
+        futures = []
+        for _ in range(4):
+            number = self._program.number()
+            futures.append(self._program.submit(Clerk.slow, number, 0.3, value=number))
+        if self._sim.run_until(lambda: self._is_assigned(futures[-1]), 2.0):
+            task = self._sim.engine.task(futures[-1].number)
+            agent = None if task is None else task.agent
+            if agent is not None:
+                self._program.harmed()
+                with contextlib.suppress(ConfigError, AskTimeout, DeadLetter):
+                    self._system.terminate(agent, timeout=30.0, reason="by the program")
+
+    def _stillborn(self) -> None:
+        """An agent dies before it is idle, and so do its replacements."""
+        number = self._program.number()
+        self._program.submit(Porter.steps, number, 2, value=number)
+        found = self._before_idle() if self._sim.run_until(lambda: self._before_idle() is not None, 2.0) else None
+        if found is None:
+            return
+        self._program.harmed()
+        name = found.agent
+        for _ in range(5):
+            if not self._sim.run_until(lambda: self._is_starting(name), 3.0):
+                return
+            self._sim.kill(name)
+
+    def _is_starting(self, name: str) -> bool:
+        handle = self._sim.host.find(name)
+        return handle is not None and handle.status.read().state == AgentState.INITIALIZING
+
+    def _persecute(self) -> None:
+        """A task whose agents die, one after the other, while they run it."""
+        number = self._program.number()
+        future = self._program.submit(Clerk.slow, number, 3.0, value=number)
+        self._program.harmed()
+        for _ in range(1 + self._choices.below(5, "deaths")):
+            if not self._sim.run_until(lambda: self._running(future.number) is not None, 3.0):
+                return
+            self._sim.kill(self._running(future.number) or "")
+            self._sim.run(0.01)
+
+    def _running(self, number: int) -> str | None:
+        for handle in self._sim.host.agents.values():
+            running = handle.status.read().running
+            if running is not None and running[0] == number:
+                return handle.agent
+        return None
 
     def _just_idle(self) -> SimHandle | None:
         registry = self._sim.state_of("hub").registry

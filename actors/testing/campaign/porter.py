@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.config import Limits
-from actors.errors import TaskTimeout
+from actors.errors import NoSuitableAgent, TaskTimeout
 from actors.hosts.interrupts import TaskInterrupted
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
+from actors.kernel.reply import Reply
 from actors.testing.campaign.workers import Question
 from actors.worker import Worker, task
 
-__all__ = ["Echo", "Porter", "Urgent", "twice"]
+__all__ = ["Echo", "Fatal", "Porter", "Urgent", "twice"]
 
 
 def twice(number: int) -> int:
@@ -62,6 +63,14 @@ class Porter(Worker):
         self.request_resources("memory", amount, "for the campaign")
         return number
 
+    @task(retries=3)
+    def hopeless(self, number: int) -> int:
+        """Submit what nobody can do."""
+        try:
+            return self.options(requires={"wings"}).submit(twice, number).result()
+        except NoSuitableAgent:
+            return number
+
     @handles(Question)
     def double(self, message: Question) -> int:
         """Answer."""
@@ -72,6 +81,12 @@ class Urgent(NamedTuple):
     """What an `Echo` is to take before all that waits."""
 
     number: int
+
+
+class Fatal(NamedTuple):
+    """What an `Echo` ends at, with a question to itself waiting; `replies` gets what is to be its answer."""
+
+    replies: list[Reply[int]]
 
 
 class Echo(Actor):
@@ -90,6 +105,12 @@ class Echo(Actor):
         """Answer."""
         self._log.append(message)
         return 2 * message.number
+
+    @handles(Fatal)
+    def fatal(self, message: Fatal) -> None:
+        """Ask, and end before the answer."""
+        message.replies.append(self.actor_ref.ask_later(Question(0)))
+        raise RuntimeError("it was told to end")
 
     @handles(Urgent, urgent=True)
     def at_once(self, message: Urgent) -> None:
