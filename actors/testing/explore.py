@@ -88,6 +88,7 @@ class Report:
         steps: of the longest run.
         stopped: which bound was reached; empty if nothing was left to explore.
         outcomes: what the scenario returned, and how often.
+        classes: a number for each class of equivalent runs, the same in each exploration of the same set-up.
         seconds: of real time.
     """
 
@@ -98,6 +99,7 @@ class Report:
     steps: int = 0
     stopped: str = ""
     outcomes: dict[Hashable, int] = field(default_factory=dict)
+    classes: set[int] = field(default_factory=set, repr=False)
     seconds: float = 0.0
 
     @property
@@ -258,10 +260,13 @@ def replay(
         What happened, if nothing failed.
 
     Raises:
-        Exception: whatever the simulation or the scenario raises; `history` is its attribute.
+        Exception: whatever the simulation or the scenario raises.
     """
     setup = _Setup(scenario, workers, deaths, early, {"faults": faults, **options})
-    return _replay(setup, script, detail=detail)[0]
+    history, error = _replay(setup, script, detail=detail)
+    if error is not None:
+        raise error
+    return history
 
 
 def _replay(setup: _Setup, script: str, *, detail: bool = True) -> tuple[History, Exception | None]:
@@ -350,19 +355,28 @@ class _Exploration:
             return
         except Unsound:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
             self._fail(error, choices, level)
         else:
-            report.explored += 1
-            while len(report.by_deviations) <= level:
-                report.by_deviations.append(0)
-            report.by_deviations[level] += 1
-            report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
+            self._count(recording.trace.state, outcome, level)
         trace = recording.trace
         report.steps = max(report.steps, len(trace.events))
         self._check(recording)
         for more in self._variants.of(trace, steps):
             self._put(more, level + 1)
+
+    def _count(self, state: int, outcome: Hashable | None, level: int) -> None:
+        report = self._report
+        if self._variants.reduce and state in report.classes:
+            # All of it was given, so that it was not known before its end.
+            report.equivalent += 1
+            return
+        report.classes.add(state)
+        report.explored += 1
+        while len(report.by_deviations) <= level:
+            report.by_deviations.append(0)
+        report.by_deviations[level] += 1
+        report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
 
     def _known(self, state: int) -> bool:
         if state in self._states:

@@ -33,11 +33,11 @@ _ACTION, _DEATH = "action ", "death of "
 _SIGKILL = 9
 
 
-class Cut(BaseException):  # noqa: N818 - it is no error: the rest of the run is known
+class Cut(BaseException):
     """The state was reached before, so everything that comes after it is known."""
 
 
-class Impossible(BaseException):  # noqa: N818 - it is no error either
+class Impossible(BaseException):
     """A step that was to be taken cannot be taken."""
 
 
@@ -155,7 +155,7 @@ class Steering:
         options = self._options(ready)
         if not options:
             return None
-        label, player = options[self._decide(options)]
+        _, player = options[self._decide(options)]
         if player is None:
             self._until = self._conductor.next_due()
             if self._somebody:
@@ -168,7 +168,9 @@ class Steering:
         return self._conductor.choices.below(len(options), "next")
 
     def _options(self, ready: list[Any]) -> list[_Option]:
-        ranked = sorted([(*_rank(player, place), player) for place, player in enumerate(ready)], key=lambda each: each[:3])
+        ranked = sorted(
+            [(*_rank(player, place), player) for place, player in enumerate(ready)], key=lambda each: each[:3]
+        )
         options: list[_Option] = []
         actions: list[_Option] = []
         seen: dict[str, int] = {}
@@ -279,7 +281,8 @@ class Recording(Steering):
         self._close()
         labels = tuple([label for label, _ in options])
         place = len(self.trace.events)
-        index, values = 0, ()
+        index = 0
+        values: tuple[int, ...] = ()
         if place < len(self._steps):
             wanted, values = self._steps[place]
             if wanted not in labels:
@@ -309,8 +312,11 @@ class Recording(Steering):
         self._mark = len(entries)
         # Times and numbers count what others did, too.
         content = [
-            repr(("R", each.actor, each.fate)) if type(each) is Received else
-            repr(("S", each.sender, each.recipient, each.name)) if type(each) is Sent else repr(each[1:])
+            repr(("R", each.actor, each.fate))
+            if type(each) is Received
+            else repr(("S", each.sender, each.recipient, each.name))
+            if type(each) is Sent
+            else repr(each[1:])
             for each in done
         ]
         trace = self.trace

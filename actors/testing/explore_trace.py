@@ -74,6 +74,11 @@ class Event:
             # To read what one also adds to is more than either.
             touched[what] = WRITE
 
+    def meets(self, other: Event) -> bool:
+        """Whether the two are dependent."""
+        touched = other.touched
+        return any(_clash(how, touched[name]) for name, how in self.touched.items() if name in touched)
+
     def clashes(self, names: Iterable[str]) -> bool:
         """Whether it is dependent with whoever changes one of these things."""
         return self.touched[EVERYTHING] == WRITE or any(name in self.touched for name in names)
@@ -154,16 +159,22 @@ class Trace:
             if not any(self.events[other].past >> index & 1 for other in direct if other != index):
                 yield index
 
-    def without(self, first: int, until: int) -> list[int]:
-        """The events before `until` that do not need `first`."""
-        return [index for index in range(until) if index < first or self._is_free_of(index, first)]
+    def needed(self, first: int, later: int) -> list[int]:
+        """The events before `first`, and those that a later one needs and that do not need `first`."""
+        events, past = self.events, self.events[later].past
+        between = range(first + 1, later)
+        return [
+            *range(first),
+            *(index for index in between if past >> index & 1 and not events[index].past >> first & 1),
+        ]
 
     def state_after(self, kept: Iterable[int]) -> int:
         """The state after some of the events, of which none needs one that is left out."""
         return sum([self.events[index].hash for index in kept]) & _MASK
 
-    def _is_free_of(self, index: int, first: int) -> bool:
-        return index != first and not self.events[index].past >> first & 1
+
+def _clash(one: int, other: int) -> bool:
+    return WRITE in (one, other) or one != other
 
 
 def _hash(text: str) -> int:

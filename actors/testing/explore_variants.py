@@ -84,9 +84,13 @@ class Variants:
         if self._most is not None and end > self._most:
             self.beyond = True
             end = self._most
+        turns = _turns(events) if self.reduce else []
+        for index in range(min(begin, end) if self.reduce else 0):
+            yield from self._earlier(trace, index, turns[index], begin)
         for index in range(begin, end):
             yield from self._inside(trace, index, len(steps[index].values) if index < len(steps) else 0)
             if self.reduce:
+                yield from self._earlier(trace, index, turns[index], begin)
                 yield from self._races(trace, index)
                 yield from self._disabled(trace, index)
                 yield from self._floating(trace, index)
@@ -106,15 +110,30 @@ class Variants:
         count = min(n, self._levels.get(what, 1 if what in _ALONE else 2))
         return [round(place * (n - 1) / (count - 1)) for place in range(1, count)]
 
+    def _earlier(self, trace: Trace, index: int, turns: Mapping[str, int], begin: int) -> Iterator[Variant]:
+        """The runs in which somebody else who is ready steps instead, unless that could as well be after this event.
+
+        Steps before `begin` have been compared with each other.
+        """
+        event = trace.events[index]
+        for label in event.options:
+            turn = turns.get(label)
+            if turn is None or turn < begin or label == event.label:
+                continue
+            if event.meets(trace.events[turn]):
+                yield from self._new(trace, range(index), Step(label))
+            else:
+                self.equivalent += 1
+
     def _races(self, trace: Trace, later: int) -> Iterator[Variant]:
-        """The runs in which an event goes before one that it is in a race with."""
+        """The runs in which an event goes before one that it is in a race with, after those that make it ready."""
         events = trace.events
         event = events[later]
         for first in trace.races(later):
-            if events[first].label == event.label:
+            if event.label in events[first].options:
                 continue
-            kept = trace.without(first, later)
-            if event.label in events[first].options or _enabled(events, kept, first, later):
+            kept = trace.needed(first, later)
+            if _enabled(events, kept, first, later):
                 yield from self._new(trace, kept, Step(event.label))
 
     def _disabled(self, trace: Trace, index: int) -> Iterator[Variant]:
@@ -163,6 +182,17 @@ class Variants:
                 return
             self._tried.add(key)
         yield Variant(trace.events, kept, step)
+
+
+def _turns(events: Sequence[Event]) -> list[dict[str, int]]:
+    """For each place in a run, who steps when from there on."""
+    turns: list[dict[str, int]] = []
+    after: dict[str, int] = {}
+    for index in range(len(events) - 1, -1, -1):
+        after = {**after, events[index].label: index}
+        turns.append(after)
+    turns.reverse()
+    return turns
 
 
 def _enabled(events: Sequence[Event], kept: Sequence[int], first: int, later: int) -> bool:

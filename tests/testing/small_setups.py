@@ -126,7 +126,9 @@ def told(sim: Simulation) -> Hashable:
             by.setdefault(entry.actor, []).append((entry.source, entry.target))
         elif type(entry) is Fault:
             by.setdefault(entry.actor, []).append((entry.what,))
-    tasks = sorted((task.id, str(task.status), task.agent or "", task.attempt, task.retried) for task in sim.engine.tasks())
+    tasks = sorted(
+        (task.id, str(task.status), task.agent or "", task.attempt, task.retried) for task in sim.engine.tasks()
+    )
     return tuple(sorted((name, tuple(lines)) for name, lines in by.items())), tuple(tasks)
 
 
@@ -135,6 +137,34 @@ def three_tasks(sim: Simulation) -> Hashable:
     futures = [sim.system.submit(Clerk.add, number) for number in (1, 2, 3)]
     sim.run()
     return tuple(outcome_of(future) for future in futures)
+
+
+def two_tasks(sim: Simulation) -> Hashable:
+    """Two tasks, and all that can be told of the run."""
+    for number in (1, 2):
+        sim.system.submit(Clerk.add, number)
+    sim.run()
+    return told(sim)
+
+
+def cancelled(sim: Simulation) -> Hashable:
+    """One task that is cancelled at any moment, and all that can be told of the run."""
+    future = sim.system.submit(Clerk.add, 1)
+    anytime(sim, future.cancel, "cancel")
+    sim.run()
+    return told(sim)
+
+
+def until_it_is_known(sim: Simulation) -> Hashable:
+    """One task, until it has its outcome or the scheduler knows of the death of its agent; and all that can be told."""
+    future = sim.system.submit(Clerk.add, 1)
+
+    def over() -> bool:
+        dead = sim.state_of("scheduler").links.get("clerk-1", 1) is None
+        return dead or future.done() or any(task.retried for task in sim.engine.tasks())
+
+    sim.run_until(over)
+    return told(sim)
 
 
 def diamond(sim: Simulation) -> Hashable:

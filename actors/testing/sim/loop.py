@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.testing.sim.conductor import Waiter
+from actors.testing.sim.conductor import WRITE, Waiter
 from actors.testing.sim.network import Network
 from actors.testing.sim.threads import SimBell
 
@@ -41,6 +41,8 @@ class SimLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._network = network
         self._conductor = network.conductor
+        owner = self._conductor.owner
+        self._label = f"loop of {self._conductor.name if owner is None else owner.name}"
         self._bells = bells
         self._selector = _Selector(self)
         self._clock_resolution = 1e-9
@@ -80,6 +82,8 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def ready(self, fd: int) -> None:
         """See `Watcher`."""
+        # The order in which they become ready is that in which they are dealt with.
+        self._conductor.touch(self._label, WRITE)
         self._ready_fds[fd] = None
         self._wake()
 
@@ -103,6 +107,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._take_ready()
 
     def _take_ready(self) -> list[_Callback]:
+        self._conductor.touch(self._label, WRITE)
         found = []
         for fd in tuple(self._ready_fds):
             callback = self._readers.get(fd)

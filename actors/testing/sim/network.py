@@ -79,11 +79,16 @@ class Network:
     def __len__(self) -> int:
         return len(self._things)
 
+    def number(self) -> int:
+        """A number that nothing else in this network has."""
+        self._next += 1
+        return self._next
+
     def add(self, thing: Pollable) -> int:
         """Give a descriptor to a thing."""
-        self._next += 1
-        self._things[self._next] = thing
-        return self._next
+        fd = self.number()
+        self._things[fd] = thing
+        return fd
 
     def remove(self, fd: int) -> None:
         """Take a descriptor back."""
@@ -129,10 +134,11 @@ class SimPoller:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._label = f"poller {network.number()}"
         self._masks: dict[int, int] = {}
         # Called when one may have become ready.
         self.changed: Callable[[], object] = _nothing
-        # Descriptors that may be ready.
+        # Descriptors that may be ready, in the order in which they became so.
         self._hot: dict[int, None] = {}
 
     def register(self, fd: int, eventmask: int, /) -> None:
@@ -154,12 +160,15 @@ class SimPoller:
 
     def ready(self, fd: int) -> None:
         """See `Watcher`."""
-        self._hot[fd] = None
+        if fd not in self._hot:
+            self._network.conductor.touch(self._label, WRITE)
+            self._hot[fd] = None
         self.changed()
 
     def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
         """See `Waiting`; what is ready now."""
         network = self._network
+        network.conductor.touch(self._label, WRITE)
         for fd in self._masks:
             thing = network.get(fd)
             if thing is not None:
