@@ -46,10 +46,8 @@ class Engines:
         monkeypatch.setattr(Engine, "agent_ready", agent_ready)
 
     @staticmethod
-    def hears_the_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-        from actors.core.book import Book
-
-        monkeypatch.setattr(Book, "agent", lambda book, agent, _: book.fleet.agents.get(agent))
+    def does_not_wait_for_dependencies(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("actors.core.engine.link", lambda *_: None)
 
     @staticmethod
     def keeps_the_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
