@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 __all__ = ["FEWER", "found_by"]
 
-FEWER = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+FEWER = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 """What a machine runs with in the tests; a planted bug is looked for with the default number of examples."""
 
 
