@@ -160,6 +160,7 @@ class _Setup:
             steering.begin()
             try:
                 outcome = self.scenario(sim)
+                steering.finish()
             finally:
                 steering.end()
             sim.settle()
@@ -358,11 +359,11 @@ class _Exploration:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
             self._fail(error, choices, level)
         else:
-            self._count(recording.trace.state, outcome, level)
+            self._count(recording.state, outcome, level)
         trace = recording.trace
-        report.steps = max(report.steps, len(trace.events))
+        report.steps = max(report.steps, len(trace.events) if recording.length is None else recording.length)
         self._check(recording)
-        for more in self._variants.of(trace, steps):
+        for more in self._variants.of(trace, steps, recording.length):
             self._put(more, level + 1)
 
     def _count(self, state: int, outcome: Hashable | None, level: int) -> None:

@@ -31,6 +31,7 @@ TIME = "time"
 
 _ACTION, _DEATH = "action ", "death of "
 _SIGKILL = 9
+_INSTANT = 1e-9
 
 
 class Cut(BaseException):
@@ -134,6 +135,8 @@ class Steering:
         self._conductor: Conductor = sim.conductor
         self._deaths = deaths
         self._early = early
+        # Whether the scenario is over.
+        self.over = False
         # Time goes by until then.
         self._until: float | None = None
         # Whether anybody is ready who does not wait for the plain course to end.
@@ -143,8 +146,13 @@ class Steering:
         """From now on."""
         self._conductor.pick = self._pick
 
+    def finish(self) -> None:
+        """The scenario is over: let those who are ready take their steps, on the plain course."""
+        self.over = True
+        self.sim.run(_INSTANT)
+
     def end(self) -> None:
-        """No longer: what is left takes the plain course."""
+        """No longer."""
         self._conductor.pick = self._conductor.pick_any
 
     def _pick(self, ready: list[Any]) -> Any:
@@ -183,6 +191,8 @@ class Steering:
         self._somebody = bool(options)
         if (not options or self._early > 0) and self._conductor.next_due() is not None:
             options.append(_Option(TIME, None))
+        if self.over:
+            return options
         # These are never the plain choice.
         options += actions
         if options and self._deaths > 0:
@@ -252,6 +262,9 @@ class Recording(Steering):
     ) -> None:
         super().__init__(sim, deaths, early)
         self.trace = Trace()
+        # When the scenario was over: how many steps had been taken, and to which state they led.
+        self.length: int | None = None
+        self.state = 0
         self._choices = choices
         self._steps = steps
         self._hashes = hashes
@@ -265,6 +278,12 @@ class Recording(Steering):
         super().begin()
         self._mark = len(self.sim.history.entries)
         self._untold, self._conductor.touch = self._conductor.touch, self._touch
+
+    def finish(self) -> None:
+        """See `Steering.finish`. What they do tells who is in a race with whom before the end."""
+        self._close()
+        self.length, self.state = len(self.trace.events), self.trace.state
+        super().finish()
 
     def end(self) -> None:
         """See `Steering.end`."""
@@ -283,7 +302,12 @@ class Recording(Steering):
         place = len(self.trace.events)
         index = 0
         values: tuple[int, ...] = ()
-        if place < len(self._steps):
+        if self.over:
+            if labels[0] == TIME:
+                self._choices.event = None
+                self._choices.planned = 0
+                return super()._decide(options)
+        elif place < len(self._steps):
             wanted, values = self._steps[place]
             if wanted not in labels:
                 if place < len(self._hashes):

@@ -67,12 +67,13 @@ class Variants:
         # What actions of the test were seen to change, by label.
         self._changed: dict[str, set[str]] = {}
 
-    def of(self, trace: Trace, steps: Sequence[Step]) -> Iterator[Variant]:
+    def of(self, trace: Trace, steps: Sequence[Step], length: int | None) -> Iterator[Variant]:
         """The runs that differ from one in one respect.
 
         Args:
             trace: what happened.
             steps: those that were given; what differs before the last of them has been looked at.
+            length: after how many of its steps the scenario was over; None: the run was cut before.
         """
         events = trace.events
         begin = max(0, len(steps) - 1)
@@ -80,22 +81,23 @@ class Variants:
             self._tried.add((event.before, Step(event.label)))
             if floats(event.label):
                 self._learn(event)
-        end = len(events)
+        end = len(events) if length is None else length
         if self._most is not None and end > self._most:
             self.beyond = True
             end = self._most
         turns = _turns(events) if self.reduce else []
-        for index in range(min(begin, end) if self.reduce else 0):
-            yield from self._earlier(trace, index, turns[index], begin)
         for index in range(begin, end):
             yield from self._inside(trace, index, len(steps[index].values) if index < len(steps) else 0)
             if self.reduce:
-                yield from self._earlier(trace, index, turns[index], begin)
-                yield from self._races(trace, index)
                 yield from self._disabled(trace, index)
                 yield from self._floating(trace, index)
             elif index >= len(steps):
                 yield from self._others(trace, index)
+        if self.reduce:
+            for index in range(end):
+                yield from self._earlier(trace, index, turns[index], begin)
+            for later in range(begin, len(events)):
+                yield from self._races(trace, later, end)
 
     def _inside(self, trace: Trace, index: int, given: int) -> Iterator[Variant]:
         """Other choices inside of a step, after those that were given."""
@@ -125,12 +127,12 @@ class Variants:
             else:
                 self.equivalent += 1
 
-    def _races(self, trace: Trace, later: int) -> Iterator[Variant]:
+    def _races(self, trace: Trace, later: int, end: int) -> Iterator[Variant]:
         """The runs in which an event goes before one that it is in a race with, after those that make it ready."""
         events = trace.events
         event = events[later]
         for first in trace.races(later):
-            if event.label in events[first].options:
+            if first >= end or event.label in events[first].options:
                 continue
             kept = trace.needed(first, later)
             if _enabled(events, kept, first, later):
@@ -167,11 +169,10 @@ class Variants:
         changed.update(name for name, how in event.touched.items() if name != EVERYTHING)
 
     def _others(self, trace: Trace, index: int) -> Iterator[Variant]:
-        """Whatever else could have been taken. When the test could end, nobody but faults goes before it."""
+        """Whatever else could have been taken."""
         event = trace.events[index]
-        last = index + 1 == len(trace.events)
         for label in event.options:
-            if label != event.label and (not last or floats(label)):
+            if label != event.label:
                 yield from self._new(trace, range(index), Step(label))
 
     def _new(self, trace: Trace, kept: Sequence[int], step: Step) -> Iterator[Variant]:
