@@ -22,9 +22,7 @@ _NAME = 80
 
 
 def failure_directory() -> Path:
-    """Where the pictures of failures are written: what ACTORS_FAILURES names, else `.actors-failures` in the current
-    directory.
-    """
+    """Where the pictures of failures go: what ACTORS_FAILURES names, else `.actors-failures` in the current directory."""
     return Path(os.environ.get(DIRECTORY) or _HERE).absolute()
 
 

@@ -22,6 +22,7 @@ from actors.runtime.worker_type import WorkerLike
 from actors.runtime.world import World
 from actors.system import ActorSystem
 from actors.testing.errors import InvariantBroken
+from actors.testing.failure import seed_text
 from actors.testing.faults import CALM, FaultPlan
 from actors.testing.guard import Guard
 from actors.testing.history import Broken, History
@@ -254,7 +255,11 @@ class Simulation:
             self.break_promise("EveryTaskEnds", "D8", f"after {most:g} s without faults these have no outcome: {left}")
         # What was under way when the last task ended: the ends of agents, the starts of their replacements.
         self.run_until(self._all_quiet, most)
-        self.watch.at_rest()
+        try:
+            self.watch.at_rest()
+        except InvariantBroken as error:
+            self._recorder.broken(error.invariant, str(error))
+            raise
 
     def break_promise(self, invariant: str, requirement: str, text: str) -> NoReturn:
         """Say that a promise did not hold.
@@ -262,9 +267,9 @@ class Simulation:
         Raises:
             InvariantBroken: always.
         """
-        raise InvariantBroken(
-            f"{requirement} {invariant}: {text}", invariant=invariant, requirement=requirement, time=self.now
-        )
+        said = f"{requirement} {invariant}: {text}"
+        self._recorder.broken(invariant, said)
+        raise InvariantBroken(said, invariant=invariant, requirement=requirement, time=self.now)
 
     def in_thread(self, act: Callable[[], None], name: str) -> None:
         """Have the program do something that waits, in a thread of its own beside the test."""
@@ -326,6 +331,8 @@ class Simulation:
             if error is None:
                 self._judging = False
                 self.system.shutdown()
+            elif self.seed is not None:
+                error.add_note(seed_text(self.seed))
         finally:
             self.close()
 
@@ -334,6 +341,8 @@ class Simulation:
         if self._closed:
             return
         self._closed = True
+        # What is unwound now is no part of the run.
+        self._recorder.stop()
         self._system.give_up()
         self.conductor.close()
         self.host.close()
@@ -348,6 +357,11 @@ class Simulation:
     def state_of(self, name: str) -> Any:
         """The state of an actor of the library that outlives its restarts: of "hub" or "scheduler"."""
         return self._named(name).args[0]
+
+    @property
+    def least(self) -> int:
+        """How many agents the program asked for at the start, at the least."""
+        return sum(least for _, least, _ in self._system.declared)
 
     def declared(self) -> dict[str, int]:
         """How many agents of each type the program asked for at the start, of types with a most."""

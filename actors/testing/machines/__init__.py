@@ -26,6 +26,8 @@ from actors.testing.machines.registry import RegistryMachine
 from actors.testing.machines.scheduler import SchedulerMachine
 from actors.testing.machines.supervisor import SupervisorMachine
 from actors.testing.machines.supervisorstory import SupervisorStoryMachine
+from actors.testing.machines.system import SystemMachine, check_system
+from actors.testing.machines.worker import WorkerMachine, asks, calls, tells, worker_machine
 
 __all__ = [
     "LedgerMachine",
@@ -34,4 +36,11 @@ __all__ = [
     "SchedulerMachine",
     "SupervisorMachine",
     "SupervisorStoryMachine",
+    "SystemMachine",
+    "WorkerMachine",
+    "asks",
+    "calls",
+    "check_system",
+    "tells",
+    "worker_machine",
 ]

@@ -29,7 +29,7 @@ from actors.worker import Worker
 
 __all__ = ["Origin", "SimulatedMachine", "Step"]
 
-_LOG = logging.getLogger("actors")
+_LOGS = (logging.getLogger("actors"), logging.getLogger("asyncio"))
 # Where Hypothesis keeps what its decorators have found out.
 _RULE = "hypothesis_stateful_rule"
 _INITIALIZE = "hypothesis_stateful_initialize_rule"
@@ -117,18 +117,22 @@ class SimulatedMachine(RuleBasedStateMachine):
         given = type(self).faults
         self._replayed = origin is not None
         self._drawn = not isinstance(given, FaultPlan)
+        self.choices: Choices
+        self.plan = given if isinstance(given, FaultPlan) else CALM
         if origin is not None:
+            self.plan = origin.faults or self.plan
             self.choices = origin.choices
-            self.plan = origin.faults or (CALM if self._drawn else given)
         else:
             data = st.data().do_draw(current_build_context().data)
-            self.plan = data.conjecture_data.draw(given) if self._drawn else given
+            if not isinstance(given, FaultPlan):
+                self.plan = data.conjecture_data.draw(given)
             self.choices = Deviations(data, faults=self.plan.any)
         self.steps: list[Step] = []
         self._told = False
         # What the system has to say of faults that are there on purpose would drown what is to be read.
-        self._level = _LOG.level
-        _LOG.setLevel(logging.CRITICAL)
+        self._levels = [log.level for log in _LOGS]
+        for log in _LOGS:
+            log.setLevel(logging.CRITICAL)
         try:
             self.sim = self.make_simulation()
             self.sim.__enter__()
@@ -156,6 +160,9 @@ class SimulatedMachine(RuleBasedStateMachine):
 
     def begin(self) -> None:
         """Called once the system has started, before the first rule."""
+
+    def at_end(self) -> None:
+        """Called at the end of a run, when nothing goes wrong any more, before all work is let come to its end."""
 
     def at_rest(self) -> None:
         """Called at the end of a run, when nothing goes wrong any more, all work is done and nothing is on its way.
@@ -204,6 +211,8 @@ class SimulatedMachine(RuleBasedStateMachine):
         try:
             if failed is None:
                 self.choices.new_step()
+                self.sim.calm_down()
+                self.at_end()
                 self.sim.settle(self.longest)
                 self.at_rest()
                 self.sim.__exit__(None, None, None)
@@ -247,8 +256,7 @@ class SimulatedMachine(RuleBasedStateMachine):
 
     def _all_started(self) -> bool:
         living = self.sim.host.agents.values()
-        wanted = sum(least for _, least, _ in self.sim.system.declared)
-        return len(living) >= wanted and all(handle.sim.worker is not None for handle in living)
+        return len(living) >= self.sim.least and all(handle.sim.worker is not None for handle in living)
 
     def _names(self) -> dict[int, str]:
         """Names for what rules have given, by identity: another rule may take it."""
@@ -280,7 +288,8 @@ class SimulatedMachine(RuleBasedStateMachine):
         return found
 
     def _close(self) -> None:
-        _LOG.setLevel(self._level)
+        for log, level in zip(_LOGS, self._levels, strict=True):
+            log.setLevel(level)
         if hasattr(self, "sim"):
             self.sim.close()
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, cast
 
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, ResolutionFailed
@@ -22,6 +22,9 @@ from actors.testing.machines.simulated import SimulatedMachine
 from actors.worker import ConfiguredWorker, Worker
 
 __all__ = ["WorkerMachine", "asks", "calls", "tells", "worker_machine"]
+
+Rule: TypeAlias = Callable[..., None]
+"""What stands in the body of a machine's class."""
 
 # How Hypothesis' decorator names what is no argument of a rule.
 _TAKEN = frozenset({"self", "target", "targets"})
@@ -64,6 +67,10 @@ class WorkerMachine(SimulatedMachine):
         """See `SimulatedMachine.begin`."""
         self.calls: list[Call] = []
         self.asked: list[Asked] = []
+
+    def at_end(self) -> None:
+        """See `SimulatedMachine.at_end`: what was asked is answered, or its time is over."""
+        self.sim.run_until(lambda: all(asked.done for asked in self.asked), self.longest)
 
     # --- what rules of one's own are made of ---
 
@@ -132,7 +139,8 @@ class WorkerMachine(SimulatedMachine):
     @invariant()
     def only_errors_that_may_be(self) -> None:
         """What tasks and handlers raise is what they may."""
-        for done in (*self.calls, *self.asked):
+        ended: list[Call | Asked] = [*self.calls, *self.asked]
+        for done in ended:
             error = done.unseen_error()
             if error is not None and not isinstance(error, type(self).errors):
                 raise AssertionError(
@@ -140,7 +148,7 @@ class WorkerMachine(SimulatedMachine):
                 ) from error
 
 
-def calls(method: TaskMethod[..., Any], /, **strategies: st.SearchStrategy[Any]) -> Callable[..., None]:
+def calls(method: TaskMethod[..., Any], /, **strategies: st.SearchStrategy[Any]) -> Rule:
     """A rule that submits a task.
 
     Args:
@@ -165,9 +173,7 @@ def calls(method: TaskMethod[..., Any], /, **strategies: st.SearchStrategy[Any])
     return _rule(submits, method.name, made)
 
 
-def asks(
-    worker: type[Worker], message: st.SearchStrategy[Any] | type[Any], /, timeout: float = 30.0
-) -> Callable[..., None]:
+def asks(worker: type[Worker], message: st.SearchStrategy[Any] | type[Any], /, timeout: float = 30.0) -> Rule:
     """A rule that asks an agent, and does not wait for the answer.
 
     Args:
@@ -190,7 +196,7 @@ def asks(
     return _rule(asks_one, f"asks_{worker.agent_type}", {"place": st.integers(0, _BACK), "message": made})
 
 
-def tells(worker: type[Worker], message: st.SearchStrategy[Any] | type[Any], /) -> Callable[..., None]:
+def tells(worker: type[Worker], message: st.SearchStrategy[Any] | type[Any], /) -> Rule:
     """A rule that tells an agent something; like `asks`, without an answer."""
     made = _messages(message)
 
@@ -280,9 +286,10 @@ def _one_of(machine: WorkerMachine, worker: type[Worker], place: int) -> str:
     return ids[place % len(ids)] if ids else f"{worker.agent_type}-1"
 
 
-def _rule(function: Callable[..., None], name: str, strategies: Mapping[str, st.SearchStrategy[Any]]) -> Any:
+def _rule(function: Rule, name: str, strategies: Mapping[str, st.SearchStrategy[Any]]) -> Rule:
     function.__name__ = function.__qualname__ = name
-    return rule(**strategies)(function)
+    mark: Any = rule
+    return cast("Rule", mark(**strategies)(function))
 
 
 def _strategies(method: TaskMethod[..., Any], given: Mapping[str, Any]) -> dict[str, st.SearchStrategy[Any]]:

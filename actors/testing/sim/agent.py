@@ -18,8 +18,9 @@ from actors.hosts.statusblock import StatusWriter
 from actors.hosts.world import AgentWorld
 from actors.protocol.messages import Outcome
 from actors.protocol.states import AgentState
+from actors.testing.sim.alarms import Alarm
 from actors.testing.sim.chance import ChosenRandom
-from actors.testing.sim.conductor import Alarm, Conductor, Gone
+from actors.testing.sim.conductor import Conductor, Gone
 from actors.testing.sim.loop import SimLoop
 from actors.testing.sim.machine import BASE_MEMORY, SimFigures
 from actors.testing.sim.threads import SimBell, WatchedThreads

@@ -11,19 +11,18 @@ others.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from actors.kernel.clock import ManualClock
-from actors.testing.sim.choices import Choices
 from actors.testing.errors import SimulationEndless, SimulationError, SimulationHung, SimulationStuck
 from actors.testing.guard import where
+from actors.testing.sim.alarms import Alarm, Alarms
+from actors.testing.sim.choices import Choices
 
-__all__ = ["ADD", "READ", "STALL", "WRITE", "Alarm", "Conductor", "Gone", "Owner", "Player", "Waiter"]
+__all__ = ["ADD", "READ", "STALL", "WRITE", "Conductor", "Gone", "Owner", "Player", "Waiter"]
 
 
 STALL = 0.05
@@ -53,20 +52,6 @@ class Player(Protocol):
 
     def step(self) -> None:
         """Do one thing, then return."""
-
-
-class Alarm:
-    """Something that happens at a time, unless it is cancelled."""
-
-    __slots__ = ("act", "live")
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self.act = act
-        self.live = True
-
-    def cancel(self) -> None:
-        """Let it not happen."""
-        self.live = False
 
 
 class Waiter:
@@ -131,10 +116,7 @@ class Conductor:
         self.touch: Callable[[str, int], object] = _untold
         self._patience = patience
         self._most = most
-        self._numbers = itertools.count(1)
-        self._alarms: list[tuple[float, int, Alarm]] = []
-        # The same by the number of steps instead of the time.
-        self._counted: list[tuple[int, int, Alarm]] = []
+        self._alarms = Alarms()
         # After how many steps the test goes on, whoever else could.
         self._stop_at: int | None = None
         self._awake: dict[Any, None] = {}
@@ -175,9 +157,7 @@ class Conductor:
 
     def at(self, due: float, act: Callable[[], object]) -> Alarm:
         """Have something happen at a time of the clock."""
-        alarm = Alarm(act)
-        heapq.heappush(self._alarms, (due, next(self._numbers), alarm))
-        return alarm
+        return self._alarms.at(due, act)
 
     def after(self, delay: float, act: Callable[[], object]) -> Alarm:
         """Have something happen in so many seconds."""
@@ -185,9 +165,7 @@ class Conductor:
 
     def after_steps(self, steps: int, act: Callable[[], object]) -> Alarm:
         """Have something happen when so many further steps have been taken."""
-        alarm = Alarm(act)
-        heapq.heappush(self._counted, (self.steps + steps, next(self._numbers), alarm))
-        return alarm
+        return self._alarms.at_step(self.steps + steps, act)
 
     # --- waiting ---
 
@@ -358,7 +336,7 @@ class Conductor:
     def _next(self) -> Any:
         """Whoever is to take the next step; the clock moves if nobody is ready. None if nobody ever will be."""
         while True:
-            self._sound_alarms()
+            self._alarms.sound(self.clock.monotonic(), self.steps)
             ready = self._ready()
             player = self.pick(ready)
             if player is not None:
@@ -406,26 +384,12 @@ class Conductor:
         finally:
             self._looking = False
 
-    def _sound_alarms(self) -> None:
-        while self._counted and self._counted[0][0] <= self.steps:
-            counted = heapq.heappop(self._counted)[2]
-            if counted.live:
-                counted.live = False
-                counted.act()
-        now = self.clock.monotonic()
-        while self._alarms and self._alarms[0][0] <= now:
-            alarm = heapq.heappop(self._alarms)[2]
-            if alarm.live:
-                alarm.live = False
-                alarm.act()
-
     def next_due(self) -> float | None:
         """The time at which something will happen that does not happen now; None if there is no such time."""
-        while self._alarms and not self._alarms[0][2].live:
-            heapq.heappop(self._alarms)
         dues = [due for look in self._due if (due := look()) is not None]
-        if self._alarms:
-            dues.append(self._alarms[0][0])
+        alarm = self._alarms.next_due()
+        if alarm is not None:
+            dues.append(alarm)
         return min(dues, default=None)
 
     # --- the end ---
@@ -462,7 +426,6 @@ class Conductor:
             for conducting in self._threads:
                 conducting.thread.join(timeout)
         self._alarms.clear()
-        self._counted.clear()
         self._awake.clear()
         return left
 

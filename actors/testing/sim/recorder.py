@@ -9,8 +9,8 @@ from itertools import count
 from typing import Any
 
 from actors.kernel.reply import Ask
-from actors.testing.sim.conductor import Conductor
 from actors.testing.history import History
+from actors.testing.sim.conductor import Conductor
 
 __all__ = ["Recorder", "told"]
 
@@ -84,6 +84,13 @@ class Recorder:
         # Who was asked what.
         self._asks: list[tuple[str, Ask]] = []
         self._asks_looked_at = _ASKS
+
+    def stop(self) -> None:
+        """Keep what there is, and nothing that comes from now on."""
+        kept = History()
+        kept.entries = self.history.entries
+        self.history = History()
+        self._kept = kept
 
     # --- between actors of the program ---
 
