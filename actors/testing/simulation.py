@@ -406,7 +406,11 @@ class Simulation:
     def _all_quiet(self) -> bool:
         if self.dispatcher.busy():
             return False
-        return all(handle.sim.settled or handle.sim.hung for handle in self.host.agents.values())
+        # A task that was cancelled has its outcome while its body still runs.
+        return all(
+            agent.hung or (agent.settled and not agent.holds())
+            for agent in (handle.sim for handle in self.host.agents.values())
+        )
 
     def _after_step(self) -> None:
         self.host.sweep()

@@ -74,7 +74,7 @@ class Recorder:
     """
 
     def __init__(self, conductor: Conductor, *, detail: bool) -> None:
-        self.history = History()
+        self.history = self._into = History()
         self._conductor = conductor
         self._clock = conductor.clock
         self._detail = detail
@@ -87,10 +87,7 @@ class Recorder:
 
     def stop(self) -> None:
         """Keep what there is, and nothing that comes from now on."""
-        kept = History()
-        kept.entries = self.history.entries
-        self.history = History()
-        self._kept = kept
+        self._into = History()
 
     # --- between actors of the program ---
 
@@ -127,28 +124,28 @@ class Recorder:
         """A message has left; the number that `received` is to be told with."""
         number = next(self._numbers)
         text = told(message) if self._detail else ""
-        self.history.sent(self._clock.monotonic(), number, sender, recipient, type(message).__name__, text)
+        self._into.sent(self._clock.monotonic(), number, sender, recipient, type(message).__name__, text)
         return number
 
     def received(self, number: int, actor: str, fate: str) -> None:
         """What has become of a message."""
-        self.history.received(self._clock.monotonic(), number, actor, fate)
+        self._into.received(self._clock.monotonic(), number, actor, fate)
 
     def moved(self, actor: str, kind: str, source: str, target: str) -> None:
         """A state machine has moved."""
-        self.history.moved(self._clock.monotonic(), actor, kind, source, target)
+        self._into.moved(self._clock.monotonic(), actor, kind, source, target)
 
     def fault(self, actor: str, what: str) -> None:
         """Something goes wrong on purpose."""
-        self.history.fault(self._clock.monotonic(), actor, what)
+        self._into.fault(self._clock.monotonic(), actor, what)
 
     def note(self, actor: str, text: str) -> None:
         """A step of the test itself."""
-        self.history.note(self._clock.monotonic(), actor, text)
+        self._into.note(self._clock.monotonic(), actor, text)
 
     def broken(self, invariant: str, text: str) -> None:
         """A promise did not hold."""
-        self.history.broken(self._clock.monotonic(), invariant, text)
+        self._into.broken(self._clock.monotonic(), invariant, text)
 
     def note_if(self, detail: Callable[[], str], actor: str) -> None:
         """A note whose text is made only if details are kept."""
