@@ -58,8 +58,9 @@ class BooksAreClosed(Invariant):
             {link.agent for link in self._arguments("scheduler")[0].links}, agents, "the scheduler has channels to"
         )
         fleet = self.sim.engine._book.fleet  # noqa: SLF001 - there is no other way to see what it believes
+        answering = {handle.agent for handle in self.sim.host.agents.values() if handle.sim.settled}
         for agent in fleet.agents.values():
-            if agent.recalls and agent.phase:
+            if agent.recalls and agent.id in answering:
                 self.broken(f"{agent.id} is said not to have answered {agent.recalls}")
         for kind in fleet.types.values():
             if kind.spawning:

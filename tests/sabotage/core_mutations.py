@@ -264,14 +264,6 @@ CORE_MUTATIONS = (
         "no time limit is ever judged",
     ),
     Mutation(
-        "a word of the dead counts",
-        "actors.core.book",
-        "if found is None or found.incarnation != incarnation:",
-        "if found is None:",
-        "A3",
-        "what an old incarnation said is taken for the word of its replacement",
-    ),
-    Mutation(
         "a high load is never taken off",
         "actors.core.book",
         "            self.highs[name] -= 1",

@@ -192,14 +192,6 @@ SHELL_MUTATIONS = (
         "who waits for all work is told so although some is left",
     ),
     Mutation(
-        "last words go unheard",
-        "actors.runtime.scheduler",
-        "            for received in self._receive(link):\n                self._received(received)\n",
-        "",
-        "D8",
-        "results that an agent told just before it died are thrown away",
-    ),
-    Mutation(
         "a second task gets lost",
         "actors.runtime.carrier",
         "            waiting.append(item)",

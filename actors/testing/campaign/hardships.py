@@ -6,7 +6,15 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.errors import AskTimeout, ConfigError, DeadLetter, DependencyFailed, NoSuitableAgent, TaskTimeout
+from actors.errors import (
+    ActorsError,
+    AskTimeout,
+    ConfigError,
+    DeadLetter,
+    DependencyFailed,
+    NoSuitableAgent,
+    TaskTimeout,
+)
 from actors.protocol.events import TaskCompleted
 from actors.protocol.messages import Priority
 from actors.protocol.states import AgentState, TaskStatus
@@ -27,6 +35,8 @@ _ATTEMPTS = 4
 _RESTARTS = 3
 _PERIOD = 6.0
 """The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
+_WAIT = 20.0
+"""Virtual seconds that an ask for two may take with all that can hold it up."""
 
 
 class Submitting(Protocol):
@@ -85,6 +95,7 @@ class Hardships:
             self._steps,
             self._more,
             self._ask_nobody,
+            self._ask_busy,
             self._drain,
             self._short,
             self._listen_for_a_while,
@@ -164,9 +175,10 @@ class Hardships:
             future.cancel("it is not wanted")
 
     def _hopeless(self) -> None:
-        """A task with a sub-task that ends as soon as it is handed in."""
+        """A sub-task that ends as soon as it is handed in, and a question to nobody."""
         number = self._program.number()
-        self._program.submit(Porter.hopeless, number, value=number)
+        call = (Porter.hopeless, Porter.call_nobody)[self._choices.below(2, "hopeless")]
+        self._program.submit(call, number, value=number)
 
     def _cancel_before_retry(self) -> None:
         """What waits for its next try."""
@@ -217,6 +229,18 @@ class Hardships:
         except (DeadLetter, AskTimeout) as error:
             came = error
         self._must(isinstance(came, DeadLetter), f"who asks an agent that is not there gets {came!r}", "B1")
+
+    def _ask_busy(self) -> None:
+        """An agent with something long in hand has no time to answer, and the asker does not wait for it."""
+        number = self._program.number()
+        future = self._program.submit(Porter.long, number, 40.0, value=number)
+        if self._sim.run_until(lambda: self._running(future.number) is not None, 2.0):
+            began = self._sim.now
+            with contextlib.suppress(ActorsError):
+                self._system.ask(self._running(future.number) or "porter-1", Question(number), timeout=2)
+            waited = self._sim.now - began
+            self._must(waited < _WAIT, f"who asked for 2 s has waited for {waited:.1f} s", "B3")
+        future.cancel("it takes too long")
 
     def _drain(self) -> None:
         """All tasks have their outcome when the system says so."""

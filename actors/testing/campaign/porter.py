@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.config import Limits
-from actors.errors import NoSuitableAgent, TaskTimeout
+from actors.errors import AskTimeout, DeadLetter, NoSuitableAgent, TaskTimeout
 from actors.hosts.interrupts import TaskInterrupted
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
@@ -70,6 +70,17 @@ class Porter(Worker):
             return self.options(requires={"wings"}).submit(twice, number).result()
         except NoSuitableAgent:
             return number
+
+    @task(retries=3)
+    def call_nobody(self, number: int) -> int:
+        """Ask an agent that is not there, and be told so before the time is up."""
+        try:
+            self.ask("clerk-99", Question(number), timeout=60)
+        except DeadLetter:
+            return number
+        except AskTimeout:
+            return -number
+        return 0
 
     @handles(Question)
     def double(self, message: Question) -> int:
