@@ -12,16 +12,25 @@ if TYPE_CHECKING:
     from actors.kernel.cell import ActorOptions
     from actors.kernel.clock import ManualClock
     from actors.kernel.dispatch import ManualDispatcher
+    from actors.testing.bench.workbench import Workbench
     from actors.testing.conformance.host import HostConformance
     from actors.testing.conformance.mailbox import MailboxConformance
+    from actors.testing.faults import CALM, ROUGH, FaultPlan
     from actors.testing.leaks import Leak, LeakFound, no_leaks
+    from actors.testing.machines.system import SystemMachine
+    from actors.testing.machines.worker import WorkerMachine, asks, calls, tells, worker_machine
+    from actors.testing.pictures.diagram import write_diagram
+    from actors.testing.pictures.sequence import sequence
     from actors.testing.probes import EventRecorder, Probe
+    from actors.testing.replay import replay
     from actors.testing.simulation import Simulation
-    from actors.testing.workbench import Workbench
 
 __all__ = [
+    "CALM",
+    "ROUGH",
     "ActorOptions",
     "EventRecorder",
+    "FaultPlan",
     "HostConformance",
     "Leak",
     "LeakFound",
@@ -30,11 +39,32 @@ __all__ = [
     "ManualDispatcher",
     "Probe",
     "Simulation",
+    "SystemMachine",
     "Workbench",
+    "WorkerMachine",
+    "asks",
+    "calls",
     "no_leaks",
+    "replay",
+    "sequence",
+    "tells",
+    "worker_machine",
+    "write_diagram",
 ]
 
 _HOME = {
+    "FaultPlan": "actors.testing.faults",
+    "CALM": "actors.testing.faults",
+    "ROUGH": "actors.testing.faults",
+    "WorkerMachine": "actors.testing.machines.worker",
+    "SystemMachine": "actors.testing.machines.system",
+    "worker_machine": "actors.testing.machines.worker",
+    "asks": "actors.testing.machines.worker",
+    "calls": "actors.testing.machines.worker",
+    "tells": "actors.testing.machines.worker",
+    "replay": "actors.testing.replay",
+    "sequence": "actors.testing.pictures.sequence",
+    "write_diagram": "actors.testing.pictures.diagram",
     "ActorOptions": "actors.kernel.cell",
     "ManualClock": "actors.kernel.clock",
     "ManualDispatcher": "actors.kernel.dispatch",
@@ -46,7 +76,7 @@ _HOME = {
     "EventRecorder": "actors.testing.probes",
     "Probe": "actors.testing.probes",
     "Simulation": "actors.testing.simulation",
-    "Workbench": "actors.testing.workbench",
+    "Workbench": "actors.testing.bench.workbench",
 }
 
 

@@ -6,11 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from actors.testing.campaign.run import run_history
 from actors.testing.campaign.series import run_series
-from actors.testing.diagram import write_diagram
-from actors.testing.sequence import sequence
+from actors.testing.pictures.diagram import write_diagram
+from actors.testing.pictures.sequence import sequence
 
 _HISTORIES = 2_000
 _STEPS = 200
@@ -62,9 +63,9 @@ def _simulate(given: argparse.Namespace) -> int:
 def _replay(given: argparse.Namespace) -> int:
     logging.disable(logging.CRITICAL)
     code = 0
+    simulation: Any = None
     try:
-        outcome = run_history(given.seed, given.steps, detail=True, keep=True)
-        simulation = outcome.simulation
+        simulation = run_history(given.seed, given.steps, detail=True, keep=True).simulation
     except Exception as error:  # noqa: BLE001 - it is what is looked for
         simulation, code = getattr(error, "simulation", None), 1
         if simulation is None:

@@ -7,9 +7,9 @@ import textwrap
 from pathlib import Path
 
 from actors.errors import ConfigError
-from actors.testing.diagram import write_diagram
 from actors.testing.history import History
-from actors.testing.sequence import sequence
+from actors.testing.pictures.diagram import write_diagram
+from actors.testing.pictures.sequence import sequence
 
 __all__ = ["DIRECTORY", "failure_directory", "failure_text", "seed_text"]
 

@@ -157,7 +157,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def _story_of(simulation: Simulation) -> tuple[str, str]:
     """What a failure tells of its simulation: how to run it again, and what happened."""
-    from actors.testing.sequence import sequence  # noqa: PLC0415 - as above
+    from actors.testing.pictures.sequence import sequence  # noqa: PLC0415 - as above
 
     again = "" if simulation.seed is None else f"run it again with --actors-seed {simulation.seed}\n\n"
     return f"simulation, seed {simulation.seed}", again + sequence(simulation.history)

@@ -24,7 +24,7 @@ from actors.system import ActorSystem
 from actors.testing.errors import InvariantBroken
 from actors.testing.failure import seed_text
 from actors.testing.faults import CALM, FaultPlan
-from actors.testing.guard import Guard
+from actors.testing.guarding.guard import Guard
 from actors.testing.history import Broken, History
 from actors.testing.invariants import INVARIANTS, Invariant, Watch
 from actors.testing.sim.chance import ChosenRandom
@@ -131,10 +131,8 @@ class Simulation:
         if choices is not None and seed is not None:
             raise ConfigError("give a seed or choices, not both", key="seed", value=seed)
         if choices is None:
-            self.seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
-            choices = SeededChoices(self.seed)
-        else:
-            self.seed = getattr(choices, "seed", None)
+            choices = SeededChoices(random.SystemRandom().randrange(1 << 32) if seed is None else seed)
+        self.seed: int | None = getattr(choices, "seed", None)
         self.choices = choices
         self.faults = faults
         self.clock = ManualClock(_START, _UTC)

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import ConfigError
-from actors.testing.diagram import diagram, write_diagram
-from actors.testing.excerpt import DULL_MESSAGES
 from actors.testing.history import Entry, History
-from actors.testing.lifelines import lay_out
-from actors.testing.plan import Box, Plan
+from actors.testing.pictures.diagram import diagram, write_diagram
+from actors.testing.pictures.excerpt import DULL_MESSAGES
+from actors.testing.pictures.lifelines import lay_out
+from actors.testing.pictures.plan import Box, Plan
 from tests.testing.stories import Telling, ask_that_times_out, death_and_retry, forty_messages
 from tests.testing.test_history import entries
 

@@ -42,9 +42,9 @@ from actors.hosts.interrupts import FlagInterrupter
 from actors.hosts.lane import run_items
 from actors.logs import get_logger
 from actors.protocol.messages import Outcome
-from actors.testing.callsites import UNKNOWN, Arguments, arguments
-from actors.testing.forbidden import RULES
-from actors.testing.guard import Guard, OutsideSimulation, where
+from actors.testing.guarding.callsites import UNKNOWN, Arguments, arguments
+from actors.testing.guarding.forbidden import RULES
+from actors.testing.guarding.guard import Guard, OutsideSimulation, where
 from tests.agent.sleepers import Sleeper
 
 LIMIT = 20.0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from actors.protocol.events import Event
-from actors.testing.guard import OutsideSimulation
+from actors.testing.guarding.guard import OutsideSimulation
 from actors.testing.simulation import Simulation
 from actors.worker import Worker, handles, task
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from actors.errors import ConfigError
 from actors.testing.history import Broken, Entry, History, Note
-from actors.testing.lettering import columns
-from actors.testing.sequence import sequence
+from actors.testing.pictures.lettering import columns
+from actors.testing.pictures.sequence import sequence
 from tests.testing.stories import Telling, ask_that_times_out, death_and_retry, forty_messages
 from tests.testing.test_history import entries
 

@@ -14,7 +14,7 @@ from actors.kernel.actor import Actor, handles
 from actors.testing.campaign.workers import Clerk, Question, Runner
 from actors.testing.errors import SimulationError, SimulationStuck
 from actors.testing.faults import FaultPlan
-from actors.testing.guard import OutsideSimulation
+from actors.testing.guarding.guard import OutsideSimulation
 from actors.testing.history import Fault
 from actors.testing.sim.choices import PlainChoices
 from actors.testing.simulation import Simulation

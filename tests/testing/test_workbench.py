@@ -24,8 +24,8 @@ from actors.hosts.interrupts import TaskInterrupted
 from actors.kernel.clock import ManualClock
 from actors.protocol.events import Event, TaskFailed
 from actors.protocol.messages import CancellationCause
-from actors.testing.desk import Said
-from actors.testing.workbench import Workbench
+from actors.testing.bench.desk import Said
+from actors.testing.bench.workbench import Workbench
 from actors.worker import Worker, handles, task
 
 

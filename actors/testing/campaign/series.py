@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from actors.testing.campaign.run import run_history
-from actors.testing.sequence import sequence
+from actors.testing.pictures.sequence import sequence
 
 __all__ = ["Batch", "Broken", "Report", "run_series"]
 

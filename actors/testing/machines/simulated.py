@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from actors.config import SystemConfig
 from actors.runtime.worker_type import WorkerLike
@@ -158,16 +158,23 @@ class SimulatedMachine(RuleBasedStateMachine):
             workspaces=False,
         )
 
+    @rule()
+    def rests(self) -> None:
+        """All work comes to its end."""
+        self.at_end()
+        self.sim.run_until(self.sim.at_rest, self.longest)
+        self.at_rest()
+
     def begin(self) -> None:
         """Called once the system has started, before the first rule."""
 
     def at_end(self) -> None:
-        """Called at the end of a run, when nothing goes wrong any more, before all work is let come to its end."""
+        """Called before all work is let come to its end: take away what holds it back."""
 
     def at_rest(self) -> None:
-        """Called at the end of a run, when nothing goes wrong any more, all work is done and nothing is on its way.
+        """Called whenever all work is done: by the rule `rests`, and at the end of a run.
 
-        Check here what must be so in the end, with `assert`.
+        Check here what must be so then, with `assert`.
         """
 
     def workers(self, kind: type[Worker] | None = None) -> list[Any]:
@@ -200,7 +207,7 @@ class SimulatedMachine(RuleBasedStateMachine):
         return result
 
     def check_all(self) -> None:
-        """Check all invariants of the class; for `replay`, where Hypothesis does not."""
+        """Check all invariants of the class, where Hypothesis does not: at the end, and in `replay`."""
         for _, marked in _marked(type(self), _INVARIANT):
             if all(holds(self) for holds in marked.preconditions):
                 marked.function(self)
@@ -214,6 +221,7 @@ class SimulatedMachine(RuleBasedStateMachine):
                 self.sim.calm_down()
                 self.at_end()
                 self.sim.settle(self.longest)
+                self.check_all()
                 self.at_rest()
                 self.sim.__exit__(None, None, None)
         except BaseException as error:

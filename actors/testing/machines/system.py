@@ -354,7 +354,7 @@ class SystemMachine(SimulatedMachine):
     def at_end(self) -> None:
         """See `SimulatedMachine.at_end`."""
         if self.paused:
-            self.system.resume()
+            self.resumes()
         self.sim.run_until(lambda: all(asked.done for asked, _ in self.asked), self.longest)
 
     def at_rest(self) -> None:

@@ -30,7 +30,7 @@ Rule: TypeAlias = Callable[..., None]
 _TAKEN = frozenset({"self", "target", "targets"})
 _TIMES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 _BACK = 15
-_STEPS = 32
+_STEPS = 24
 
 
 class WorkerMachine(SimulatedMachine):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from actors.kernel.clock import ManualClock
 from actors.testing.errors import SimulationEndless, SimulationError, SimulationHung, SimulationStuck
-from actors.testing.guard import where
+from actors.testing.guarding.guard import where
 from actors.testing.sim.alarms import Alarm, Alarms
 from actors.testing.sim.choices import Choices
 
@@ -320,7 +320,7 @@ class Conductor:
             self.owner, self.name = player.owner, player.name
             try:
                 player.step()
-                if self._closing:
+                if self._is_closing():
                     return None
                 self.owner, self.name = None, "simulation"
                 for look in self.after_step:
@@ -332,6 +332,10 @@ class Conductor:
                 if self._failure is None:
                     self._failure = error
         return None
+
+    def _is_closing(self) -> bool:
+        """Whether it has begun to end, which may be while a step waits."""
+        return self._closing
 
     def _next(self) -> Any:
         """Whoever is to take the next step; the clock moves if nobody is ready. None if nobody ever will be."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from actors.kernel.cell import Cell
+from actors.kernel.cell import Cell, Drive
 from actors.kernel.current import current
 from actors.kernel.mailbox import Mailbox
 from actors.kernel.poll import Poller, PollMailbox
@@ -152,7 +152,7 @@ class SimDispatcher:
 
     def __init__(self, conductor: Conductor, network: Network, recorder: Recorder) -> None:
         self.conductor = conductor
-        self.drive = conductor.wait
+        self.drive: Drive | None = conductor.wait
         self.last: Cell | None = None
         self._network = network
         self._recorder = recorder

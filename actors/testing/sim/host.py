@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from actors.hosts.attempt import Attempt
     from actors.hosts.channel import Channel
     from actors.testing.faults import FaultPlan
-    from actors.testing.guard import Guard
+    from actors.testing.guarding.guard import Guard
     from actors.testing.sim.recorder import Recorder
     from actors.testing.sim.threads import SimThreads
 

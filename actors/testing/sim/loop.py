@@ -58,7 +58,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     # --- descriptors ---
 
-    def add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
         """Call back when a descriptor of the simulation, or a bell, is ready."""
         self._readers[fd] = (callback, args)
         if fd == SimBell.reader.fget(None):  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from actors.testing.guard import Guard
+from actors.testing.guarding.guard import Guard
 from actors.testing.sim.conductor import ADD, Conductor, Gone, Owner, Waiter
 from actors.testing.sim.network import Network
 

@@ -44,8 +44,8 @@ from actors.protocol.messages import (
     ErrorResponse,
     Outcome,
 )
-from actors.testing.benchworld import CalledThreads, bench_world
-from actors.testing.desk import NUMBERS, Desk
+from actors.testing.bench.benchworld import CalledThreads, bench_world
+from actors.testing.bench.desk import NUMBERS, Desk
 from actors.worker import ConfiguredWorker, Worker
 
 __all__ = ["Workbench"]

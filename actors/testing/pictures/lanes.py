@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from actors.testing.captions import Captions, move_text
-from actors.testing.chosen import Chosen
 from actors.testing.history import Fault, Moved, Note, Received, Sent
-from actors.testing.lettering import breadth, printable
-from actors.testing.plan import SIZE, Lane, Plan, breadth_of
+from actors.testing.pictures.captions import Captions, move_text
+from actors.testing.pictures.chosen import Chosen
+from actors.testing.pictures.lettering import breadth, printable
+from actors.testing.pictures.plan import SIZE, Lane, Plan, breadth_of
 
 __all__ = ["TASK_ROOM", "Lanes"]
 

@@ -7,13 +7,13 @@ import math
 import statistics
 from collections.abc import Collection, Sequence
 
-from actors.testing.captions import Captions, move_text
-from actors.testing.chosen import Chosen, choose
 from actors.testing.history import Broken, Entry, Fault, Moved, Note, Received, Sent
-from actors.testing.labels import settle
-from actors.testing.lanes import TASK_ROOM, Lanes
-from actors.testing.lettering import breadth, decimals_for, printable, shorten, span, wrap
-from actors.testing.plan import (
+from actors.testing.pictures.captions import Captions, move_text
+from actors.testing.pictures.chosen import Chosen, choose
+from actors.testing.pictures.labels import settle
+from actors.testing.pictures.lanes import TASK_ROOM, Lanes
+from actors.testing.pictures.lettering import breadth, decimals_for, printable, shorten, span, wrap
+from actors.testing.pictures.plan import (
     GREY,
     HEAD,
     RED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from actors.testing.lettering import breadth, printable
+from actors.testing.pictures.lettering import breadth, printable
 
 __all__ = ["FONT", "Drawing", "Part"]
 

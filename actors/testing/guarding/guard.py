@@ -22,8 +22,17 @@ from typing import Any
 
 from actors.errors import ConfigError
 from actors.testing.errors import SimulationError
-from actors.testing.forbidden import CODES, NAMES, PASSES, RULES, SHARED_RANDOM, Rule, rules_of
-from actors.testing.origins import Origin, called_name, frames_of, importing, is_import, origin, users_frame, where
+from actors.testing.guarding.forbidden import CODES, NAMES, PASSES, RULES, SHARED_RANDOM, Rule, rules_of
+from actors.testing.guarding.origins import (
+    Origin,
+    called_name,
+    frames_of,
+    importing,
+    is_import,
+    origin,
+    users_frame,
+    where,
+)
 
 __all__ = ["Guard", "OutsideSimulation", "where"]
 

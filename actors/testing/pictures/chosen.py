@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from actors.testing.excerpt import dull_messages, is_telling, select, subjects
 from actors.testing.history import Broken, Entry, Moved, Received, Sent
+from actors.testing.pictures.excerpt import dull_messages, is_telling, select, subjects
 
 __all__ = ["Chosen", "choose"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from actors.testing.callsites import UNKNOWN, Arguments, arguments
+from actors.testing.guarding.callsites import UNKNOWN, Arguments, arguments
 
 __all__ = ["CODES", "NAMES", "PASSES", "RULES", "SHARED_RANDOM", "Matter", "Rule", "rules_of"]
 

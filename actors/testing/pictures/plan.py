@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from actors.testing.drawing import Part
 from actors.testing.history import Broken
-from actors.testing.lettering import breadth
+from actors.testing.pictures.drawing import Part
+from actors.testing.pictures.lettering import breadth
 
 __all__ = [
     "AMBER",

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from actors.errors import ConfigError
-from actors.testing.excerpt import DULL_MESSAGES, check_most, dull_messages, is_telling, select, subjects
 from actors.testing.history import Broken, Entry, Fault, History, Moved, Note, Received, Sent
-from actors.testing.lettering import columns, decimals_for, printable, shorten, span, wrap
+from actors.testing.pictures.excerpt import DULL_MESSAGES, check_most, dull_messages, is_telling, select, subjects
+from actors.testing.pictures.lettering import columns, decimals_for, printable, shorten, span, wrap
 
 __all__ = ["sequence"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actors.testing.plan import TAG, Arrow, Bar, Box, Plan, Words, breadth_of
+from actors.testing.pictures.plan import TAG, Arrow, Bar, Box, Plan, Words, breadth_of
 
 __all__ = ["settle"]
 

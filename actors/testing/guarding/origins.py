@@ -8,6 +8,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 __all__ = ["Origin", "called_name", "frames_of", "importing", "is_import", "origin", "users_frame", "where"]
@@ -26,7 +27,7 @@ class Origin(enum.Enum):
 _GO_BETWEENS = frozenset(
     {"_pytest", "cloudpickle", "coverage", "hypothesis", "pluggy", "psutil", "pykka", "pytest", "structlog"}
 )
-_LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARY = str(Path(os.path.abspath(__file__)).parents[2]) + os.sep
 _PYTHON = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = ("site-packages", "dist-packages")
 _IMPORT = "<frozen importlib"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from actors.testing.chosen import Chosen
-from actors.testing.drawing import Part
 from actors.testing.history import Moved, Sent
-from actors.testing.lettering import breadth, printable, shorten
-from actors.testing.plan import AMBER, GREY, INK, RED, SIZE
+from actors.testing.pictures.chosen import Chosen
+from actors.testing.pictures.drawing import Part
+from actors.testing.pictures.lettering import breadth, printable, shorten
+from actors.testing.pictures.plan import AMBER, GREY, INK, RED, SIZE
 
 __all__ = ["PERISHED", "Captions", "move_text"]
 

@@ -9,13 +9,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from actors.protocol.states import AgentState
-from actors.testing.captions import PERISHED
-from actors.testing.drawing import Drawing, Part
-from actors.testing.excerpt import DULL_MESSAGES, check_most
 from actors.testing.history import Broken, History
-from actors.testing.lettering import breadth, printable, wrap
-from actors.testing.lifelines import lay_out
-from actors.testing.plan import AMBER, GREY, HEAD, INK, RED, SIZE, TAG, Arrow, Plan, Tag
+from actors.testing.pictures.captions import PERISHED
+from actors.testing.pictures.drawing import Drawing, Part
+from actors.testing.pictures.excerpt import DULL_MESSAGES, check_most
+from actors.testing.pictures.lettering import breadth, printable, wrap
+from actors.testing.pictures.lifelines import lay_out
+from actors.testing.pictures.plan import AMBER, GREY, HEAD, INK, RED, SIZE, TAG, Arrow, Plan, Tag
 
 __all__ = ["diagram", "write_diagram"]
 

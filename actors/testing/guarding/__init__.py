@@ -1,0 +1,1 @@
+"""Finds code of workers that reaches past the simulation for clock, chance, threads or waits."""

@@ -1,0 +1,1 @@
+"""How a history is told: as text, and as a sequence diagram."""
