@@ -33,7 +33,8 @@ from actors.testing.explore_steering import Cut, ExploringChoices, Impossible, R
 from actors.testing.explore_variants import Variant, Variants
 from actors.testing.faults import FaultPlan
 from actors.testing.history import History
-from actors.testing.invariants import INVARIANTS, Invariant
+from actors.testing.promises.everything import INVARIANTS
+from actors.testing.promises.invariant import Invariant
 from actors.testing.sim.choices import Choices, ScriptedChoices
 from actors.testing.simulation import Simulation
 

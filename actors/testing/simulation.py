@@ -26,7 +26,8 @@ from actors.testing.failure import seed_text
 from actors.testing.faults import CALM, FaultPlan
 from actors.testing.guarding.guard import Guard
 from actors.testing.history import Broken, History
-from actors.testing.invariants import INVARIANTS, Invariant, Watch
+from actors.testing.promises.everything import INVARIANTS
+from actors.testing.promises.invariant import Invariant, Watch
 from actors.testing.sim.chance import ChosenRandom
 from actors.testing.sim.choices import Choices, SeededChoices
 from actors.testing.sim.conductor import Conductor
@@ -383,10 +384,6 @@ class Simulation:
     def unanswered(self) -> list[tuple[str, str]]:
         """The questions that no actor has answered: name of the actor, and kind of the question."""
         return self._recorder.unanswered()
-
-    def fail_with(self, invariant: Invariant, text: str) -> None:
-        """Say that a promise did not hold, from something that happened at its time."""
-        invariant.broken(text)
 
     def mark_broken(self, name: str, text: str) -> None:
         """Write into the history that something of the test's own did not hold, unless a promise is said to be broken."""

@@ -11,7 +11,7 @@ from actors.testing.__main__ import main
 from actors.testing.campaign.run import run_history
 from actors.testing.campaign.series import run_batch
 from actors.testing.errors import InvariantBroken
-from actors.testing.invariants import Invariant
+from actors.testing.promises.invariant import Invariant
 
 FIRST = 1_000
 BATCHES = 12
@@ -37,7 +37,7 @@ def test_a_history_that_breaks_a_promise_is_told_with_its_seed_and_its_story(
     def always_broken(self: Invariant) -> None:
         self.broken("planted")
 
-    monkeypatch.setattr("actors.testing.invariants.NothingIsLeft.at_rest", always_broken)
+    monkeypatch.setattr("actors.testing.promises.books.NothingIsLeft.at_rest", always_broken)
     with pytest.raises(InvariantBroken, match="planted"):
         run_history(3)
     with caplog.at_level("CRITICAL"):

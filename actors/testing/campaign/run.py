@@ -6,14 +6,10 @@ import time
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
-from actors.testing.assigning import ASSIGNING
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
 from actors.testing.campaign.workers import Clerk, Runner, Specialist
-from actors.testing.ending import ENDING
 from actors.testing.faults import CALM, ROUGH, FaultPlan
-from actors.testing.invariants import INVARIANTS
-from actors.testing.leavings import LEAVINGS
 from actors.testing.sim.choices import Choices, SeededChoices
 from actors.testing.simulation import Simulation
 
@@ -85,7 +81,6 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
         config=config,
         max_agents=4 + choices.below(3, "most"),
         detail=detail,
-        invariants=(*INVARIANTS, *ASSIGNING, *ENDING, *LEAVINGS),
         workspaces=choices.below(8, "workspaces") == 7,
         max_steps=_MOST_STEPS,
     )

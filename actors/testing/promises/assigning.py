@@ -1,0 +1,187 @@
+"""What must hold whenever the scheduler gives a task to an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from actors.protocol.states import AgentState
+from actors.testing.promises.invariant import Invariant
+from actors.testing.promises.observed import Observed
+
+if TYPE_CHECKING:
+    from actors.core.fleet import Agent
+    from actors.core.task import Needs, Task
+
+__all__ = ["ASSIGNING", "EndingAgentsGetNothing", "NothingStartsWhileShort", "OnlyTheReadyGetWork", "UrgentFirst"]
+
+_CRITICAL = 4
+_SLACK = 6.0
+"""Virtual seconds for the resource manager to look at the machine, and for the scheduler to hear of it."""
+
+
+class _Given(Invariant):
+    """Looks at the tasks that were given out in a turn of the scheduler.
+
+    What is to be run inside a task that waits follows rules of its own, and is not looked at.
+    """
+
+    def __init__(self, sim: Observed) -> None:
+        super().__init__(sim)
+        self._before: set[tuple[int, int, str, float | None]] = set()
+
+    def after_schedule(self) -> None:
+        """Find what is new, and judge it."""
+        held = set()
+        new = []
+        for agent in self.sim.engine._book.fleet.agents.values():  # noqa: SLF001 - there is no other way to see it
+            for task in agent.held.values():
+                key = (task.number, task.attempt, agent.id, task.assigned)
+                held.add(key)
+                if key not in self._before and not agent.waiting:
+                    new.append((task, agent))
+        self._before = held
+        for task, agent in new:
+            self.given(task, agent)
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """A task was given to an agent in this turn."""
+        raise NotImplementedError
+
+
+class UrgentFirst(_Given):
+    """See `statement`."""
+
+    requirement = "D2"
+    statement = (
+        "of tasks with the same needs the more urgent one goes first, then the one that was accepted earlier; only "
+        "the oldest of all may overtake more urgent ones, and never a critical one"
+    )
+
+    def __init__(self, sim: Observed) -> None:
+        super().__init__(sim)
+        # The first of each lane at the end of the turn before. Whoever still is has waited all the time.
+        self._first: dict[tuple[Needs, int], Task] = {}
+
+    def after_schedule(self) -> None:
+        """Look at what was given out beside those that went on waiting."""
+        super().after_schedule()
+        self._first = {(needs, lane): task for needs, lane, task in self._waiting()}
+
+    def _waiting(self) -> Iterator[tuple[Needs, int, Task]]:
+        for needs, bucket in self.sim.engine._book.line.buckets.items():  # noqa: SLF001 - as above
+            if bucket.live:
+                for rank, lane in enumerate(bucket.lanes):
+                    if lane is not None and lane.live:
+                        yield needs, rank, lane.first()
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Compare with those of the same needs that were not given out."""
+        needs = task.kind.needs
+        bucket = self.sim.engine._book.line.buckets.get(needs)  # noqa: SLF001 - as above
+        if bucket is None or task.inputs:
+            return
+        for rank, lane in enumerate(bucket.lanes):
+            if lane is None or not lane.live:
+                continue
+            other = lane.first()
+            if self._first.get((needs, rank)) is not other:
+                continue
+            urgent = other.kind.priority - task.kind.priority
+            older = other.order < task.order
+            if urgent >= 0 and (older or (urgent > 0 and other.kind.priority == _CRITICAL)):
+                self.broken(
+                    f"{task.id} (priority {task.kind.priority}) was given to {agent.id}, and {other.id} "
+                    f"(priority {other.kind.priority}) waits on, {'older' if older else 'younger'}"
+                )
+
+
+class NothingStartsWhileShort(_Given):
+    """See `statement`."""
+
+    requirement = "E3"
+    statement = "no new work starts while the machine is short of memory"
+
+    def __init__(self, sim: Observed) -> None:
+        super().__init__(sim)
+        self._since: float | None = None
+
+    def after_schedule(self) -> None:
+        """Note since when it is short."""
+        total, available = self.sim.machine.memory()
+        if available >= self.sim.assembly.config.memory_low * total:
+            self._since = None
+        elif self._since is None:
+            self._since = self.sim.clock.monotonic()
+        super().after_schedule()
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Let it be only if nobody can have looked at the machine since."""
+        sim = self.sim
+        if self._since is None or sim.faults.stalls or sim.crashed or sim.engine._book.waiting_agents:  # noqa: SLF001 - as above
+            return
+        most = sim.assembly.config.resource_sample_every + _SLACK + sim.longest_delay
+        now = sim.clock.monotonic()
+        # The rhythm of the looks begins with the first agent.
+        looked = any(handle.born < now - most and not handle.sim.hung for handle in sim.host.agents.values())
+        if looked and now - self._since > most:
+            self.broken(f"{task.id} was given to {agent.id}, and the machine is short for {now - self._since:.1f} s")
+
+
+class EndingAgentsGetNothing(_Given):
+    """See `statement`."""
+
+    requirement = "A6"
+    statement = "an agent that was told to end gets no new work"
+
+    def __init__(self, sim: Observed) -> None:
+        super().__init__(sim)
+        # Agents whose end the scheduler has heard of for certain.
+        self._ending: set[tuple[str, int]] = set()
+
+    def after_schedule(self) -> None:
+        """Judge, and note who is to end."""
+        super().after_schedule()
+        supervisors: list[Any] = []
+        for cell in self.sim.dispatcher.cells:
+            if cell.name == "actors-scheduler" and len(cell.mailbox):
+                return
+            if cell.name.startswith("actors-agents-"):
+                supervisors.append(cell.args[-1])
+        self._ending = {
+            (name, child.incarnation)
+            for state in supervisors
+            for name, child in state.children.items()
+            if child.ending is not None and child.handle is not None
+        }
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Look whether the agent was known to end before this turn."""
+        if (agent.id, agent.incarnation) in self._ending:
+            self.broken(f"{task.id} was given to {agent.id}, which was told to end before")
+
+
+class OnlyTheReadyGetWork(_Given):
+    """See `statement`."""
+
+    requirement = "A3, C3"
+    statement = "an agent gets its first task after it has become idle"
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Look where the agent itself stands."""
+        if agent.awaited:
+            self.broken(f"{task.id} was given to {agent.id}#{agent.incarnation}, which has not been started")
+        handle = self.sim.host.find(agent.id)
+        if handle is not None and handle.incarnation == agent.incarnation:
+            state = handle.status.read().state
+            if state == AgentState.INITIALIZING:
+                self.broken(f"{task.id} was given to {handle.sim.name}, which has not started yet")
+
+
+ASSIGNING: tuple[type[Invariant], ...] = (
+    UrgentFirst,
+    NothingStartsWhileShort,
+    EndingAgentsGetNothing,
+    OnlyTheReadyGetWork,
+)
+"""All of them."""
