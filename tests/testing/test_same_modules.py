@@ -43,12 +43,14 @@ MACHINE = {
 """What stands for the machine with processes, and may be replaced in a simulation. Nothing else may."""
 
 STANDS_FOR = {
+    "actors.testing.sim.alarms": "nothing: what is to happen, by time and by step",
     "actors.testing.sim.agent": "the process of an agent and its two threads",
     "actors.testing.sim.chance": "random.Random",
     "actors.testing.sim.channel": "nothing: the shipped channel, with word of what goes through it",
     "actors.testing.sim.choices": "nothing: decides",
     "actors.testing.sim.conductor": "the machine's scheduler of threads, and the passing of time",
     "actors.testing.sim.dispatcher": "the threads of actors; their mailboxes are shipped",
+    "actors.testing.sim.ground": "nothing: what an agent needs of its host",
     "actors.testing.sim.host": "actors.hosts.process",
     "actors.testing.sim.loop": "the selector of an event loop",
     "actors.testing.sim.machine": "actors.runtime.procfs and actors.runtime.machine",

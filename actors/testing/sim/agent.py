@@ -28,7 +28,7 @@ from actors.testing.sim.threads import SimBell, WatchedThreads
 if TYPE_CHECKING:
     from actors.hosts.host import LaunchSpec
     from actors.testing.sim.channel import SimChannel
-    from actors.testing.sim.host import SimHost
+    from actors.testing.sim.ground import Ground
 
 __all__ = ["SimAgent"]
 
@@ -223,7 +223,7 @@ class SimAgent:
     """
 
     def __init__(
-        self, host: SimHost, spec: LaunchSpec, task: SimChannel, control: SimChannel, block: bytearray
+        self, host: Ground, spec: LaunchSpec, task: SimChannel, control: SimChannel, block: bytearray
     ) -> None:
         self.name = f"{spec.agent}#{spec.incarnation}"
         self.dead = False

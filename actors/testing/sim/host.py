@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from actors.errors import ChannelClosed, ConfigError, SystemClosed
 from actors.hosts.exitreport import Ending, ExitReport, explain
@@ -21,29 +21,19 @@ from actors.testing.sim.conductor import READ, WRITE, Conductor
 from actors.testing.sim.network import Network, Pollable
 
 if TYPE_CHECKING:
-    from actors.hosts.attempt import Attempt
     from actors.hosts.channel import Channel
     from actors.testing.faults import FaultPlan
     from actors.testing.guarding.guard import Guard
+    from actors.testing.sim.ground import BodyWatcher
     from actors.testing.sim.recorder import Recorder
     from actors.testing.sim.threads import SimThreads
 
-__all__ = ["BodyWatcher", "SimHandle", "SimHost", "SimWorkspaces"]
+__all__ = ["SimHandle", "SimHost", "SimWorkspaces"]
 
 _LOG = logging.getLogger("actors.hosts")
 _FIRST_PID = 1_000_000_000
 _HEADER = 8
 _SIGKILL = 9
-
-
-class BodyWatcher(Protocol):
-    """Who wants to know when bodies of tasks begin and end."""
-
-    def body_begins(self, agent: SimAgent, attempt: Attempt) -> None:
-        """A body is about to begin."""
-
-    def body_ends(self, agent: SimAgent, attempt: Attempt) -> None:
-        """It has ended, or its agent is dead."""
 
 
 class SimHandle:
