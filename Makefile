@@ -12,6 +12,8 @@ TESTS ?= tests
 # Two at a time: most tests wait for processes. The tests of one file stay together, as they share what it sets up.
 PARALLEL ?= -n 2 --dist loadfile
 REPORT ?= reports/review.html
+HISTORIES ?= 20000
+EXAMPLES ?= 500
 
 # Absolute, so that a recipe may change its directory.
 BIN := $(abspath $(VENV))/bin
@@ -32,7 +34,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons simulate lint format format-check types coverage bench clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +72,9 @@ test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of 
 	done; \
 	[ $$seen -gt 0 ] || { echo "make: no Python 3.11, 3.12 or 3.13 found in PATH or under pyenv" >&2; exit 1; }; \
 	[ -z "$$failed" ] || { echo "make: the tests failed on:$$failed" >&2; exit 1; }
+
+simulate: $(STAMP) ## the whole system in virtual time: HISTORIES random histories, EXAMPLES of Hypothesis beside them
+	@$(BIN)/python -m actors.testing simulate --histories $(HISTORIES) --examples $(EXAMPLES)
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
 	@$(BIN)/coverage erase

@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--histories", type=int, default=_HISTORIES, help="how many (default: %(default)s)")
     simulate.add_argument("--steps", type=int, default=_STEPS, help="steps of each at the least (default: %(default)s)")
     simulate.add_argument("--seed", type=int, default=0, help="the seed of the first one (default: %(default)s)")
+    simulate.add_argument("--examples", type=int, default=0, help="histories that Hypothesis makes beside them")
     simulate.add_argument("--jobs", type=int, default=None, help="processes (default: one for each processor)")
     replay = commands.add_parser("replay", help="run one history again and tell what happens in it")
     replay.add_argument("seed", type=int, help="its seed")
@@ -50,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _simulate(given: argparse.Namespace) -> int:
     bar = _Bar(given.histories)
     try:
-        report = run_series(given.histories, steps=given.steps, first=given.seed, jobs=given.jobs, advance=bar.advance)
+        report = run_series(
+            given.histories,
+            steps=given.steps,
+            first=given.seed,
+            jobs=given.jobs,
+            examples=given.examples,
+            advance=bar.advance,
+        )
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)  # noqa: T201 - as above
         return 130
@@ -66,7 +74,7 @@ def _replay(given: argparse.Namespace) -> int:
     simulation: Any = None
     try:
         simulation = run_history(given.seed, given.steps, detail=True, keep=True).simulation
-    except Exception as error:  # noqa: BLE001 - it is what is looked for
+    except Exception as error:
         simulation, code = getattr(error, "simulation", None), 1
         if simulation is None:
             raise

@@ -51,11 +51,13 @@ class Report(NamedTuple):
     jobs: int
     wall: float
     all: Batch
+    examples: int = 0
+    found: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
         """Whether any promise was broken."""
-        return bool(self.all.broken)
+        return bool(self.all.broken or self.found)
 
     def __str__(self) -> str:
         done = self.all
@@ -68,6 +70,8 @@ class Report(NamedTuple):
             f"  virtual time  {done.virtual / 3600:,.1f} hours",
             f"  broken        {len(done.broken)}",
         ]
+        if self.examples:
+            lines.append(f"{self.examples} histories of Hypothesis beside them, broken: {len(self.found) or 'none'}")
         kinds = Counter(each.kind for each in done.broken)
         lines += [f"    {kind}: {count}" for kind, count in kinds.most_common()]
         for each in done.broken[:_KEPT]:
@@ -75,6 +79,7 @@ class Report(NamedTuple):
             lines.append(f"  again: python -m actors.testing replay {each.seed}")
         if done.broken:
             lines += ["", f"seed {done.broken[0].seed}, as it happened:", done.broken[0].story]
+        lines += ["", *self.found] if self.found else []
         return "\n".join(lines)
 
 
@@ -104,6 +109,18 @@ def run_batch(seeds: range, steps: int) -> Batch:
     return Batch(len(seeds), total, fewest, tasks, faults, virtual, time.process_time() - began, tuple(broken))
 
 
+def run_examples(examples: int, seed: int) -> str:
+    """Let Hypothesis look for a history that breaks a promise, from a seed. What it found, or nothing."""
+    from actors.testing.machines.system import check_system  # noqa: PLC0415 - Hypothesis is an extra, and slow to import
+
+    logging.disable(logging.CRITICAL)
+    try:
+        check_system(examples, seed=seed)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+        return "".join(traceback.format_exception(error))
+    return ""
+
+
 def _tell(seed: int, steps: int, error: Exception) -> Broken:
     """What went wrong: the history is made again, with all details."""
     kind = getattr(error, "invariant", "") or type(error).__name__
@@ -125,33 +142,44 @@ def run_series(
     steps: int = 200,
     first: int = 0,
     jobs: int | None = None,
+    examples: int = 0,
     advance: Callable[[int], object] | None = None,
 ) -> Report:
-    """Run so many histories.
+    """Run so many histories, and let Hypothesis make others beside them.
 
     Args:
         histories: how many.
         steps: how many each has at the least.
         first: the seed of the first; the others count up from it.
         jobs: in how many processes; None: one for each processor.
+        examples: how many histories Hypothesis makes; they need the extra `testing`.
         advance: called with how many have ended, each time that some have.
     """
     jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or os.cpu_count() or 1
     began = time.monotonic()
     batches: list[Batch] = []
+    found: list[str] = []
     # Not a fork: the caller may have threads.
     context = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
     with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        under_way = {pool.submit(run_batch, seeds, steps) for seeds in _portions(first, histories)}
+        # First, because they take longest.
+        searches = [pool.submit(run_examples, count, first + job) for job, count in enumerate(_shares(examples, jobs))]
+        under_way = [pool.submit(run_batch, seeds, steps) for seeds in _portions(first, histories)]
         try:
             for done in concurrent.futures.as_completed(under_way):
                 batches.append(done.result())
                 if advance is not None:
                     advance(batches[-1].histories)
+            found = [text for search in searches if (text := search.result())]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return Report(first, jobs, time.monotonic() - began, _sum(batches))
+    return Report(first, jobs, time.monotonic() - began, _sum(batches), examples, tuple(found))
+
+
+def _shares(examples: int, jobs: int) -> list[int]:
+    """One search for each process."""
+    return [count for job in range(jobs) if (count := (examples + job) // jobs)]
 
 
 def _portions(first: int, histories: int) -> Iterator[range]:
