@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from actors.protocol.states import AGENT_MOVES
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md", "docs/architecture.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md", "docs/testing.md", "docs/architecture.md"]
 
 
 def text(name: str) -> str:
@@ -78,3 +79,16 @@ def test_commands_of_make_exist(name: str) -> None:
     ):
         for target in " ".join(line).split():
             assert target in targets, f"{name} names make {target}"
+
+
+def test_the_walk_through_shows_the_example_as_it_is() -> None:
+    """Test your workers: the code that stands in it is in the program, word for word."""
+    example = text("examples/double_booking.py")
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", text("docs/testing.md"), re.MULTILINE)
+    classes = [
+        part for block in blocks for part in re.split(r"\n{3}", textwrap.dedent(block).strip("\n")) if "class " in part
+    ]
+    assert len(classes) == 4
+    for part in classes:
+        for line in part.splitlines():
+            assert line in example, line

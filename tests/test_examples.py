@@ -37,6 +37,14 @@ EXPECTED = {
         "printed by an agent, after the merge",
         r"(retried: library\.fetch \(.*ConnectionError: no answer for \w+\)|progress: counting\.count 50% 1[016] words)",
     ],
+    "double_booking": [
+        r"found: these payments are booked: \[1, 1\]",
+        r"As a picture: .*/\.actors-failures/ShopMachine-[0-9a-f]{8}\.svg",
+        r" *machine\.pays\(amount=1\)",
+        r" *machine\.kills\(place=0, steps=\d+\)",
+        r" *machine\.rests\(\)",
+        "mended: found nothing",
+    ],
     "recursive": ["sorted: True", "tasks: 15"],
     "async_crawl": [
         "4 pages known, 3 to read",
