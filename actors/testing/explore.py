@@ -52,8 +52,8 @@ class Bound:
     """Where an exploration ends; whichever comes first. None is no bound.
 
     Attributes:
-        deviations: how far a run may be from the plain one: the number of races turned around, deaths, and choices
-            inside of steps that are not the plain ones.
+        deviations: how far a run may be from the plain one: the number of races turned around, deaths, actions, and
+            choices inside of steps that are not the plain ones. One step out of turn may turn several races around.
         runs: how many runs are made, cut ones too.
         seconds: of real time.
         steps: races are turned around among so many steps from the beginning of a run.

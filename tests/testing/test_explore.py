@@ -23,12 +23,11 @@ _ALL = Bound(deviations=None, runs=None)
 _TWICE = FaultPlan(latency=STILL.latency, boot=STILL.boot, task=STILL.task, doubles=0.5, most=1)
 
 
-def _compare(
-    scenario: Scenario, workers: dict[type[Worker], int], bound: Bound, **options: Any
-) -> tuple[Report, Report]:
+def _compare(scenario: Scenario, workers: dict[type[Worker], int], **options: Any) -> tuple[Report, Report]:
     reduced = explore(scenario, workers, bound=_ALL, **options)
-    everything = explore(scenario, workers, bound=bound, reduce=False, **options)
+    everything = explore(scenario, workers, bound=_ALL, reduce=False, **options)
     assert reduced.complete
+    assert everything.complete
     return reduced, everything
 
 
@@ -42,8 +41,7 @@ def _compare(
 )
 def test_one_run_of_each_class_shows_all_that_all_runs_show(scenario: Scenario, agents: int, faults: FaultPlan) -> None:
     """J2: with the reduction and without the same classes of runs are reached, and the same can be told of them."""
-    reduced, everything = _compare(scenario, {small.Clerk: agents}, _ALL, faults=faults)
-    assert everything.complete
+    reduced, everything = _compare(scenario, {small.Clerk: agents}, faults=faults)
     assert reduced.classes == everything.classes
     assert set(reduced.outcomes) == set(everything.outcomes)
     assert reduced.explored == len(reduced.classes) < everything.explored
@@ -52,8 +50,13 @@ def test_one_run_of_each_class_shows_all_that_all_runs_show(scenario: Scenario, 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_reduction_leaves_out_no_moment_of_a_death() -> None:
-    """J2: each run with a death and another deviation is one of those that the reduction makes, or equivalent to one."""
-    reduced, everything = _compare(small.until_it_is_known, {small.Clerk: 1}, Bound(deviations=2, runs=None), deaths=1)
+    """J2: each run with two steps out of turn, one a death, is equivalent to one that the reduction makes.
+
+    A step out of turn may be several races turned around, so the reduction is given more deviations.
+    """
+    workers, two, more = {small.Clerk: 1}, Bound(deviations=2, runs=None), Bound(deviations=4, runs=None)
+    reduced = explore(small.until_it_is_known, workers, deaths=1, bound=more)
+    everything = explore(small.until_it_is_known, workers, deaths=1, bound=two, reduce=False)
     assert everything.classes <= reduced.classes
     assert set(everything.outcomes) <= set(reduced.outcomes)
 
@@ -67,7 +70,7 @@ def test_a_cancel_beside_another_task_loses_nothing_by_the_reduction() -> None:
         small.cancelled_at_any_moment(sim)
         return small.told(sim)
 
-    reduced, everything = _compare(scenario, {small.Clerk: 1}, _ALL)
+    reduced, everything = _compare(scenario, {small.Clerk: 1})
     assert reduced.classes == everything.classes
     assert set(reduced.outcomes) == set(everything.outcomes)
 
@@ -243,9 +246,9 @@ def test_small_set_ups_with_more_deviations(
     scenario: Scenario, workers: dict[type[Worker], int], deaths: int, outcomes: set[Hashable]
 ) -> None:
     """D3, D8, B3: as above, further from the plain run."""
-    report = explore(scenario, workers, deaths=deaths, bound=Bound(deviations=3, runs=None, seconds=50))
+    report = explore(scenario, workers, deaths=deaths, bound=Bound(deviations=2, runs=None))
     assert set(report.outcomes) == outcomes
-    assert report.by_deviations[2] > 100
+    assert report.stopped == "2 deviations"
 
 
 @pytest.mark.slow
