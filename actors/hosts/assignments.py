@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable
 
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
-from actors.protocol.messages import Assignment, Envelope
+from actors.protocol.messages import Assignment, CancellationCause, Envelope
 
 __all__ = ["Assignments"]
+
+# So many cancellations are remembered of what is not here; most are of what has just ended.
+_EARLY_KEPT = 256
 
 
 class Assignments:
@@ -49,6 +52,8 @@ class Assignments:
         self.claiming: Attempt | None = None
         self._nested: deque[Attempt] = deque()
         self._refused: list[Attempt] | None = None
+        # Cancellations that have overtaken what they cancel, the oldest first: cause and reason.
+        self._early: dict[tuple[int, int], tuple[CancellationCause, str]] = {}
         # Whether what is to be run inside a task that waits is refused as well.
         self._for_good = False
 
@@ -81,6 +86,8 @@ class Assignments:
                     if self._refused is not None and (self._for_good or not attempt.nested):
                         self._refused.append(attempt)
                         continue
+                    if self._early:
+                        self._mark(attempt)
                     self._unclaimed[attempt.number, attempt.attempt] = attempt
                     (self._nested if attempt.nested else self._order).append(attempt)
             has_late = bool(self._refused)
@@ -114,6 +121,22 @@ class Assignments:
             if self._unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
                 return attempt
         return None
+
+    def cancel_early(self, number: int, attempt: int, cause: CancellationCause, reason: str) -> None:
+        """An attempt that is not here is cancelled: it may still come, and its body is not to run then.
+
+        The planes are two, and a large assignment may be overtaken. One that has ended is forgotten with time.
+        """
+        with self._lock:
+            self._early[number, attempt] = (cause, reason)
+            if len(self._early) > _EARLY_KEPT:
+                del self._early[next(iter(self._early))]
+
+    def _mark(self, attempt: Attempt) -> None:
+        early = self._early.pop(attempt.key, None)
+        if early is not None:
+            attempt.cause, attempt.reason = early
+            attempt.pending = True
 
     def withdraw(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
         """Take those of these (number, attempt) that have not started, also ones that are still in the channel.

@@ -236,6 +236,7 @@ class ControlLane:
             self._interruptions.begin(running, cause, message.reason, parts.monotonic())
             parts.respond(envelope, "interrupted")
         else:
+            parts.assignments.cancel_early(message.number, message.attempt, cause, message.reason)
             parts.respond(envelope, "not here")
 
     def _result(self, envelope: Envelope, message: Result) -> None:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from actors.hosts.agent import Agent
 from actors.hosts.host import LaunchSpec
@@ -19,8 +22,9 @@ from actors.protocol.messages import AssignedTask, Assignment, Cancellation, Can
 from tests.agent.workers import Busybody
 
 
-def test_a_cancellation_that_comes_between_claim_and_start_takes_effect(tmp_path: Path) -> None:
-    """D6: the body does not run, and the agent says so."""
+@pytest.fixture
+def ends(tmp_path: Path) -> Iterator[tuple[Agent, MemoryChannel, MemoryChannel, MemoryChannel]]:
+    """An agent that nobody runs, and the program's ends of its channels: task, control; and its own of the latter."""
     task, theirs = MemoryChannel.pair()
     control, program = MemoryChannel.pair()
     spec = LaunchSpec(
@@ -36,23 +40,57 @@ def test_a_cancellation_that_comes_between_claim_and_start_takes_effect(tmp_path
         whole_process=False,
     )
     assert agent.start()
-    assert isinstance(agent.lane, TaskLane)
-    payload = pack_call(Call(None, (7,)))
-    theirs.send(Assignment([AssignedTask(1, 1, "t-1", "echo", payload, None, None, True, None, False)]))
-    assignments = agent.parts.assignments
-    assert assignments.read()
-    claimed = assignments.claim()
-    assert claimed is not None
-    cause = int(CancellationCause.CANCELLED)
-    program.send(Cancellation(1, 1, cause, "not needed"))
-    (envelope,) = control.receive(5)
-    agent.control_lane.take(envelope)
-    agent.lane.perform(claimed)
-    agent.lane.flush()
-    (result,) = [
-        each for envelope in theirs.receive(5) for each in envelope.message.results if type(envelope.message) is Result
-    ]
-    assert (result[0], result[2]) == (1, Outcome.INTERRUPTED)
+    yield agent, theirs, program, control
     agent.parts.close()
     for channel in (task, theirs, control, program):
         channel.close()
+
+
+def assign(theirs: MemoryChannel) -> None:
+    """Assign a task that echoes 7."""
+    payload = pack_call(Call(None, (7,)))
+    theirs.send(Assignment([AssignedTask(1, 1, "t-1", "echo", payload, None, None, True, None, False)]))
+
+
+def cancel(agent: Agent, program: MemoryChannel, control: MemoryChannel) -> None:
+    """Cancel it, and let the control lane take the message."""
+    program.send(Cancellation(1, 1, int(CancellationCause.CANCELLED), "not needed"))
+    (envelope,) = control.receive(5)
+    agent.control_lane.take(envelope)
+
+
+def outcome(theirs: MemoryChannel) -> tuple[int, int]:
+    """Number and outcome of the one result that was sent."""
+    (result,) = [
+        each for envelope in theirs.receive(5) for each in envelope.message.results if type(envelope.message) is Result
+    ]
+    return result[0], result[2]
+
+
+def test_a_cancellation_that_comes_between_claim_and_start_takes_effect(
+    ends: tuple[Agent, MemoryChannel, MemoryChannel, MemoryChannel],
+) -> None:
+    """D6: the body does not run, and the agent says so."""
+    agent, theirs, program, control = ends
+    assert isinstance(agent.lane, TaskLane)
+    assign(theirs)
+    assert agent.parts.assignments.read()
+    claimed = agent.parts.assignments.claim()
+    assert claimed is not None
+    cancel(agent, program, control)
+    agent.lane.perform(claimed)
+    agent.lane.flush()
+    assert outcome(theirs) == (1, Outcome.INTERRUPTED)
+
+
+def test_a_cancellation_that_overtakes_the_assignment_takes_effect(
+    ends: tuple[Agent, MemoryChannel, MemoryChannel, MemoryChannel],
+) -> None:
+    """D6: the planes are two, and a large assignment may be on its way for long."""
+    agent, theirs, program, control = ends
+    assert isinstance(agent.lane, TaskLane)
+    cancel(agent, program, control)
+    assign(theirs)
+    while agent.lane.turn():
+        pass
+    assert outcome(theirs) == (1, Outcome.INTERRUPTED)
