@@ -42,6 +42,8 @@ _SMALL = st.integers(0, 9)
 _KINDS: tuple[type[Worker], ...] = (Clerk, Runner, Specialist)
 _TIMES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 _STEPS = 40
+# Virtual seconds after which every question must have been answered: each has a time limit of 30.
+_PATIENCE = 120.0
 # The first is the plain one.
 _PLANS = (
     CALM,
@@ -355,7 +357,7 @@ class SystemMachine(SimulatedMachine):
         """See `SimulatedMachine.at_end`."""
         if self.paused:
             self.resumes()
-        self.sim.run_until(lambda: all(asked.done for asked, _ in self.asked), self.longest)
+        self.sim.run_until(lambda: all(asked.done for asked, _ in self.asked), _PATIENCE)
 
     def at_rest(self) -> None:
         """See `SimulatedMachine.at_rest`."""
