@@ -39,11 +39,20 @@ class _Watched:
 class Waiting(Protocol):
     """What waits for descriptors, as epoll does; `timeout` in seconds, None without end."""
 
-    def register(self, fd: int, eventmask: int, /) -> None: ...
-    def modify(self, fd: int, eventmask: int, /) -> None: ...
-    def unregister(self, fd: int, /) -> None: ...
-    def poll(self, timeout: float | None, /) -> list[tuple[int, int]]: ...
-    def close(self) -> None: ...
+    def register(self, fd: int, eventmask: int, /) -> None:
+        """Wait for the events of a descriptor."""
+
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        """Wait for other events of it."""
+
+    def unregister(self, fd: int, /) -> None:
+        """Wait for it no more."""
+
+    def poll(self, timeout: float | None, /) -> list[tuple[int, int]]:
+        """Wait, and tell which are ready, with the events of each."""
+
+    def close(self) -> None:
+        """Free what it holds."""
 
 
 class _PlainPoll:

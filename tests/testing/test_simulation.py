@@ -107,10 +107,14 @@ def test_actors_of_the_program_wait_for_each_other() -> None:
 
 def test_code_that_sleeps_for_real_is_named() -> None:
     """J2: with the function to use instead, at the place where it does."""
-    with pytest.raises(OutsideSimulation, match=r"naps .*test_simulation\.py.*time\.sleep.*self\.sleep"):
+
+    def run() -> None:
         with Simulation({Sleeper: 1}, seed=1) as sim:
             sim.system.submit(Sleeper.naps)
             sim.run()
+
+    with pytest.raises(OutsideSimulation, match=r"naps .*test_simulation\.py.*time\.sleep.*self\.sleep"):
+        run()
 
 
 def test_waiting_for_what_nobody_will_do_is_an_error() -> None:

@@ -361,7 +361,8 @@ class Hardships:
     def _persecute(self) -> None:
         """A task whose agents die, one after the other, while they run it."""
         number = self._program.number()
-        future = self._program.submit(Clerk.slow, number, 3.0, value=number)
+        call = (Clerk.slow, Porter.dear)[self._choices.below(2, "idempotent")]
+        future = self._program.submit(call, number, 3.0, value=number)
         self._program.harmed()
         for _ in range(1 + self._choices.below(5, "deaths")):
             if not self._sim.run_until(lambda: self._running(future.number) is not None, 3.0):

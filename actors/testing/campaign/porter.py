@@ -39,6 +39,12 @@ class Porter(Worker):
         self.sleep(seconds)
         return number
 
+    @task(retries=3, idempotent=False)
+    def dear(self, number: int, seconds: float) -> int:
+        """Never to be run twice."""
+        self.sleep(seconds)
+        return number
+
     @task(timeout=1.0)
     def stubborn(self, number: int, seconds: float) -> int:
         """Let no interruption end it."""

@@ -38,7 +38,7 @@ class _Known:
         self.jobs: Counter[str] = Counter([] if self.bound is None else [self.bound])
         self.registered = False
         self.ready = False
-        self.state = AgentState.INITIALIZING
+        self.stands = AgentState.INITIALIZING
         self.heard = now
         # When it was last heard or named as overdue.
         self.quiet_since = now
@@ -125,9 +125,9 @@ class RegistryMachine(RuleBasedStateMachine):
         else:
             before = self.registry.moved(who.agent, who.incarnation, state, self.now)
         taken = who.current and known.registered
-        must_be(before, known.state if taken else None, "A5", "the state before this sign of life")
+        must_be(before, known.stands if taken else None, "A5", "the state before this sign of life")
         if taken:
-            known.state, known.heard, known.unresponsive = state, self.now, False
+            known.stands, known.heard, known.unresponsive = state, self.now, False
             known.ready = known.ready or state not in _NOT_READY
             known.quiet_since = self.now
 
@@ -143,7 +143,7 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         must_be(list(departure.watchers), known.watchers, "F2", "who is told of the end")
         last = (departure.status.agent, departure.status.incarnation, departure.status.state)
-        must_be(last, (who.agent, who.incarnation, known.state), "A3", "how it was last seen")
+        must_be(last, (who.agent, who.incarnation, known.stands), "A3", "how it was last seen")
         if not replaced:
             del self.agents[who.agent]
             return
@@ -249,7 +249,7 @@ class RegistryMachine(RuleBasedStateMachine):
             if shown is None:
                 continue
             seen = (shown.agent_type, shown.incarnation, shown.state, shown.unresponsive, shown.silence)
-            expected = (known.agent_type, known.incarnation, known.state, known.unresponsive, self.now - known.heard)
+            expected = (known.agent_type, known.incarnation, known.stands, known.unresponsive, self.now - known.heard)
             must_be(seen, expected, "C5", "how", name, "is shown")
             must_be(shown.jobs, frozenset(+known.jobs), "C5", "the jobs of", name)
             must_be((shown.pid is not None), known.registered, "A3", "whether the pid is known of", name)

@@ -33,7 +33,7 @@ class _Line:
     sign: str = ""
     whom: str = ""
     text: str = ""
-    state: str = ""
+    states: str = ""
     dull: bool = False
     telling: bool = False
     broken: Broken | None = None
@@ -109,9 +109,9 @@ def _lines(entries: list[Entry], hide: Collection[str], *, beside: bool) -> list
         if isinstance(entry, Received) and _is_at_once(entry, previous) and line is not None:
             line.sign, line.mark = _THROUGH, ""
         elif isinstance(entry, Moved) and line is not None and _goes_on(previous, entry):
-            line.state += f" → {entry.target}"
+            line.states += f" → {entry.target}"
         elif isinstance(entry, Moved) and beside and line is not None and _takes_state(line, entry):
-            line.state = _state(entry)
+            line.states = _state(entry)
             line.telling |= is_telling(entry, about)
         else:
             made = _line(entry, under_way)
@@ -146,7 +146,7 @@ def _goes_on(previous: Entry | None, entry: Moved) -> bool:
 
 
 def _takes_state(line: _Line, entry: Moved) -> bool:
-    return line.time == entry.time and not line.state and not line.dull and line.broken is None
+    return line.time == entry.time and not line.states and not line.dull and line.broken is None
 
 
 def _state(entry: Moved) -> str:
@@ -161,7 +161,7 @@ def _line(entry: Entry, under_way: dict[int, Sent]) -> _Line:
         case Received():
             return _arrival(entry, under_way.get(entry.number))
         case Moved():
-            return _Line(entry.time, state=_state(entry))
+            return _Line(entry.time, states=_state(entry))
         case Fault():
             return _Line(entry.time, entry.actor, " ↯ ", "", f"FAULT: {entry.what}")
         case Note():
@@ -200,7 +200,7 @@ class _Page:
         self._time = max(columns(self._moment(line.time)) for line in lines)
         self.margin = " " * (self._time + 2)
         self._width = width
-        states = [columns(printable(line.state)) for line in lines if line.state]
+        states = [columns(printable(line.states)) for line in lines if line.states]
         self._state = min(max(states, default=0), width * 2 // 5) if width >= _ROOMY else 0
         self._text = width - len(self.margin) - (self._state + 2 if self._state else 0)
         most = min(_LONGEST_NAME, self._text // 4)
@@ -227,13 +227,13 @@ class _Page:
             indented = [*first, *("        " + each for each in rest)]
             return [(margin if index == 0 else self.margin) + each for index, each in enumerate(indented)]
         left = self._left(line)
-        if line.state and self._state:
-            left = _padded(left, self._text) + "  " + shorten(printable(line.state), self._state)
+        if line.states and self._state:
+            left = _padded(left, self._text) + "  " + shorten(printable(line.states), self._state)
         return [(margin + left).rstrip()]
 
     def _left(self, line: _Line) -> str:
         if not line.sign:
-            return "" if self._state else shorten(" " * (self._who + 2) + printable(line.state), self._text)
+            return "" if self._state else shorten(" " * (self._who + 2) + printable(line.states), self._text)
         who = shorten(printable(line.who), self._who)
         left = " " * (self._who - columns(who)) + f"{who} {line.sign} "
         if line.whom or "─" in line.sign:

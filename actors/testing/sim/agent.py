@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from actors.hosts.agent import Agent
 from actors.hosts.asynclane import AsyncLane
@@ -140,7 +140,7 @@ class _TaskLane(_Lane):
         finally:
             sim.interrupter.thread = 0
 
-    def _go_on(self, sim: SimAgent, shipped: Agent, went: bool | None) -> None:
+    def _go_on(self, sim: SimAgent, shipped: Agent, went: object) -> None:
         """After a part of its life: the next one, a wait for the bell, or the end."""
         if sim.dead:
             return
@@ -155,9 +155,9 @@ class _TaskLane(_Lane):
         elif went or shipped.lane is None or shipped.lane.over():
             self.wake()
 
-    def _idle_is_fine(self, went: bool | None) -> bool:
+    def _idle_is_fine(self, went: object) -> bool:
         # None is a failure. A start that gives False has failed too, and leaves a reason to end.
-        return went is not None and (went or self.owner.shipped.parts.ending.reason is None)
+        return went is not None and (bool(went) or self.owner.shipped.parts.ending.reason is None)
 
     def _finish(self, sim: SimAgent, shipped: Agent) -> None:
         code = shipped.end()
@@ -222,9 +222,7 @@ class SimAgent:
         block: the memory of its status block.
     """
 
-    def __init__(
-        self, host: Ground, spec: LaunchSpec, task: SimChannel, control: SimChannel, block: bytearray
-    ) -> None:
+    def __init__(self, host: Ground, spec: LaunchSpec, task: SimChannel, control: SimChannel, block: bytearray) -> None:
         self.name = f"{spec.agent}#{spec.incarnation}"
         self.dead = False
         self.hung = False
@@ -267,9 +265,7 @@ class SimAgent:
     @property
     def interrupter(self) -> FlagInterrupter:
         """What runs its bodies."""
-        interrupter = self.shipped.parts.interrupter
-        assert isinstance(interrupter, FlagInterrupter)
-        return interrupter
+        return cast("FlagInterrupter", self.shipped.parts.interrupter)
 
     def _make(self) -> Agent:
         clock = self.conductor.clock
@@ -306,8 +302,7 @@ class SimAgent:
     @staticmethod
     def bell_of(bell: Any) -> SimBell:
         """A bell of the agent's as what it is here."""
-        assert isinstance(bell, SimBell)
-        return bell
+        return cast("SimBell", bell)
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         """An event loop in virtual time."""

@@ -112,7 +112,7 @@ class SeededChoices(Choices):
         super().__init__()
         self.seed = seed
         # The one method of it whose numbers Python promises to keep.
-        self._random = random.Random(seed).random
+        self._random = random.Random(seed).random  # noqa: S311 - it is no secret
 
     def __repr__(self) -> str:
         return f"SeededChoices({self.seed})"

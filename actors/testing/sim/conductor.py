@@ -308,34 +308,32 @@ class Conductor:
             except BaseException as error:  # noqa: BLE001 - of what somebody waits for, or of what was due
                 self._failure = error
                 continue
-            if player is None:
-                self._failure = SimulationStuck.of(self.clock.monotonic(), [each.name for each in self._waiting])
-                continue
             if type(player) is Waiter:
                 return player
-            self.steps += 1
-            if self.steps > self._most:
+            if player is None:
+                self._failure = SimulationStuck.of(self.clock.monotonic(), [each.name for each in self._waiting])
+            elif self.steps >= self._most:
                 self._failure = SimulationEndless.of(self._most, self.clock.monotonic())
-                continue
-            self.owner, self.name = player.owner, player.name
-            try:
-                player.step()
-                if self._is_closing():
-                    return None
+            else:
+                self._take_step(player)
+        return None
+
+    def _take_step(self, player: Player) -> None:
+        """One step, which may wait in between, and what is looked at after it."""
+        self.steps += 1
+        self.owner, self.name = player.owner, player.name
+        try:
+            player.step()
+            if not self._closing:
                 self.owner, self.name = None, "simulation"
                 for look in self.after_step:
                     look()
-            except Gone:
-                # Of an agent that was killed in the middle of its step.
-                pass
-            except BaseException as error:  # noqa: BLE001 - it ends the run, and is raised in the test
-                if self._failure is None:
-                    self._failure = error
-        return None
-
-    def _is_closing(self) -> bool:
-        """Whether it has begun to end, which may be while a step waits."""
-        return self._closing
+        except Gone:
+            # Of an agent that was killed in the middle of its step.
+            pass
+        except BaseException as error:  # noqa: BLE001 - it ends the run, and is raised in the test
+            if self._failure is None:
+                self._failure = error
 
     def _next(self) -> Any:
         """Whoever is to take the next step; the clock moves if nobody is ready. None if nobody ever will be."""

@@ -231,10 +231,10 @@ class SimSocket(Pollable):
         # What has arrived here, and what is still on its way.
         self._arrived: deque[_Chunk] = deque()
         self._coming = 0
-        self._waiting = 0
+        self.held = 0
         self._last_due = 0.0
         self._ended = False
-        self._closed = False
+        self.shut = False
 
     # --- what a socket has ---
 
@@ -243,7 +243,7 @@ class SimSocket(Pollable):
 
     def fileno(self) -> int:
         """The descriptor; -1 when closed."""
-        return -1 if self._closed else self.fd
+        return -1 if self.shut else self.fd
 
     def sendmsg(self, buffers: Sequence[Any], ancillary: Sequence[Any] = (), flags: int = 0) -> int:
         """Write what there is room for; it arrives later.
@@ -253,11 +253,11 @@ class SimSocket(Pollable):
             BrokenPipeError: the other end is gone.
         """
         peer = self.peer
-        if self.gone or self._closed or peer is None or peer._closed:
+        if self.gone or self.shut or peer is None or peer.shut:
             raise BrokenPipeError(32, "Broken pipe")
         peer.touch()
         data = b"".join(buffers)
-        room = self.network.room - peer._waiting
+        room = self.network.room - peer.held
         if room <= 0:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         data = data[:room]
@@ -268,7 +268,7 @@ class SimSocket(Pollable):
         then = None
         if self.bend is not None:
             data, then = self.bend(data)
-        peer._receive_later(_Chunk(data, fds))
+        peer.receive_later(_Chunk(data, fds))
         if then is not None:
             then()
         return written
@@ -280,7 +280,7 @@ class SimSocket(Pollable):
             BlockingIOError: nothing is there.
             ConnectionResetError: this end was closed.
         """
-        if self._closed:
+        if self.shut:
             raise ConnectionResetError(104, "Connection reset by peer")
         self.touch()
         if not self._arrived:
@@ -294,8 +294,8 @@ class SimSocket(Pollable):
             self._arrived.popleft()
         else:
             chunk.data = chunk.data[size:]
-        was_full = self._waiting >= self.network.room
-        self._waiting -= len(data)
+        was_full = self.held >= self.network.room
+        self.held -= len(data)
         if was_full and self.peer is not None:
             self.peer.changed()
             if self.peer.on_room is not None:
@@ -306,15 +306,15 @@ class SimSocket(Pollable):
     def shutdown(self, how: int) -> None:
         """Let the other end see the end, after what was written before."""
         if self.peer is not None:
-            self.peer._end_later()
+            self.peer.end_later()
 
     def close(self) -> None:
         """Give the descriptor back."""
-        if self._closed:
+        if self.shut:
             return
         self.shutdown(socket.SHUT_RDWR)
         self.touch()
-        self._closed = True
+        self.shut = True
         for chunk in self._arrived:
             close_all(chunk.fds)
         self._arrived.clear()
@@ -334,7 +334,7 @@ class SimSocket(Pollable):
 
     def writable(self) -> bool:
         """See `Pollable.writable`."""
-        return self.peer is None or self.peer._closed or self.peer._waiting < self.network.room
+        return self.peer is None or self.peer.shut or self.peer.held < self.network.room
 
     @property
     def arrived_by(self) -> float:
@@ -344,27 +344,29 @@ class SimSocket(Pollable):
     @property
     def quiet(self) -> bool:
         """Whether nothing is on its way here and nothing waits to be read, and both ends are there."""
-        return not (self._arrived or self._coming or self._ended or self._closed or self.gone)
+        return not (self._arrived or self._coming or self._ended or self.shut or self.gone)
 
     # --- what travels ---
 
-    def _receive_later(self, chunk: _Chunk) -> None:
+    def receive_later(self, chunk: _Chunk) -> None:
+        """The other end has written something."""
         self._coming += 1
-        self._waiting += len(chunk.data)
+        self.held += len(chunk.data)
         self._later(lambda: self._receive(chunk))
 
     def _receive(self, chunk: _Chunk) -> None:
         self.touch()
         self._coming -= 1
-        if self._closed:
+        if self.shut:
             close_all(chunk.fds)
             return
         if chunk.data:
             self._arrived.append(chunk)
             self.changed()
 
-    def _end_later(self) -> None:
-        if not self._closed:
+    def end_later(self) -> None:
+        """The other end has ended."""
+        if not self.shut:
             self._later(self._end)
 
     def _end(self) -> None:

@@ -4,62 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from enum import Enum
 from itertools import count
 from typing import Any
 
 from actors.kernel.reply import Ask
 from actors.testing.history import History
 from actors.testing.sim.conductor import Conductor
+from actors.testing.sim.telling import told
 
-__all__ = ["Recorder", "told"]
+__all__ = ["Recorder"]
 
 _ASKS = 256
-_SHOWN = 4
-# What differs between two runs that are the same: of this process, or of the version of a pickler.
-_UNTOLD = frozenset({"pid", "hostname", "host", "payload", "results", "worker", "traceback", "uptime", "text"})
-
-
-def told(value: Any, depth: int = 3) -> str:
-    """A value in a few words that are the same in every process: no addresses, no pickled bytes, no order of sets."""
-    if value is None or isinstance(value, bool | int | Enum):
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:39] + "…")
-    if isinstance(value, bytes | bytearray | memoryview):
-        return "<bytes>"
-    if isinstance(value, type):
-        return value.__qualname__
-    if isinstance(value, BaseException):
-        return f"{type(value).__qualname__}({_line(str(value))})"
-    if depth == 0:
-        return "…"
-    fields = getattr(value, "_fields", None)
-    if fields is not None:
-        shown = [f"{name}={told(getattr(value, name), depth - 1)}" for name in fields if name not in _UNTOLD]
-        return f"{type(value).__name__}({_joined(shown)})"
-    if isinstance(value, list | tuple | deque):
-        return f"[{_joined([told(each, depth - 1) for each in [*value][:_SHOWN]], len(value))}]"
-    if isinstance(value, set | frozenset):
-        return f"{{{_joined(sorted(told(each, depth - 1) for each in value))}}}"
-    if isinstance(value, dict):
-        pairs = [f"{key}: {told(each, depth - 1)}" for key, each in value.items() if key not in _UNTOLD]
-        return f"{{{_joined(pairs)}}}"
-    if callable(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
-    named = getattr(value, "id", None)
-    return f"<{type(value).__qualname__}{f' {named}' if isinstance(named, str) else ''}>"
-
-
-def _line(text: str) -> str:
-    return text.splitlines()[0][:40] if text else ""
-
-
-def _joined(parts: list[str], total: int | None = None) -> str:
-    left = (len(parts) if total is None else total) - _SHOWN
-    return ", ".join(parts[:_SHOWN]) + (f", … {left} more" if left > 0 else "")
 
 
 class Recorder:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from actors.testing.guarding.guard import Guard
-from actors.testing.sim.conductor import ADD, Conductor, Gone, Owner, Waiter
+from actors.testing.sim.conductor import ADD, Conductor, Owner, Waiter
 from actors.testing.sim.network import Network
 
 __all__ = ["SimBell", "SimCondition", "SimThread", "SimThreads", "WatchedThreads"]
@@ -43,8 +43,6 @@ class SimThread:
         self._here.thread = self
         try:
             self._target()
-        except Gone:
-            raise
         finally:
             self._here.thread = None
             self._over = True
