@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from actors.future import TaskFuture
 from actors.kernel.handlers import handles
-from actors.testing.explore import Bound, anytime, explore
+from actors.testing.exploring.explore import Bound, anytime, explore
 from actors.testing.history import Fault, Moved, Received, Sent
 from actors.testing.simulation import Simulation
 from actors.worker import Worker, task

@@ -10,7 +10,16 @@ import pytest
 
 from actors.errors import ConfigError
 from actors.testing.errors import InvariantBroken
-from actors.testing.explore import STILL, Bound, InterleavingBroken, Report, Scenario, anytime, explore, replay
+from actors.testing.exploring.explore import (
+    STILL,
+    Bound,
+    InterleavingBroken,
+    Report,
+    Scenario,
+    anytime,
+    explore,
+    replay,
+)
 from actors.testing.faults import FaultPlan
 from actors.testing.history import Fault
 from actors.testing.simulation import Simulation

@@ -125,14 +125,18 @@ class StartsAreBounded(Invariant):
         super().__init__(sim)
         # By agent: whom its supervisor knows, and which incarnation was the last that did not fail to start.
         self._known: dict[str, tuple[Any, int]] = {}
+        self._supervisors: list[Any] = []
 
     def after_schedule(self) -> None:
-        """Count the starts since the last that went well."""
+        """Find the supervisors."""
+        cells = self.sim.dispatcher.cells
+        self._supervisors = [cell.args[-1] for cell in cells if cell.name.startswith("actors-agents-")]
+
+    def after_step(self) -> None:
+        """Count the starts since the last that went well; each step, because an agent may die as soon as it is ready."""
         most = self.sim.assembly.config.restart_intensity + 1
-        for cell in self.sim.dispatcher.cells:
-            if not cell.name.startswith("actors-agents-"):
-                continue
-            for name, child in cell.args[-1].children.items():
+        for state in self._supervisors:
+            for name, child in state.children.items():
                 known, good = self._known.get(name, (None, 0))
                 if known is not child:
                     known, good = child, child.incarnation - 1

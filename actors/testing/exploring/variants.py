@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from actors.testing.explore_steering import TIME, agent_of, floats
-from actors.testing.explore_trace import EVERYTHING, Event, Step, Trace
+from actors.testing.exploring.steering import TIME, agent_of, floats
+from actors.testing.exploring.trace import EVERYTHING, Event, Step, Trace
 from actors.testing.sim.conductor import READ, WRITE
 
 __all__ = ["Variant", "Variants"]

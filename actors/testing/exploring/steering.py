@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from actors.testing.explore_trace import EVERYTHING, Event, Step, Trace
+from actors.testing.exploring.trace import EVERYTHING, Event, Step, Trace
 from actors.testing.history import Received, Sent
 from actors.testing.sim.choices import Choices
 from actors.testing.sim.conductor import WRITE, Conductor, Owner, Waiter

@@ -29,8 +29,8 @@ from actors.config import SystemConfig
 from actors.errors import ConfigError
 from actors.runtime.worker_type import WorkerLike
 from actors.testing.errors import SimulationError
-from actors.testing.explore_steering import Cut, ExploringChoices, Impossible, Recording, Steering, Unsound, anytime
-from actors.testing.explore_variants import Variant, Variants
+from actors.testing.exploring.steering import Cut, ExploringChoices, Impossible, Recording, Steering, Unsound, anytime
+from actors.testing.exploring.variants import Variant, Variants
 from actors.testing.faults import FaultPlan
 from actors.testing.history import History
 from actors.testing.promises.everything import INVARIANTS
