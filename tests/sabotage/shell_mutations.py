@@ -144,14 +144,6 @@ SHELL_MUTATIONS = (
         "an agent that is well falls silent, and is taken for dead",
     ),
     Mutation(
-        "a dropped task is not told of",
-        "actors.hosts.controllane",
-        "            parts.outbox.add(attempt.result(Outcome.INTERRUPTED, None, now), now)\n",
-        "",
-        "D6",
-        "an agent drops a task that was cancelled before it had begun, and does not say so",
-    ),
-    Mutation(
         "waiting keeps the slot",
         "actors.hosts.subtasks",
         '                self._tell("waiting", number, [future.number])',
@@ -224,14 +216,6 @@ SHELL_MUTATIONS = (
         "who asked an agent that died waits for ever",
     ),
     Mutation(
-        "the supervisor is not told of a start",
-        "actors.runtime.hub",
-        "        self._peers.supervisors[link.agent_type].tell(ready)",
-        "        pass",
-        "C1",
-        "an agent that has started counts as starting, until it is killed for that",
-    ),
-    Mutation(
         "no ask is ever too late",
         "actors.runtime.hub",
         "            self._mail.answer(\n                ask,\n                AskTimeout(",
@@ -272,28 +256,12 @@ SHELL_MUTATIONS = (
         "who subscribes waits for ever for the agents to know",
     ),
     Mutation(
-        "the supervisor mistakes incarnations",
-        "actors.runtime.agent_supervisor",
-        "child is not None and child.incarnation == incarnation and child.handle is not None",
-        "child is not None and child.handle is not None",
-        "A3",
-        "what concerned an agent that is gone is taken as said of its replacement",
-    ),
-    Mutation(
         "a start has no end",
         "actors.runtime.agent_supervisor",
         "        child.timer = self.timers.once(config.start_timeout, _Overdue(agent, child.incarnation))",
         "        child.timer = None",
         "C1",
         "an agent that hangs in its start is never given up",
-    ),
-    Mutation(
-        "asked once, never again",
-        "actors.runtime.agent_supervisor",
-        "        child.timer = self.timers.once(wait, _Harder(agent, child.incarnation, signal.SIGTERM))",
-        "        child.timer = None",
-        "A6",
-        "an agent that does not end when asked is never made to",
     ),
     Mutation(
         "workspaces stay",
@@ -326,14 +294,6 @@ SHELL_MUTATIONS = (
         "",
         "E1",
         "an agent that has gone is measured on",
-    ),
-    Mutation(
-        "the scheduler is not told of the machine",
-        "actors.runtime.resource_manager",
-        "        self._peers.scheduler.tell(m.AdmissionChanged(admission.open, short))",
-        "        pass",
-        "E3",
-        "new work starts although the machine has no memory for it",
     ),
     Mutation(
         "the watch never ends",

@@ -89,10 +89,10 @@ install(named("messages in the wrong order"))
 
 
 _QUICK = (
-    "one dependency is enough",
     "a requeue is forgotten",
-    "the hub keeps silent on a death",
-    "the mailbox forgets its last messages",
+    "messages in the wrong order",
+    "a second task gets lost",
+    "the resource manager keeps the dead",
 )
 
 
