@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from actors.testing.bench.workbench import Workbench
     from actors.testing.conformance.host import HostConformance
     from actors.testing.conformance.mailbox import MailboxConformance
+    from actors.testing.errors import InvariantBroken
+    from actors.testing.exploring.explore import Bound, explore
     from actors.testing.faults import CALM, ROUGH, FaultPlan
+    from actors.testing.guarding.guard import OutsideSimulation
     from actors.testing.leaks import Leak, LeakFound, no_leaks
     from actors.testing.machines.system import SystemMachine
     from actors.testing.machines.worker import WorkerMachine, asks, calls, tells, worker_machine
     from actors.testing.pictures.diagram import write_diagram
     from actors.testing.pictures.sequence import sequence
     from actors.testing.probes import EventRecorder, Probe
+    from actors.testing.promises.invariant import Invariant
     from actors.testing.replay import replay
     from actors.testing.simulation import Simulation
 
@@ -29,14 +33,18 @@ __all__ = [
     "CALM",
     "ROUGH",
     "ActorOptions",
+    "Bound",
     "EventRecorder",
     "FaultPlan",
     "HostConformance",
+    "Invariant",
+    "InvariantBroken",
     "Leak",
     "LeakFound",
     "MailboxConformance",
     "ManualClock",
     "ManualDispatcher",
+    "OutsideSimulation",
     "Probe",
     "Simulation",
     "SystemMachine",
@@ -44,6 +52,7 @@ __all__ = [
     "WorkerMachine",
     "asks",
     "calls",
+    "explore",
     "no_leaks",
     "replay",
     "sequence",
@@ -54,6 +63,11 @@ __all__ = [
 
 _HOME = {
     "FaultPlan": "actors.testing.faults",
+    "Bound": "actors.testing.exploring.explore",
+    "explore": "actors.testing.exploring.explore",
+    "Invariant": "actors.testing.promises.invariant",
+    "InvariantBroken": "actors.testing.errors",
+    "OutsideSimulation": "actors.testing.guarding.guard",
     "CALM": "actors.testing.faults",
     "ROUGH": "actors.testing.faults",
     "WorkerMachine": "actors.testing.machines.worker",

@@ -82,6 +82,33 @@ def test_a_task_that_is_not_idempotent_runs_again_only_if_it_had_not_begun(
     assert task.status is (TaskStatus.PENDING if again else TaskStatus.FAILED)
 
 
+def test_a_task_that_was_done_and_not_told_runs_again_under_a_number_of_its_own() -> None:
+    """Principle 7: results name the attempt, so one number stands for one run. One that never began gives its back."""
+    desk = Desk(ONE)
+    done, waiting = desk.submit(kind(retries=3)), desk.submit(kind(retries=3))
+    desk.engine.take()
+    desk.engine.agent_gone("general-1", 1, AgentExit(None, DIED, replaced=True, begun=1), 1.0)
+    desk.engine.agent_starting("general-1", 2, ONE, 1, 1.0)
+    desk.engine.agent_ready("general-1", 2, 1.0)
+    desk.engine.take()
+    assert (done.attempt, waiting.attempt) == (2, 1)
+    assert done.retried == 0
+    desk.engine.check()
+
+
+def test_a_result_that_arrives_twice_is_told_once() -> None:
+    """Principle 7: what a dead agent had begun is not hidden by it."""
+    desk = Desk(ONE)
+    desk.submit()
+    desk.submit()
+    desk.engine.take()
+    result = (1, 1, 0, b"", 0.0, 1.0)
+    desk.engine.finished("general-1", 1, result, 1.0)
+    desk.engine.finished("general-1", 1, result, 1.0)
+    assert desk.engine.told("general-1", 1) == 1
+    assert desk.engine.told("general-1", 2) == 0
+
+
 def test_reports_of_an_old_incarnation_or_attempt_are_dropped_and_counted() -> None:
     """Principle 7: a task never has two outcomes."""
     desk = Desk(ONE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from actors.config import AgentConfig, SystemConfig
-from actors.errors import MessageRefused
+from actors.errors import ChannelClosed, MessageRefused
 from actors.hosts.serialize import failure_of
 from actors.protocol.messages import ErrorResponse, job_group
 from actors.runtime.agent_links import RECALL
-from actors.testing.campaign.workers import Clerk
+from actors.testing.campaign.workers import Clerk, Runner
+from actors.testing.faults import FaultPlan
+from actors.testing.history import Moved
 from actors.testing.sim.choices import PlainChoices
 from actors.testing.simulation import Simulation
 
@@ -98,3 +100,35 @@ def test_a_refused_recall_is_an_answer_to_it() -> None:
         before = sim.conductor.steps
         sim.run(0.1)
         assert sim.conductor.steps - before < 20
+
+
+def test_an_agent_shows_legal_moves_while_a_task_runs_inside_the_one_that_waits_for_it() -> None:
+    """A2: also in an event loop, where each of the two has a machine of its own."""
+    with Simulation({Runner: 1}, seed=1, max_agents=1) as sim:
+        gathered = sim.system.submit(Runner.gather, 3)
+        sim.settle()
+        assert gathered.result() == 3
+        moves = [entry for entry in sim.history.entries if isinstance(entry, Moved) and entry.kind == "agent"]
+        assert ("waiting", "working") in {(move.source, move.target) for move in moves}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_task_whose_agent_cannot_be_read_any_more_is_tried_again(seed: int) -> None:
+    """I3: a garbled frame costs the agent its life; its task does not fail with an error of the channel."""
+    faults = FaultPlan(garbles=0.2, latency=(0.0, 0.2), most=1)
+    with Simulation({Clerk: 2, Runner: 1}, seed=seed, faults=faults) as sim:
+        futures = [sim.system.submit(Clerk.ask_other, "runner-1", 4), sim.system.submit(Clerk.nest, 2, 1)]
+        sim.run()
+        sim.settle()
+        assert not [future for future in futures if isinstance(future.exception(), ChannelClosed)]
+
+
+def test_a_task_that_was_done_and_not_told_has_a_new_attempt() -> None:
+    """D8: no attempt begins twice, and what arrives twice hides no other; the promises after each step see to it."""
+    for seed in range(6):
+        faults = FaultPlan(dies=0.4, doubles=0.4, task=(0.0, 0.001), latency=(0.0, 0.05), most=10)
+        with Simulation({Clerk: 2}, seed=seed, faults=faults) as sim:
+            futures = [sim.system.submit(Clerk.add, number, 1) for number in range(12)]
+            sim.run()
+            sim.settle()
+            assert all(future.done() for future in futures)
