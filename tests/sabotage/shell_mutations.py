@@ -80,14 +80,6 @@ SHELL_MUTATIONS = (
         "a task that was cancelled before it had begun runs",
     ),
     Mutation(
-        "late work vanishes",
-        "actors.hosts.assignments",
-        "                        self._refused.append(attempt)\n",
-        "",
-        "D8",
-        "a task that reaches an agent which takes no more is neither run nor refused",
-    ),
-    Mutation(
         "progress after the result",
         "actors.hosts.outbox",
         "one = waiting.popleft()",
