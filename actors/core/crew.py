@@ -188,12 +188,13 @@ class Crew:
                 book.refit(found)
 
     def type_failed(self, agent_type: str, error: BaseException, now: float) -> None:
-        """Agents of the type cannot be started: tasks that no other agent can take fail with the error as cause."""
+        """Agents of the type cannot be started: tasks that no other agent can take fail with the error as cause.
+
+        What was asked for and will not come is told by `spawn_failed`, each: some may be on its way in a further try.
+        """
         book = self._book
         book.now = now
-        kind = book.fleet.type(agent_type)
-        kind.failed = error
-        kind.spawning = 0
+        book.fleet.type(agent_type).failed = error
         self._abandon(agent_type)
         book.stir_all()
 

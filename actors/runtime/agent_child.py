@@ -18,6 +18,7 @@ class Child:
     """One agent id and its present incarnation."""
 
     __slots__ = (
+        "announced",
         "config",
         "ending",
         "failure",
@@ -36,6 +37,8 @@ class Child:
         self.config = config
         self.job = job
         self.incarnation = 0
+        # Whether the scheduler has heard that it is there; until then it counts as one that was asked for.
+        self.announced = False
         self.handle: AgentHandle | None = None
         self.ready = False
         self.workspace = ""

@@ -310,10 +310,8 @@ class AgentSupervisor(Actor):
                 self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
 
     def _escalate(self, failed: AgentDied) -> None:
-        for agent, child in list(self._state.children.items()):
-            if child.handle is None:
-                self._drop(agent, child, child.incarnation, failed)
-        self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
+        gone = [(agent, child) for agent, child in self._state.children.items() if child.handle is None]
+        self._drop([(agent, child, child.incarnation) for agent, child in gone], failed, of_type=True)
 
     def _launch(self, agent: str, now: float) -> None:
         state = self._state
@@ -331,6 +329,7 @@ class AgentSupervisor(Actor):
             self._could_not_launch(agent, child, error, now)
             return
         child.handle = handle
+        child.announced = True
         starting = m.AgentStarting(handle, self._type, config, child.job)
         # The scheduler first: the hub reads what the agent says, and then tells the scheduler that it is ready.
         for peer in (self._peers.scheduler, self._peers.resources, self._peers.hub):
@@ -343,7 +342,7 @@ class AgentSupervisor(Actor):
         if child.spawned is not None:
             child.spawned.fail(error)
             child.spawned = None
-        self._drop(agent, child, child.incarnation - 1, failed)
+        self._drop([(agent, child, child.incarnation - 1)], failed, of_type=True)
         plan = self._state.plan
         if not self._state.children:
             self._state.plan = None
@@ -352,7 +351,6 @@ class AgentSupervisor(Actor):
             plan.terminate(agent, now)
             plan.exited(agent, "shutdown", now, str(error))
             plan.remove(agent)
-        self._peers.scheduler.tell(m.TypeFailed(self._type.name, failed))
 
     def _gave_up(self, why: str, cause: BaseException | None) -> AgentDied:
         """The error that says that agents of this type cannot be started."""
@@ -361,16 +359,27 @@ class AgentSupervisor(Actor):
         error.__cause__ = cause.__cause__ if isinstance(cause, AgentDied) and cause.__cause__ is not None else cause
         return error
 
-    def _drop(self, agent: str, child: Child, incarnation: int, error: AgentDied) -> None:
-        """Forget an agent that has no process; `incarnation` is the last that had one."""
-        del self._state.children[agent]
-        dropped = m.ReplacementDropped(agent, incarnation, self._type.name, error)
-        for peer in (self._peers.scheduler, self._peers.hub):
-            peer.tell(dropped)
-        for waiter in child.waiters:
-            waiter.set(True)
-        if child.spawned is not None:
-            child.spawned.fail(error)
+    def _drop(self, gone: list[tuple[str, Child, int]], error: AgentDied, *, of_type: bool) -> None:
+        """Forget agents that have no process; the number is the last incarnation that had one.
+
+        Whoever hears from the scheduler that the type has failed finds them gone at the hub. And the scheduler hears of
+        that before it hears who will not come, or it might ask for further ones in their place.
+        """
+        scheduler, hub, kind = self._peers.scheduler, self._peers.hub, self._type.name
+        dropped = [m.ReplacementDropped(agent, incarnation, kind, error) for agent, _, incarnation in gone]
+        for each in dropped:
+            hub.tell(each)
+        if of_type:
+            scheduler.tell(m.TypeFailed(kind, error))
+        for (agent, child, _), each in zip(gone, dropped, strict=True):
+            del self._state.children[agent]
+            if not child.announced:
+                scheduler.tell(m.SpawnFailed(kind))
+            scheduler.tell(each)
+            for waiter in child.waiters:
+                waiter.set(True)
+            if child.spawned is not None:
+                child.spawned.fail(error)
 
     def _end(self, agent: str, child: Child, timeout: float, reason: str, *, replace: bool) -> None:
         """Begin to end an agent, or to end it sooner than it was going to."""
@@ -396,7 +405,7 @@ class AgentSupervisor(Actor):
         """End an agent that waits for its next try: there is no process."""
         self._plan.remove(agent)
         ended = AgentDied(f"agent {agent} was ended before it had started", agent_id=agent)
-        self._drop(agent, child, child.incarnation, ended)
+        self._drop([(agent, child, child.incarnation)], ended, of_type=False)
 
     def _present(self, agent: str, incarnation: int) -> Child | None:
         child = self._state.children.get(agent)

@@ -322,6 +322,7 @@ def test_a_type_that_cannot_start_fails_its_tasks_until_it_is_mended() -> None:
     assert any(isinstance(decision, Spawn) for decision in desk.engine.take())
     cause = RuntimeError("no such module")
     desk.engine.type_failed("sick", cause, 0.0)
+    desk.engine.spawn_failed("sick", 0.0)
     later = desk.submit(kind)
     other = desk.submit(TaskKind("y", Needs("well")))
     desk.engine.take()

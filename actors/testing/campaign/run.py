@@ -16,7 +16,7 @@ from actors.testing.simulation import Simulation
 __all__ = ["Outcome", "make_simulation", "run_history"]
 
 _ACTS_AT_ONCE = 4
-_LAST_STEPS = 30
+_LAST_STEPS = 20
 _MOST_STEPS = 200_000
 
 _CEILINGS = {"porter": Limits(memory="300M")}
