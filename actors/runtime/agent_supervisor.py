@@ -274,8 +274,7 @@ class AgentSupervisor(Actor):
             expected,
             replaced,
         )
-        for peer in (self._peers.scheduler, self._peers.hub, self._peers.resources):
-            peer.tell(gone)
+        self._tell_gone(gone, [each.why for each in actions if isinstance(each, Escalate)], error)
         child.handle, child.ready, child.ending, child.replace = None, False, None, False
         for waiter in child.waiters:
             waiter.set(True)
@@ -284,12 +283,22 @@ class AgentSupervisor(Actor):
             del state.children[agent]
             if child.spawned is not None:
                 child.spawned.fail(error)
-        self._carry_out(actions, error)
+        self._carry_out(actions, error, told=True)
         self._tell_if_all_gone()
 
     # How it does it
 
-    def _carry_out(self, actions: Iterable[Any], error: BaseException | None = None) -> None:
+    def _tell_gone(self, gone: m.AgentGone, given_up: list[str], error: BaseException) -> None:
+        """Tell of an agent's end, and that its type is given up, if it is for these reasons."""
+        for peer in (self._peers.hub, self._peers.resources):
+            peer.tell(gone)
+        for why in given_up:
+            # Before word of the end: the scheduler might ask for another one in its place.
+            self._peers.scheduler.tell(m.TypeFailed(self._type.name, self._gave_up(why, error)))
+        self._peers.scheduler.tell(gone)
+
+    def _carry_out(self, actions: Iterable[Any], error: BaseException | None = None, *, told: bool = False) -> None:
+        """Do what the plan says; `told`: the scheduler knows already if that is to give up the type."""
         now = self.clock.monotonic()
         for action in actions:
             if isinstance(action, Start):
@@ -300,7 +309,7 @@ class AgentSupervisor(Actor):
             elif isinstance(action, Stop):
                 self._stop(action.children)
             elif isinstance(action, Escalate):
-                self._escalate(self._gave_up(action.why, error))
+                self._escalate(self._gave_up(action.why, error), told=told)
 
     def _stop(self, agents: Iterable[str]) -> None:
         """End agents with the plan that gives them up. What was asked to end is on its way already."""
@@ -309,9 +318,9 @@ class AgentSupervisor(Actor):
             if child is not None and child.ending is None:
                 self._end(agent, child, child.config.grace, "agents of its type are given up", replace=False)
 
-    def _escalate(self, failed: AgentDied) -> None:
+    def _escalate(self, failed: AgentDied, *, told: bool) -> None:
         gone = [(agent, child) for agent, child in self._state.children.items() if child.handle is None]
-        self._drop([(agent, child, child.incarnation) for agent, child in gone], failed, of_type=True)
+        self._drop([(agent, child, child.incarnation) for agent, child in gone], failed, of_type=not told)
 
     def _launch(self, agent: str, now: float) -> None:
         state = self._state

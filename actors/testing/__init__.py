@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from actors.testing.pictures.sequence import sequence
     from actors.testing.probes import EventRecorder, Probe
     from actors.testing.promises.invariant import Invariant
-    from actors.testing.replay import replay
+    from actors.testing.replaying import replay
     from actors.testing.simulation import Simulation
 
 __all__ = [
@@ -76,7 +76,7 @@ _HOME = {
     "asks": "actors.testing.machines.worker",
     "calls": "actors.testing.machines.worker",
     "tells": "actors.testing.machines.worker",
-    "replay": "actors.testing.replay",
+    "replay": "actors.testing.replaying",
     "sequence": "actors.testing.pictures.sequence",
     "write_diagram": "actors.testing.pictures.diagram",
     "ActorOptions": "actors.kernel.cell",

@@ -8,7 +8,7 @@ import pytest
 
 from actors.protocol.messages import Priority
 from actors.testing.machines.system import SystemMachine, check_system
-from actors.testing.replay import replay
+from actors.testing.replaying import replay
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from actors import ConfigError, Worker, handles, task
 from actors.testing.failure import failure_directory
 from actors.testing.faults import ROUGH, FaultPlan
 from actors.testing.machines.worker import WorkerMachine, asks, calls, tells, worker_machine
-from actors.testing.replay import replay
+from actors.testing.replaying import replay
 from actors.testing.simulation import Simulation
 
 ROOT = Path(__file__).parents[2]

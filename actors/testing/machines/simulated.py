@@ -38,7 +38,7 @@ _INVARIANT = "hypothesis_stateful_invariant"
 _START = 5.0
 # Long runs find little more than short ones, and take longer to be made small.
 _STEPS = 25
-_MODULE_OF_REPLAY = "actors.testing.replay"
+_MODULE_OF_REPLAY = "actors.testing"
 
 
 class Step(NamedTuple):
