@@ -372,10 +372,10 @@ class Simulation:
         """How many agents the program has asked for by `spawn`."""
         return self._system.spawned
 
-    def scheduler_stepped(self) -> bool:
-        """Whether the last step was the scheduler's."""
+    def who_stepped(self) -> str:
+        """The name of the actor that took the last step; empty if that was none of the system's."""
         last, self.dispatcher.last = self.dispatcher.last, None
-        return last is not None and last.name == "actors-scheduler"
+        return "" if last is None else last.name
 
     def scheduler_is_quiet(self) -> bool:
         """Whether the scheduler has nothing to do and nothing on its way from other actors."""

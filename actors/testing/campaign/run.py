@@ -114,16 +114,15 @@ def run_history(
     try:
         with sim:
             program = Program(sim, harmless=harmless)
-            # What is left to do after the last act takes more steps than there were before.
-            enough = steps // 4
-            # The end takes some as well.
+            # What is left to do after the last act takes as many steps again, and the end of all some as well.
+            enough = steps // 3
             while sim.conductor.steps < steps - _LAST_STEPS:
                 while sim.conductor.steps < enough:
                     for _ in range(1 + choices.below(_ACTS_AT_ONCE, "acts")):
                         program.act()
                     sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
                 sim.settle()
-                enough = steps - _LAST_STEPS
+                enough = sim.conductor.steps + 1
             program.finish()
     except BaseException as error:
         error.simulation = sim  # type: ignore[attr-defined]

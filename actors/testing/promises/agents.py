@@ -38,7 +38,7 @@ class AgentsMoveLegally(Invariant):
         self._seen = 0
         self._states: dict[str, str] = {}
 
-    def after_step(self) -> None:
+    def after_agent(self) -> None:
         """Look at the moves since the last time."""
         entries = self.sim.history.entries
         for index in range(self._seen, len(entries)):

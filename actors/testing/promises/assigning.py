@@ -173,7 +173,7 @@ class OnlyTheReadyGetWork(_Given):
             self.broken(f"{task.id} was given to {agent.id}#{agent.incarnation}, which has not been started")
         handle = self.sim.host.find(agent.id)
         if handle is not None and handle.incarnation == agent.incarnation:
-            state = handle.status.read().state
+            state = handle.sim.shown
             if state == AgentState.INITIALIZING:
                 self.broken(f"{task.id} was given to {handle.sim.name}, which has not started yet")
 

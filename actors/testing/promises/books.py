@@ -35,7 +35,11 @@ class BooksAgree(Invariant):
     requirement = "D8, C5"
     statement = "when nothing is on its way, the scheduler and each agent agree on which tasks the agent has"
 
-    def after_step(self) -> None:
+    def after_schedule(self) -> None:
+        """The scheduler's book has changed."""
+        self.after_agent()
+
+    def after_agent(self) -> None:
         """Compare the books of whoever has nothing on its way."""
         sim = self.sim
         if not sim.scheduler_is_quiet():

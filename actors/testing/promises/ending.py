@@ -86,7 +86,7 @@ class KilledForACause(Invariant):
         """Note when."""
         self._began[agent.name, attempt.task_id] = self.sim.clock.monotonic(), attempt.attempt
 
-    def after_step(self) -> None:
+    def after_schedule(self) -> None:
         """Read in the history who was killed for what."""
         entries = self.sim.history.entries
         for index in range(self._looked, len(entries)):
@@ -132,8 +132,8 @@ class StartsAreBounded(Invariant):
         cells = self.sim.dispatcher.cells
         self._supervisors = [cell.args[-1] for cell in cells if cell.name.startswith("actors-agents-")]
 
-    def after_step(self) -> None:
-        """Count the starts since the last that went well; each step, because an agent may die as soon as it is ready."""
+    def after_supervision(self) -> None:
+        """Count the starts since the last that went well; each turn, because an agent may die as soon as it is ready."""
         most = self.sim.assembly.config.restart_intensity + 1
         for state in self._supervisors:
             for name, child in state.children.items():

@@ -43,6 +43,12 @@ class Invariant:
     def after_schedule(self) -> None:
         """Called after each turn of the scheduler."""
 
+    def after_supervision(self) -> None:
+        """Called after each turn of a supervisor of agents."""
+
+    def after_agent(self) -> None:
+        """Called after each step of an agent, and of whatever else is no actor of the system."""
+
     def body_begins(self, agent: SimAgent, attempt: Attempt) -> None:
         """Called before the body of a task begins, in its agent."""
 
@@ -82,17 +88,23 @@ class Watch:
         # Found in the middle of an agent's code, which would take it for its own.
         self._found: InvariantBroken | None = None
         self._after_step = _overriding(self._all, "after_step")
-        self._after_schedule = _overriding(self._all, "after_schedule")
+        self._after_supervision = _overriding(self._all, "after_supervision")
+        self._after = {
+            "": _overriding(self._all, "after_agent"),
+            "actors-scheduler": _overriding(self._all, "after_schedule"),
+            "actors-hub": [],
+            "actors-resources": [],
+            "actors-root": [],
+        }
         self._begins = _overriding(self._all, "body_begins")
         self._ends = _overriding(self._all, "body_ends")
 
     def after_step(self) -> None:
-        """Check what a step may have broken: the scheduler's books change in its turns alone."""
+        """Check what a step may have broken: the scheduler's books change in its turns alone, and so on."""
         if self._found is not None:
             raise self._found
-        if self._sim.scheduler_stepped():
-            for look in self._after_schedule:
-                look()
+        for look in self._after.get(self._sim.who_stepped(), self._after_supervision):
+            look()
         for look in self._after_step:
             look()
         for check in self._own:

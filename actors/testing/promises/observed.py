@@ -65,8 +65,8 @@ class Observed(Protocol):
     def state_of(self, name: str) -> Any:
         """The state of an actor of the library that outlives its restarts."""
 
-    def scheduler_stepped(self) -> bool:
-        """Whether the last step was the scheduler's."""
+    def who_stepped(self) -> str:
+        """The name of the actor that took the last step; empty if that was none of the system's."""
 
     def scheduler_is_quiet(self) -> bool:
         """Whether the scheduler has nothing to do and nothing on its way from other actors."""

@@ -51,6 +51,7 @@ class _RecordingStatus(StatusWriter):
         super().move(time, source, target)
         agent = self._agent
         if not agent.dead:
+            agent.shown = AgentState(target)
             agent.host.recorder.moved(agent.name, "agent", str(AgentState(source)), str(AgentState(target)))
 
 
@@ -227,6 +228,8 @@ class SimAgent:
         self.dead = False
         self.hung = False
         self.memory = BASE_MEMORY
+        # The state that it shows, as its status block has it.
+        self.shown = AgentState.INITIALIZING
         self.host = host
         self.spec = spec
         self.conductor: Conductor = host.conductor
