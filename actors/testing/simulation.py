@@ -95,6 +95,7 @@ class Simulation:
         checks: further ones of one's own, each called with the simulation after each step; one that does not hold
             raises.
         allow: what code of workers may use all the same: see `Guard`.
+        guarded: whether code of workers is watched at all.
         workspaces: whether agents get real directories.
         max_steps: after so many steps a run counts as endless.
 
@@ -126,6 +127,7 @@ class Simulation:
         invariants: Iterable[type[Invariant]] = INVARIANTS,
         checks: Iterable[Callable[[Simulation], object]] = (),
         allow: Iterable[str] = (),
+        guarded: bool = True,
         workspaces: bool = True,
         max_steps: int = 2_000_000,
     ) -> None:
@@ -142,7 +144,7 @@ class Simulation:
             self.conductor.stall = lambda: choices.chance(faults.stalls, "stalls")
         self.network = Network(self.conductor, faults.latency, _ROOM)
         self._recorder = Recorder(self.conductor, detail=detail)
-        self.guard = Guard(allow)
+        self.guard = Guard(allow, on=guarded)
         threads = SimThreads(self.conductor)
         self.host = SimHost(self.network, faults, self._recorder, threads, self.guard)
         self.dispatcher = SimDispatcher(self.conductor, self.network, self._recorder)

@@ -16,7 +16,8 @@ from actors.testing.simulation import Simulation
 __all__ = ["Outcome", "make_simulation", "run_history"]
 
 _ACTS_AT_ONCE = 4
-_LAST_STEPS = 20
+# The end of a system takes so many at the least.
+_LAST_STEPS = 33
 _MOST_STEPS = 200_000
 
 _CEILINGS = {"porter": Limits(memory="300M")}
@@ -81,6 +82,8 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
         config=config,
         max_agents=4 + choices.below(3, "most"),
         detail=detail,
+        # Its workers are known to be good.
+        guarded=False,
         workspaces=choices.below(8, "workspaces") == 7,
         max_steps=_MOST_STEPS,
     )
@@ -114,15 +117,15 @@ def run_history(
     try:
         with sim:
             program = Program(sim, harmless=harmless)
-            # What is left to do after the last act takes as many steps again, and the end of all some as well.
-            enough = steps // 3
+            # At first much at once; then one thing after the other, until there have been enough steps.
+            enough, most = steps // 6, _ACTS_AT_ONCE
             while sim.conductor.steps < steps - _LAST_STEPS:
                 while sim.conductor.steps < enough:
-                    for _ in range(1 + choices.below(_ACTS_AT_ONCE, "acts")):
+                    for _ in range(1 + choices.below(most, "acts")):
                         program.act()
                     sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
                 sim.settle()
-                enough = sim.conductor.steps + 1
+                enough, most = sim.conductor.steps + 1, 1
             program.finish()
     except BaseException as error:
         error.simulation = sim  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ hangs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pkgutil
 import sys
@@ -48,6 +49,9 @@ _CALLS_USERS = frozenset(
 )
 
 
+_NOT_WATCHING = contextlib.nullcontext()
+
+
 class OutsideSimulation(SimulationError):
     """Code in a simulation uses something of the machine that the simulation cannot steer.
 
@@ -71,6 +75,7 @@ class Guard:
     Args:
         allow: names of what is allowed all the same, as "time.perf_counter" or "tempfile"; of a forbidden function, of
             one that the user calls and that calls it, or of a module.
+        on: whether it watches at all.
 
     Attributes:
         found: what was found, also where the code swallowed the error; each place once.
@@ -85,7 +90,8 @@ class Guard:
         assert not guard.found
     """
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    def __init__(self, allow: Iterable[str] = (), *, on: bool = True) -> None:
+        self._on = on
         self.found: list[OutsideSimulation] = []
         self._allowed = frozenset((allow,) if isinstance(allow, str) else allow)
         for name in self._allowed:
@@ -94,12 +100,12 @@ class Guard:
         self._local = _Local()
         self._hook = self._make_hook()
 
-    def watching(self) -> _Watch:
+    def watching(self) -> contextlib.AbstractContextManager[object]:
         """Watch this thread for as long as the block runs. Such blocks may stand inside one another.
 
         A profile function that is there before is put back afterwards.
         """
-        return _Watch(self._hook, self._local)
+        return _Watch(self._hook, self._local) if self._on else _NOT_WATCHING
 
     def _allows(self, name: str) -> bool:
         return any(name == one or name.startswith(f"{one}.") for one in self._allowed)
