@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from actors.testing.campaign.run import run_history
-from actors.testing.campaign.series import run_series
+from actors.testing.campaign.series import quiet, run_series
 from actors.testing.pictures.diagram import write_diagram
 from actors.testing.pictures.sequence import sequence
 
@@ -69,11 +68,11 @@ def _simulate(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    logging.disable(logging.CRITICAL)
     code = 0
     simulation: Any = None
     try:
-        simulation = run_history(given.seed, given.steps, detail=True, keep=True).simulation
+        with quiet():
+            simulation = run_history(given.seed, given.steps, detail=True, keep=True).simulation
     except Exception as error:
         simulation, code = getattr(error, "simulation", None), 1
         if simulation is None:

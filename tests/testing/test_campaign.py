@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from actors.testing.__main__ import main
 from actors.testing.campaign.run import run_history
-from actors.testing.campaign.series import run_batch
+from actors.testing.campaign.series import run_batch, run_examples
 from actors.testing.errors import InvariantBroken
 from actors.testing.promises.invariant import Invariant
 
@@ -71,3 +72,11 @@ def test_a_replay_tells_the_whole_story(capsys: pytest.CaptureFixture[str], tmp_
     told = capsys.readouterr().out
     assert "digest" in told
     assert "three.svg" in told
+    assert logging.root.manager.disable == logging.NOTSET, "the log of the rest of the program is switched off"
+
+
+def test_a_batch_in_this_process_leaves_the_log_as_it_was() -> None:
+    """Kit: what a campaign keeps out of the log is kept out for as long as it lasts."""
+    assert run_batch(range(3, 4), 40).histories == 1
+    assert run_examples(1, 0) == ""
+    assert logging.root.manager.disable == logging.NOTSET

@@ -16,8 +16,10 @@ from actors.testing.simulation import Simulation
 __all__ = ["Outcome", "make_simulation", "run_history"]
 
 _ACTS_AT_ONCE = 4
-# The end of a system takes so many at the least.
-_LAST_STEPS = 33
+# The end of a system takes so many at the least, and so many more for each agent that lives.
+_LAST_STEPS, _STEPS_OF_AN_END = 20, 8
+# To look at what has come of everything takes about so many, or none.
+_STEPS_OF_A_LOOK = 15
 _MOST_STEPS = 200_000
 
 _CEILINGS = {"porter": Limits(memory="300M")}
@@ -90,6 +92,11 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
     return sim, plan in (CALM, _SLOW)
 
 
+def _steps_to_come(sim: Simulation) -> int:
+    """How many steps the end of a system takes at the least."""
+    return _LAST_STEPS + _STEPS_OF_AN_END * len(sim.host.agents)
+
+
 def run_history(
     seed: int | None = None,
     steps: int = 200,
@@ -119,14 +126,15 @@ def run_history(
             program = Program(sim, harmless=harmless)
             # At first much at once; then one thing after the other, until there have been enough steps.
             enough, most = steps // 6, _ACTS_AT_ONCE
-            while sim.conductor.steps < steps - _LAST_STEPS:
+            while sim.conductor.steps + _steps_to_come(sim) < steps:
                 while sim.conductor.steps < enough:
                     for _ in range(1 + choices.below(most, "acts")):
                         program.act()
                     sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
                 sim.settle()
                 enough, most = sim.conductor.steps + 1, 1
-            program.finish()
+                if sim.conductor.steps + _steps_to_come(sim) + _STEPS_OF_A_LOOK >= steps:
+                    program.finish()
     except BaseException as error:
         error.simulation = sim  # type: ignore[attr-defined]
         raise

@@ -11,12 +11,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from actors.testing.campaign.run import run_history
 from actors.testing.pictures.sequence import sequence
 
-__all__ = ["Batch", "Broken", "Report", "run_series"]
+__all__ = ["Batch", "Broken", "Report", "quiet", "run_series"]
 
 _BATCH = 20
 _COLLECT_EVERY = 10
@@ -85,6 +86,27 @@ class Report(NamedTuple):
         return "\n".join(lines)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without a log: the system tells of deaths there, and here all of them are on purpose."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@contextmanager
+def _collected_now_and_then() -> Iterator[None]:
+    """A history leaves circles of objects, and looking for them in between costs more than the memory is worth."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def run_batch(seeds: range, steps: int) -> Batch:
     """Run some histories in this process.
 
@@ -92,27 +114,23 @@ def run_batch(seeds: range, steps: int) -> Batch:
         seeds: of each of them.
         steps: how many each has at the least.
     """
-    # The system tells of deaths in its log, and here all of them are on purpose.
-    logging.disable(logging.CRITICAL)
     began = time.process_time()
     total, fewest, tasks, faults, virtual = 0, 1 << 60, 0, 0, 0.0
     broken: list[Broken] = []
-    # A history leaves circles of objects, and looking for them in between costs more than the memory is worth.
-    gc.disable()
-    for count, seed in enumerate(seeds):
-        if count % _COLLECT_EVERY == 0:
-            gc.collect()
-        try:
-            outcome = run_history(seed, steps)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
-            broken.append(_tell(seed, steps, error))
-            continue
-        total += outcome.steps
-        fewest = min(fewest, outcome.steps)
-        tasks += outcome.tasks
-        faults += outcome.faults
-        virtual += outcome.seconds
-    gc.enable()
+    with quiet(), _collected_now_and_then():
+        for count, seed in enumerate(seeds):
+            if count % _COLLECT_EVERY == 0:
+                gc.collect()
+            try:
+                outcome = run_history(seed, steps)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+                broken.append(_tell(seed, steps, error))
+                continue
+            total += outcome.steps
+            fewest = min(fewest, outcome.steps)
+            tasks += outcome.tasks
+            faults += outcome.faults
+            virtual += outcome.seconds
     return Batch(len(seeds), total, fewest, tasks, faults, virtual, time.process_time() - began, tuple(broken))
 
 
@@ -120,9 +138,9 @@ def run_examples(examples: int, seed: int) -> str:
     """Let Hypothesis look for a history that breaks a promise, from a seed. What it found, or nothing."""
     from actors.testing.machines.system import check_system  # noqa: PLC0415 - Hypothesis is an extra, and slow to import
 
-    logging.disable(logging.CRITICAL)
     try:
-        check_system(examples, seed=seed)
+        with quiet():
+            check_system(examples, seed=seed)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
         return "".join(traceback.format_exception(error))
     return ""
