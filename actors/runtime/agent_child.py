@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from actors.hosts.host import AgentHandle
     from actors.kernel.reply import Reply
     from actors.kernel.timers import Timer
+    from actors.runtime.messages import SpawnAgent
 
 __all__ = ["Child", "SupervisorState"]
 
@@ -67,3 +68,5 @@ class SupervisorState:
         self.children: dict[str, Child] = {}
         self.incarnations: dict[str, int] = {}
         self.stopping: str | None = None
+        # Agents that are wanted once those of a plan that gave up have ended.
+        self.wanted: list[SpawnAgent] = []

@@ -129,20 +129,18 @@ class AgentSupervisor(Actor):
         # First: with a child in the book, a plan that has given up would not be replaced.
         plan = self._plan
         if plan.ending:
-            self._peers.scheduler.tell(m.SpawnFailed(self._type.name))
-            if message.reply is not None:
-                message.reply.fail(
-                    AgentDied(
-                        f"agents of type {self._type.name!r} cannot be started: the last of those that failed are just "
-                        "being ended; try again when they have gone",
-                        agent_type=self._type.name,
-                    )
-                )
+            # A refusal would let the scheduler ask again at once, and so on until the last has ended.
+            state.wanted.append(message)
             return
         agent = self._free_id()
         config = self._type.config.merged(message.config)
         state.children[agent] = Child(config, message.job or config.job, message.reply)
         self._carry_out(plan.add(ChildSpec(agent), self.clock.monotonic()))
+
+    def _spawn_wanted(self) -> None:
+        wanted, self._state.wanted = self._state.wanted, []
+        for each in wanted:
+            self._spawn(each)
 
     def _free_id(self) -> str:
         number = 1
@@ -189,6 +187,7 @@ class AgentSupervisor(Actor):
         """End all agents; the answer comes when the last has gone."""
         state = self._state
         state.stopping = message.reason
+        self._spawn_wanted()
         self._all_gone.append(self.defer())
         for agent, child in list(state.children.items()):
             self._end(agent, child, message.timeout, message.reason, replace=False)
@@ -284,6 +283,8 @@ class AgentSupervisor(Actor):
             if child.spawned is not None:
                 child.spawned.fail(error)
         self._carry_out(actions, error, told=True)
+        if not state.children:
+            self._spawn_wanted()
         self._tell_if_all_gone()
 
     # How it does it

@@ -219,13 +219,14 @@ class ResourceManager(Actor):
 
     @handles(_Sample)
     def _sample_due(self, message: _Sample) -> None:
-        self._sampling = None
         self._sample()
-        if self._agents:
-            self._sample_again()
+        self._sample_again()
 
     def _sample_again(self) -> None:
-        self._sampling = self.timers.once(self._config.resource_sample_every, _Sample())
+        """Set the clock for the next sample, if there are agents. What is due may come from before a restart."""
+        if self._sampling is not None:
+            self._sampling.cancel()
+        self._sampling = self.timers.once(self._config.resource_sample_every, _Sample()) if self._agents else None
 
     def _sample(self) -> None:
         """Measure the machine and all agents in one pass."""

@@ -9,6 +9,7 @@ from actors.errors import ChannelClosed, MessageRefused
 from actors.hosts.serialize import failure_of
 from actors.protocol.messages import ErrorResponse, job_group
 from actors.runtime.agent_links import RECALL
+from actors.testing.campaign.run import run_history
 from actors.testing.campaign.workers import Clerk, Runner
 from actors.testing.faults import FaultPlan
 from actors.testing.history import Moved
@@ -132,3 +133,9 @@ def test_a_task_that_was_done_and_not_told_has_a_new_attempt() -> None:
             sim.run()
             sim.settle()
             assert all(future.done() for future in futures)
+
+
+@pytest.mark.parametrize("seed", [103053, 100384, 101300, 103513])
+def test_histories_that_once_broke_a_promise_hold(seed: int) -> None:
+    """F1 E1: a type that is given up and wanted again, round and round; two rhythms of sampling after a restart."""
+    assert run_history(seed).steps >= 200
