@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.core.settings import EngineSettings
     from actors.core.task import Task
 
-__all__ = ["ASK_AGAIN", "COOLED", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "Book"]
+__all__ = ["ASK_AGAIN", "COOLED", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "UNANSWERED", "Book"]
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -29,6 +29,7 @@ COOLED: Final = 4
 STEAL: Final = 5
 FORGET: Final = 6
 ASK_AGAIN: Final = 7
+UNANSWERED: Final = 8
 
 
 class Book:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
+from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL, UNANSWERED
 from actors.core.crew import Crew
 from actors.core.fleet import Agent
 from actors.core.graph import check_dependencies, in_order, link
@@ -56,6 +56,7 @@ class Engine(Crew):
             STEAL: self._sharing.steal_late,
             FORGET: self._forget_due,
             ASK_AGAIN: self._sharing.ask_again,
+            UNANSWERED: self._limits.answer_due,
         }
 
     @property
@@ -167,6 +168,7 @@ class Engine(Crew):
         if ahead and next(iter(agent.held)) != number:
             self._outcomes.cancel(task, reason)
             self._sharing.recall(agent, ((number, task.attempt),))
+            self._limits.expect_answer(agent, task)
         else:
             self._limits.interrupt(agent, task, CancellationCause.CANCELLED, reason)
         return True
