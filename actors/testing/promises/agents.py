@@ -79,7 +79,7 @@ class AgentsAreBounded(Invariant):
             kind = handle.sim.spec.type
             kinds[kind] = kinds.get(kind, 0) + 1
         for known in self.sim.assembly.types:
-            kind, now = known.name, known.profile.most
+            kind, now = known.name, known.most
             # Also of types without an agent: those that were asked for may still come when the number is lowered.
             allowed = self._allowed[kind] = max(self._allowed.get(kind, 0), most if now is None else now)
             count = kinds.get(kind, 0)
