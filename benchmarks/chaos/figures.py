@@ -1,0 +1,110 @@
+"""The figures of a run: recovery times, throughput, and whether memory and descriptors stay as they are."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.chaos.book import Sample
+from benchmarks.chaos.promises import Promise
+from benchmarks.chaos.run import Outcome
+
+__all__ = ["Recovery", "Trend", "flat", "recoveries", "throughput", "trend"]
+
+_MIB = 2**20
+_JUDGED_FROM = 60.0
+"""A trend over less than so many seconds says nothing."""
+_PIECES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How long it took after faults of one kind until the fleet was whole, in seconds."""
+
+    kind: str
+    faults: int
+    healed: int
+    p50: float
+    p95: float
+    worst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A line through the second half of a run: `level` at its begin, `growth` until its end, `per_minute`."""
+
+    level: float
+    growth: float
+    per_minute: float
+
+
+def recoveries(outcome: Outcome) -> list[Recovery]:
+    """By kind of fault, the most frequent first."""
+    times: dict[str, list[float]] = defaultdict(list)
+    counts: dict[str, int] = defaultdict(int)
+    for fault in outcome.book.faults:
+        counts[fault.kind] += 1
+        if fault.healed is not None:
+            # A harmful task does its harm when it begins, and not when it is handed in.
+            began = outcome.began_tasks.get(fault.number, fault.at) if fault.number is not None else fault.at
+            times[fault.kind].append(max(fault.healed - began, 0.0))
+    found = []
+    for kind, faults in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        several = sorted(times[kind])
+        p50, p95, worst = (_percentile(several, share) for share in (0.5, 0.95, 1.0))
+        found.append(Recovery(kind, faults, len(several), p50, p95, worst))
+    return found
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    if not ordered:
+        return float("nan")
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def throughput(samples: Sequence[Sample]) -> list[tuple[float, float]]:
+    """Tasks that ended per second, at the middle of each pair of samples."""
+    return [
+        ((before.at + after.at) / 2, (after.ended_tasks - before.ended_tasks) / (after.at - before.at))
+        for before, after in zip(samples, samples[1:], strict=False)
+        if after.at > before.at
+    ]
+
+
+def trend(samples: Sequence[Sample], figure: Callable[[Sample], float]) -> Trend | None:
+    """A line through the least values of pieces of the second half; None if there are too few.
+
+    The least values: what lies above them is on its way, as a large result is.
+    """
+    half = samples[len(samples) // 2 :]
+    size = max(len(half) // _PIECES, 1)
+    pieces = [half[start : start + size] for start in range(0, len(half) - size + 1, size)]
+    points = [(piece[len(piece) // 2].at, min(map(figure, piece))) for piece in pieces]
+    if len(points) < 3:
+        return None
+    slope, intercept = statistics.linear_regression([at for at, _ in points], [value for _, value in points])
+    first, last = points[0][0], points[-1][0]
+    return Trend(intercept + slope * first, slope * (last - first), slope * 60)
+
+
+def flat(outcome: Outcome) -> Promise:
+    """Whether memory and descriptors of the program stayed as they were; not judged in a short run."""
+    samples = outcome.book.samples
+    promise = Promise("memory and descriptors of the program stay flat", 0)
+    if outcome.seconds < _JUDGED_FROM:
+        return promise
+    for name, figure, room, unit in (
+        ("memory", lambda sample: sample.memory / _MIB, 16.0, " MiB"),
+        ("descriptors", lambda sample: float(sample.descriptors), 20.0, ""),
+        ("threads", lambda sample: float(sample.threads), 5.0, ""),
+    ):
+        found = trend(samples, figure)
+        if found is not None:
+            promise.cases += 1
+            if found.growth > max(room, found.level * 0.2):
+                promise.broken.append(
+                    f"{name} grew by {found.growth:.1f}{unit} from {found.level:.1f}{unit} in the second half"
+                )
+    return promise

@@ -1,0 +1,148 @@
+"""The fleet as it is: which agents live, when a fault is healed, what the program uses."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors import ActorsError, ActorSystem, AgentState, AgentStatus, SystemClosed
+from benchmarks.chaos.book import Book, Fault, Sample
+from benchmarks.chaos.load import Load
+
+__all__ = ["Agents", "Fleet", "stat"]
+
+_LOOK_EVERY = 0.025
+_SAMPLE_EVERY = 0.5
+_NOT_WORKING = (AgentState.INITIALIZING, AgentState.ERROR, AgentState.TERMINATING)
+
+
+def stat(pid: int) -> tuple[str, int] | None:
+    """A process's state letter and its parent, or None if there is no such process."""
+    try:
+        # The name of the program comes first, in parentheses, and may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], int(fields[1])
+
+
+def _runs(status: AgentStatus) -> bool:
+    if status.pid is None or status.state in _NOT_WORKING:
+        return False
+    found = stat(status.pid)
+    return found is not None and found[0] not in "ZXTt"
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """The agents that run and take work: pid by id."""
+
+    running: dict[str, int]
+
+    def of(self, agent_type: str) -> list[str]:
+        """The ids of those of a type."""
+        return [agent for agent in self.running if agent.rpartition("-")[0] == agent_type]
+
+
+class Fleet:
+    """Looks at the agents some forty times a second.
+
+    Args:
+        target: how many steady agents there are to be.
+    """
+
+    def __init__(self, system: ActorSystem, book: Book, load: Load, target: int, noise: int) -> None:
+        self._system = system
+        self._book = book
+        self._load = load
+        self._noise = noise
+        self.target = target
+        self.agents = Agents({})
+        self.statuses: list[AgentStatus] = []
+        self._wounds: list[tuple[Fault, Callable[[Agents], bool]]] = []
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._sampled = 0.0
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.failed = False
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self._thread.join(10)
+
+    def expect(self, fault: Fault, healed: Callable[[Agents], bool]) -> None:
+        """Look from now on whether a fault is healed."""
+        with self._lock:
+            self._wounds.append((fault, healed))
+
+    def replaced(self, fault: Fault, agents: dict[str, int]) -> None:
+        """Expect that each of these runs in another process, or that there are as many as there are to be."""
+
+        def healed(now: Agents) -> bool:
+            again = all(now.running.get(agent, pid) != pid for agent, pid in agents.items())
+            gone = not any(now.running.get(agent) == pid for agent, pid in agents.items())
+            return again or (gone and len(now.of("steady")) >= self.target)
+
+        self.expect(fault, healed)
+
+    def open_wounds(self) -> list[Fault]:
+        """The faults that are not healed."""
+        with self._lock:
+            return [fault for fault, _ in self._wounds]
+
+    def whole(self) -> bool:
+        """Whether there are as many steady agents as there are to be, and all run."""
+        return len(self.agents.of("steady")) >= self.target and all(map(_runs, self.statuses))
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_EVERY):
+            try:
+                self._look()
+            except SystemClosed as error:
+                self._book.breach(f"the system failed: {error}")
+                self.failed = True
+                return
+            except ActorsError as error:
+                self._book.breach(f"agents() ended with {type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        self.statuses = self._system.agents()
+        self.agents = now = Agents({each.agent: each.pid for each in self.statuses if each.pid and _runs(each)})
+        moment = time.monotonic()
+        with self._lock:
+            left = []
+            for fault, healed in self._wounds:
+                if healed(now):
+                    fault.healed = moment
+                else:
+                    left.append((fault, healed))
+            self._wounds = left
+        if moment >= self._sampled:
+            self._sampled = moment + _SAMPLE_EVERY
+            self._sample(moment)
+
+    def _sample(self, moment: float) -> None:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        figures = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        sample = Sample(
+            at=moment,
+            memory=int(figures["RssAnon"].split()[0]) * 1024,
+            descriptors=len(os.listdir("/proc/self/fd")),
+            threads=int(figures["Threads"]),
+            agents=len(self.agents.running),
+            open_tasks=len(self._load.open),
+            ended_tasks=self._load.counts.ended,
+        )
+        self._book.samples.append(sample)
+        # What agents and the library say goes into a file; nobody reads the whole of it.
+        if os.fstat(self._noise).st_size > 2**26:
+            os.ftruncate(self._noise, 0)
