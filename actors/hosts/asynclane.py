@@ -205,6 +205,8 @@ class AsyncLane(WaitingLane):
                 self._cancel(attempt, task)
         else:
             self._end(slot, attempt, outcome, value)
+            # As in `TaskLane.perform`: an exception leads back to this frame.
+            del value
 
     def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
         """The body of a task with many items; a coroutine if there is one for each item."""
@@ -232,7 +234,7 @@ class AsyncLane(WaitingLane):
             if attempt.interrupted:
                 outcome, value = Outcome.INTERRUPTED, TaskInterrupted.of(attempt)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises is its outcome
-            outcome, value = outcome_of(attempt, error)
+            outcome, value = outcome_of(attempt, _without_this_frame(error))
         self.parts.interrupter.here(outcome, value)
         self._end(slot, attempt, outcome, value)
 
@@ -304,3 +306,13 @@ class AsyncLane(WaitingLane):
             self._pump()
 
         task.add_done_callback(done)
+
+
+def _without_this_frame(error: BaseException) -> BaseException:
+    """The exception without the frame that caught it.
+
+    That frame leads to the asyncio task and so back to the exception: all that a body held would live on until the next
+    collection of garbage.
+    """
+    place = error.__traceback__
+    return error.with_traceback(None if place is None else place.tb_next)

@@ -85,6 +85,9 @@ class TaskLane(WaitingLane):
                 machine.move(_WORKING)
             machine.move(_COMPLETING)
             self.finish(slot, attempt, outcome, value)
+            # An exception has its body's frames, and by them this one: with `value` left here, all that the body held
+            # would live on until the next collection of garbage.
+            del value
             status.finish()
             machine.move(_IDLE)
         except ChannelClosed:
