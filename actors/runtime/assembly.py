@@ -255,6 +255,10 @@ class Assembly:
         if root is not None:
             root.stop(block=False)
             root.join(_STOP_ROOM)
+        # A future that the program keeps leads here, and must not keep the results of all the others. Before the host
+        # is closed, which frees the shared memory that nobody uses.
+        for task in list(self.engine.tasks()):
+            task.payload = task.result = task.results = None
         try:
             self.host.close(_STOP_ROOM)
         except (ActorsError, OSError):
