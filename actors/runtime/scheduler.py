@@ -211,6 +211,16 @@ class Scheduler(PollingActor):
             ),
             now,
         )
+        if message.expected and not message.replaced:
+            self._refill(message.agent_type, now)
+
+    def _refill(self, agent_type: str, now: float) -> None:
+        """Start what is missing of the least: two agents may be asked to end, each as the one that is too many."""
+        for _ in range(self._engine.missing(agent_type)):
+            if self._engine.room_for(agent_type):
+                return
+            self._engine.agent_requested(agent_type, now)
+            self._peers.supervisors[agent_type].tell(m.SpawnAgent(None, None, None))
 
     @handles(m.ReplacementDropped)
     def _dropped(self, message: m.ReplacementDropped) -> None:
