@@ -15,14 +15,18 @@ __all__ = ["Book", "Fault", "Sample"]
 
 @dataclass(slots=True)
 class Fault:
-    """Something that was done to the system at `at`; `healed` is when the fleet was whole again, on the same clock."""
+    """Something that was done to the system at `at`; `healed` is when it was as before, on the same clock.
+
+    Of a task that did it: `number`, its `outcome`, and when that came.
+    """
 
     kind: str
     at: float
     target: str = ""
     healed: float | None = None
     number: int | None = None
-    """Of the task that did it, if it was one."""
+    outcome: str = ""
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.chaos.book import Sample
+from benchmarks.chaos.book import Fault, Sample
 from benchmarks.chaos.promises import Promise
 from benchmarks.chaos.run import Outcome
 
-__all__ = ["Recovery", "Trend", "flat", "recoveries", "throughput", "trend"]
+__all__ = ["Recovery", "Trend", "flat", "recoveries", "recovery", "throughput", "trend"]
 
 _MIB = 2**20
 _JUDGED_FROM = 60.0
@@ -46,16 +48,38 @@ def recoveries(outcome: Outcome) -> list[Recovery]:
     counts: dict[str, int] = defaultdict(int)
     for fault in outcome.book.faults:
         counts[fault.kind] += 1
-        if fault.healed is not None:
-            # A harmful task does its harm when it begins, and not when it is handed in.
-            began = outcome.began_tasks.get(fault.number, fault.at) if fault.number is not None else fault.at
-            times[fault.kind].append(max(fault.healed - began, 0.0))
+        found_time = recovery(outcome, fault)
+        if found_time is not None:
+            times[fault.kind].append(found_time)
     found = []
     for kind, faults in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         several = sorted(times[kind])
         p50, p95, worst = (_percentile(several, share) for share in (0.5, 0.95, 1.0))
         found.append(Recovery(kind, faults, len(several), p50, p95, worst))
     return found
+
+
+def recovery(outcome: Outcome, fault: Fault) -> float | None:
+    """Seconds until a fault was healed; None if that was not seen.
+
+    The harm of a task begins with its body, and is healed when its outcome is known and its agent runs.
+    """
+    if fault.number is None:
+        return None if fault.healed is None else max(fault.healed - fault.at, 0.0)
+    run = outcome.harms.get(fault.number)
+    if run is None or fault.ended is None:
+        return None
+    runs_from = 0.0
+    for moment, pid in outcome.history.get(run.agent, ()):
+        if pid:
+            runs_from = moment
+        if moment >= fault.ended:
+            break
+        if not pid:
+            runs_from = math.inf
+    # An agent that was not started again was one too many.
+    known = fault.ended if runs_from == math.inf else max(fault.ended, runs_from)
+    return max(known - run.began, 0.0)
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
@@ -68,7 +92,7 @@ def throughput(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     """Tasks that ended per second, at the middle of each pair of samples."""
     return [
         ((before.at + after.at) / 2, (after.ended_tasks - before.ended_tasks) / (after.at - before.at))
-        for before, after in zip(samples, samples[1:], strict=False)
+        for before, after in itertools.pairwise(samples)
         if after.at > before.at
     ]
 

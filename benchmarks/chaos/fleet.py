@@ -17,6 +17,8 @@ __all__ = ["Agents", "Fleet", "stat"]
 
 _LOOK_EVERY = 0.025
 _SAMPLE_EVERY = 0.5
+# Each moment has its own victims, so one is missing nearly always on a loaded machine; but not for as long as this.
+_TOO_FEW_FOR = 20.0
 _NOT_WORKING = (AgentState.INITIALIZING, AgentState.ERROR, AgentState.TERMINATING)
 
 
@@ -67,6 +69,9 @@ class Fleet:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._sampled = 0.0
+        # By agent, when it ran in which process; 0: in none. For the recovery from what tasks did.
+        self.history: dict[str, list[tuple[float, int]]] = {}
+        self._small_since: float | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.failed = False
 
@@ -118,6 +123,12 @@ class Fleet:
         self.statuses = self._system.agents()
         self.agents = now = Agents({each.agent: each.pid for each in self.statuses if each.pid and _runs(each)})
         moment = time.monotonic()
+        for agent in {*self.history, *now.running}:
+            story = self.history.setdefault(agent, [])
+            pid = now.running.get(agent, 0)
+            if not story or story[-1][1] != pid:
+                story.append((moment, pid))
+        self._measure(now, moment)
         with self._lock:
             left = []
             for fault, healed in self._wounds:
@@ -129,6 +140,17 @@ class Fleet:
         if moment >= self._sampled:
             self._sampled = moment + _SAMPLE_EVERY
             self._sample(moment)
+
+    def _measure(self, now: Agents, moment: float) -> None:
+        """Look whether there have been too few agents for too long."""
+        if len(now.of("steady")) >= self.target:
+            self._small_since = None
+        elif self._small_since is None:
+            self._small_since = moment
+        elif moment - self._small_since > _TOO_FEW_FOR:
+            states = ", ".join(f"{each.agent} {each.state} {each.pid}" for each in self.statuses)
+            self._book.breach(f"for {_TOO_FEW_FOR:g} s fewer than {self.target} steady agents: {states}")
+            self._small_since = moment
 
     def _sample(self, moment: float) -> None:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")

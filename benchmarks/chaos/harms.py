@@ -108,7 +108,7 @@ def _fork_and_return(_: Path | None) -> object:
 
 
 def _become_another(_: Path | None) -> object:
-    os.execv("/bin/sleep", ["sleep", str(_LONG)])
+    os.execv("/bin/sleep", ["sleep", str(_LONG)])  # noqa: S606 - that is the harm
 
 
 def _close_descriptors(_: Path | None) -> object:

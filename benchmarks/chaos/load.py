@@ -150,7 +150,7 @@ class Load:
             self._large -= 1
         outcome, fine, detail = self._judge(order)
         if order.fault is not None:
-            order.fault.target = outcome
+            order.fault.outcome, order.fault.ended = outcome, time.monotonic()
         self.counts.ended += 1
         self.counts.outcomes[f"{order.kind}: {outcome}"] += 1
         self._book.write("O", order.number, order.kind, outcome, fine, detail)
@@ -240,7 +240,7 @@ class Load:
             futures.append(future)
         number = self._next()
         more = answer(first) + sum(map(answer, others))
-        joined = self._system.submit(Steady.join, number, futures[0], futures[1:])  # type: ignore[arg-type]
+        joined = self._system.submit(Steady.join, number, futures[0], futures[1:])
         self._hand_in("join", joined, self._answered(number, more))
 
     def _nested(self) -> None:
@@ -264,7 +264,7 @@ class Load:
 
         def fits(result: Any) -> bool:
             checksum, content = result
-            return checksum == expected and content == number.to_bytes(8, "big") * (give // 8)
+            return bool(checksum == expected) and bool(content == number.to_bytes(8, "big") * (give // 8))
 
         self._hand_in("large", self._system.submit(Steady.large, number, data, give), fits)
 
@@ -275,12 +275,12 @@ class Load:
     def _fails(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.fails, number)
-        self._hand_in("fails", future, lambda _: False, (LookupError, AgentDied, LimitExceeded), "single")
+        self._hand_in("fails", future, lambda _: False, (LookupError, AgentDied, LimitExceeded))
 
     def _late(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.late, number)
-        self._hand_in("late", future, lambda _: False, (TaskTimeout, AgentDied, LimitExceeded), "single")
+        self._hand_in("late", future, lambda _: False, (TaskTimeout, AgentDied, LimitExceeded))
 
     def _cancelled(self) -> None:
         number = self._next()

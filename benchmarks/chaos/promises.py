@@ -163,6 +163,9 @@ def _wrong_in(story: list[tuple[str, int]]) -> str:
 def _unlike(story: list[tuple[str, int]], outcome: str) -> str:
     expected = {"result": "completed", "wrong": "completed", "TaskCancelled": "cancelled"}.get(outcome, "failed")
     told = _END_OF[story[-1][0]]
+    if outcome == "NotSerializable":
+        # Either the agent could not pickle it, or the program cannot unpickle what was completed there.
+        return ""
     return "" if told == expected else f"its outcome is {outcome}, and its last event says {told}"
 
 

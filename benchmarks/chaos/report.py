@@ -21,14 +21,17 @@ def as_text(outcome: Outcome) -> str:
     settings, book = outcome.settings, outcome.book
     ended = sum(outcome.outcomes.values())
     how = ", ended before its time" if outcome.stopped else ""
+    what = (
+        f"seed {settings.seed}, {settings.agents} agents, {outcome.seconds:.0f} s{how}: "
+        f"{ended:,} tasks, {len(book.faults):,} faults"
+    )
     lines = [
         ", ".join(f"{key} {value}" for key, value in table.machine().items()),
-        f"seed {settings.seed}, {settings.agents} agents, {outcome.seconds:.0f} s{how}: "
-        f"{ended:,} tasks, {len(book.faults):,} faults",
+        what,
         "",
         *_promises(outcome),
         "",
-        "recovery: from the fault until the fleet is whole, seconds",
+        "recovery: seconds from the fault until its agents run again, or the part of the system answers",
         *_columns(_recovery_rows(outcome)),
         "",
         *_program(outcome),
@@ -39,7 +42,8 @@ def as_text(outcome: Outcome) -> str:
         f"events: {sum(outcome.events.values()):,} heard, {outcome.missed} missed: " + _counts(outcome.events),
     ]
     if outcome.logged:
-        lines += ["log: " + _counts(dict(outcome.logged.most_common(12)))]
+        # The first text of each form stands for all of them.
+        lines += ["log:", *(f"  {count:,} × {text}" for text, count in outcome.logged.most_common(12))]
     return "\n".join(lines)
 
 
@@ -64,7 +68,9 @@ def _recovery_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 def _columns(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  " + row[0].ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
 
@@ -118,7 +124,10 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "tasks": sum(outcome.outcomes.values()),
         "promises": totals(outcome.promises),
         "recovery": [
-            {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(each).items()}
+            {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in asdict(each).items()
+            }
             for each in figures.recoveries(outcome)
         ],
         "memory": None if memory is None else asdict(memory),
@@ -133,7 +142,8 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
                 "kind": fault.kind,
                 "at": fault.at - book.began,
                 "target": fault.target,
-                "healed": None if fault.healed is None else fault.healed - book.began,
+                "outcome": fault.outcome,
+                "recovery": figures.recovery(outcome, fault),
             }
             for fault in book.faults
         ],

@@ -36,9 +36,9 @@ from actors.testing import leaks
 from benchmarks.chaos.book import Book
 from benchmarks.chaos.chat import Chat
 from benchmarks.chaos.fleet import Fleet
-from benchmarks.chaos.ledger import Ledger, Pages
+from benchmarks.chaos.ledger import Ledger, Pages, Run
 from benchmarks.chaos.load import Load
-from benchmarks.chaos.promises import Promise, Records, judge, read_book
+from benchmarks.chaos.promises import Promise, judge, read_book
 from benchmarks.chaos.storm import Storm
 from benchmarks.chaos.workers import Coro, Steady
 
@@ -101,7 +101,8 @@ class Outcome:
     seconds: float
     stopped: bool
     missed: int
-    began_tasks: dict[int, float] = field(default_factory=dict)
+    history: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    harms: dict[int, Run] = field(default_factory=dict)
 
     @property
     def kept(self) -> bool:
@@ -115,10 +116,14 @@ class _Logged(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.counts: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count by level and form, and leave the whole in the file."""
-        self.counts[f"{record.levelname} {record.name}: {str(record.msg)[:100]}"] += 1
+        """Count."""
+        # By form, with the first text of that form.
+        form = f"{record.name} {record.msg}"
+        text = self._first.setdefault(form, f"{record.levelname} {record.name}: {record.getMessage()[:200]}")
+        self.counts[text] += 1
 
 
 class _Run:
@@ -296,5 +301,6 @@ def _outcome(
         seconds=seconds,
         stopped=stopped,
         missed=this.missed,
-        began_tasks={run.number: run.began for run in pages.runs if run.kind.startswith("harm:")},
+        history=this.fleet.history,
+        harms={run.number: run for run in pages.runs if run.kind.startswith("harm:")},
     )

@@ -153,7 +153,7 @@ class Steady(Worker):
                 return type(error).__name__
             return found
 
-    @task(retries=0)
+    @task(idempotent=False)
     def harm(self, number: int, how: str) -> object:
         """Do what a task should not do."""
         with self.ledger.run(self.task_id, number, self.attempt, "harm:" + how.replace(" ", "-"), self.agent_id):
