@@ -13,12 +13,13 @@ from benchmarks.chaos.book import Fault, Sample
 from benchmarks.chaos.promises import Promise
 from benchmarks.chaos.run import Outcome
 
-__all__ = ["Recovery", "Trend", "flat", "recoveries", "recovery", "throughput", "trend"]
+__all__ = ["JUDGED_FROM", "Recovery", "Trend", "flat", "recoveries", "recovery", "throughput", "trend"]
 
 _MIB = 2**20
-_JUDGED_FROM = 60.0
+JUDGED_FROM = 60.0
 """A trend over less than so many seconds says nothing."""
-_PIECES = 20
+_PIECE = 8.0
+_MOST_PIECES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,11 @@ def trend(samples: Sequence[Sample], figure: Callable[[Sample], float]) -> Trend
     The least values: what lies above them is on its way, as a large result is.
     """
     half = samples[len(samples) // 2 :]
-    size = max(len(half) // _PIECES, 1)
+    if len(half) < 2:
+        return None
+    # So long that there is a moment in each with nothing large on its way.
+    rate = (half[-1].at - half[0].at) / (len(half) - 1)
+    size = max(len(half) // _MOST_PIECES, math.ceil(_PIECE / max(rate, 0.001)))
     pieces = [half[start : start + size] for start in range(0, len(half) - size + 1, size)]
     points = [(piece[len(piece) // 2].at, min(map(figure, piece))) for piece in pieces]
     if len(points) < 3:
@@ -117,7 +122,7 @@ def flat(outcome: Outcome) -> Promise:
     """Whether memory and descriptors of the program stayed as they were; not judged in a short run."""
     samples = outcome.book.samples
     promise = Promise("memory and descriptors of the program stay flat", 0)
-    if outcome.seconds < _JUDGED_FROM:
+    if outcome.seconds < JUDGED_FROM:
         return promise
     for name, figure, room, unit in (
         ("memory", lambda sample: sample.memory / _MIB, 16.0, " MiB"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -17,6 +19,7 @@ __all__ = ["Agents", "Fleet", "stat"]
 
 _LOOK_EVERY = 0.025
 _SAMPLE_EVERY = 0.5
+_M_MMAP_THRESHOLD = -3
 # Each moment has its own victims, so one is missing nearly always on a loaded machine; but not for as long as this.
 _TOO_FEW_FOR = 20.0
 _NOT_WORKING = (AgentState.INITIALIZING, AgentState.ERROR, AgentState.TERMINATING)
@@ -41,9 +44,10 @@ def _runs(status: AgentStatus) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """The agents that run and take work: pid by id."""
+    """The agents that run and take work: pid by id; and the ids of all, those that start, end or hang among them."""
 
     running: dict[str, int]
+    known: frozenset[str] = frozenset()
 
     def of(self, agent_type: str) -> list[str]:
         """The ids of those of a type."""
@@ -77,6 +81,7 @@ class Fleet:
 
     def start(self) -> None:
         """Begin to look."""
+        _give_large_blocks_back()
         self._thread.start()
 
     def stop(self) -> None:
@@ -90,12 +95,14 @@ class Fleet:
             self._wounds.append((fault, healed))
 
     def replaced(self, fault: Fault, agents: dict[str, int]) -> None:
-        """Expect that each of these runs in another process, or that there are as many as there are to be."""
+        """Expect that each of these runs in another process, or that it is gone and there are enough."""
 
         def healed(now: Agents) -> bool:
-            again = all(now.running.get(agent, pid) != pid for agent, pid in agents.items())
-            gone = not any(now.running.get(agent) == pid for agent, pid in agents.items())
-            return again or (gone and len(now.of("steady")) >= self.target)
+            enough = len(now.of("steady")) >= self.target
+            return all(
+                now.running.get(agent, pid) != pid or (agent not in now.known and enough)
+                for agent, pid in agents.items()
+            )
 
         self.expect(fault, healed)
 
@@ -121,7 +128,8 @@ class Fleet:
 
     def _look(self) -> None:
         self.statuses = self._system.agents()
-        self.agents = now = Agents({each.agent: each.pid for each in self.statuses if each.pid and _runs(each)})
+        running = {each.agent: each.pid for each in self.statuses if each.pid and _runs(each)}
+        self.agents = now = Agents(running, frozenset(each.agent for each in self.statuses))
         moment = time.monotonic()
         for agent in {*self.history, *now.running}:
             story = self.history.setdefault(agent, [])
@@ -168,3 +176,9 @@ class Fleet:
         # What agents and the library say goes into a file; nobody reads the whole of it.
         if os.fstat(self._noise).st_size > 2**26:
             os.ftruncate(self._noise, 0)
+
+
+def _give_large_blocks_back() -> None:
+    """Have the allocator return each large block when it is freed: what it keeps would hide what the program keeps."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**18)

@@ -85,14 +85,15 @@ def _program(outcome: Outcome) -> list[str]:
         middle, least = rates[len(rates) // 2], rates[len(rates) // 20]
         lines.append(f"throughput: median {middle:.0f} tasks/s, a twentieth of the time below {least:.0f}")
     memory = figures.trend(samples, lambda sample: sample.memory / _MIB)
-    if memory is not None:
+    long = outcome.seconds >= figures.JUDGED_FROM
+    if long and memory is not None:
         most = max(sample.memory for sample in samples) / _MIB
         lines.append(
             f"memory of the program: {memory.level:.1f} MiB at half time, then {memory.per_minute * 1024:+.0f} KiB a minute "
             f"(most at any time: {most:.0f} MiB)"
         )
     descriptors = figures.trend(samples, lambda sample: float(sample.descriptors))
-    if descriptors is not None:
+    if long and descriptors is not None:
         most = max(sample.descriptors for sample in samples)
         lines.append(f"descriptors: {descriptors.level:.0f}, then {descriptors.per_minute:+.1f} a minute (most {most})")
     return lines
