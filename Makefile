@@ -5,6 +5,7 @@
 #   VENV=.venv-x make test          another place for the environment
 #   TESTS="tests/core -k queue"     what pytest is to run
 #   PARALLEL=                       one test at a time
+#   DURATION=120 make chaos         how many seconds
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,6 +15,8 @@ PARALLEL ?= -n 2 --dist loadfile
 REPORT ?= reports/review.html
 HISTORIES ?= 20000
 EXAMPLES ?= 500
+DURATION ?= 600
+EVERY ?= 0.3
 
 # Absolute, so that a recipe may change its directory.
 BIN := $(abspath $(VENV))/bin
@@ -34,7 +37,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons simulate lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons simulate chaos lint format format-check types coverage bench clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +78,11 @@ test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of 
 
 simulate: $(STAMP) ## the whole system in virtual time: HISTORIES random histories, EXAMPLES of Hypothesis beside them
 	@$(BIN)/python -m actors.testing simulate --histories $(HISTORIES) --examples $(EXAMPLES)
+
+chaos: $(STAMP) ## real processes under faults for DURATION seconds, one each EVERY; the promises, figures and a picture
+	@mkdir -p reports
+	@$(BIN)/python -m benchmarks.chaos --seconds $(DURATION) --every $(EVERY) \
+	    --json reports/chaos.json --picture reports/chaos.svg
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
 	@$(BIN)/coverage erase
