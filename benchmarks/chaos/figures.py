@@ -126,7 +126,7 @@ def flat(outcome: Outcome) -> Promise:
         return promise
     for name, figure, room, unit in (
         ("memory", lambda sample: sample.memory / _MIB, 16.0, " MiB"),
-        ("descriptors", lambda sample: float(sample.descriptors), 20.0, ""),
+        ("descriptors", lambda sample: float(sample.descriptors), 40.0, ""),
         ("threads", lambda sample: float(sample.threads), 5.0, ""),
     ):
         found = trend(samples, figure)

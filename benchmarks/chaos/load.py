@@ -30,6 +30,7 @@ class Order:
     """A task that was handed in, and what may become of it.
 
     Args:
+        future: None once its outcome was looked at.
         fits: whether a result is the right one; None: any.
         errors: which exceptions may be its outcome.
         sort: "" or "single" (begins at most once) or "never" (must not begin at all).
@@ -39,7 +40,8 @@ class Order:
 
     number: int
     kind: str
-    future: TaskFuture[Any]
+    task: str
+    future: TaskFuture[Any] | None
     fits: Callable[[Any], bool] | None
     errors: tuple[type[BaseException], ...] = ()
     sort: str = ""
@@ -138,7 +140,8 @@ class Load:
         now = time.monotonic()
         for order in [order for order in self._to_cancel if order.cancel_at is not None and order.cancel_at <= now]:
             self._to_cancel.remove(order)
-            order.cancelled = order.future.cancel("its time has come")
+            if order.future is not None:
+                order.cancelled = order.future.cancel("its time has come")
 
     # The outcome
 
@@ -148,19 +151,23 @@ class Load:
             return
         if order.kind == "large":
             self._large -= 1
-        outcome, fine, detail = self._judge(order)
+        future, order.future = order.future, None
+        if future is None:
+            return
+        # With the future in the order, which its callback holds, a large result would live until the next collection.
+        outcome, fine, detail = self._judge(order, future)
         if order.fault is not None:
             order.fault.outcome, order.fault.ended = outcome, time.monotonic()
         self.counts.ended += 1
         self.counts.outcomes[f"{order.kind}: {outcome}"] += 1
         self._book.write("O", order.number, order.kind, outcome, fine, detail)
         if not fine:
-            self._book.breach(f"{order.kind} {order.number} ({order.future.task_id}) ended with {detail}")
+            self._book.breach(f"{order.kind} {order.number} ({order.task}) ended with {detail}")
 
-    def _judge(self, order: Order) -> tuple[str, bool, str]:
+    def _judge(self, order: Order, future: TaskFuture[Any]) -> tuple[str, bool, str]:
         """The outcome's name, whether it may be, and what it was."""
         try:
-            result = order.future.result(0)
+            result = future.result(0)
         except order.errors as error:
             return type(error).__name__, True, ""
         except BaseException as error:  # noqa: BLE001 - whatever comes is an outcome
@@ -173,6 +180,7 @@ class Load:
 
     def _hand_in(
         self,
+        number: int,
         kind: str,
         future: TaskFuture[Any],
         fits: Callable[[Any], bool] | None,
@@ -181,15 +189,14 @@ class Load:
         *,
         cancel_after: float | None = None,
         fault: Fault | None = None,
-    ) -> Order:
-        order = Order(self._number, kind, future, fits, errors, sort, fault=fault)
-        self.open[order.number] = order
-        self._book.write("S", order.number, future.task_id, kind, sort)
+    ) -> None:
+        order = Order(number, kind, future.task_id, future, fits, errors, sort, fault=fault)
+        self.open[number] = order
+        self._book.write("S", number, future.task_id, kind, sort)
         if cancel_after is not None:
             order.cancel_at = time.monotonic() + cancel_after
             self._to_cancel.append(order)
-        future.add_done_callback(lambda _, order=order: self._on_done(order))  # type: ignore[misc]
-        return order
+        future.add_done_callback(lambda _: self._on_done(order))
 
     def _on_done(self, order: Order) -> None:
         self._book.write("D", order.number)
@@ -206,52 +213,53 @@ class Load:
 
     def _short(self) -> None:
         number = self._next()
-        self._hand_in("short", self._system.submit(Steady.short, number), self._answered(number))
+        self._hand_in(number, "short", self._system.submit(Steady.short, number), self._answered(number))
 
     def _urgent(self) -> None:
         number = self._next()
         options = self._system.options(priority=self._rng.choice(list(Priority)), key=f"key-{number % 3}")
-        self._hand_in("short", options.submit(Steady.short, number), self._answered(number))
+        self._hand_in(number, "short", options.submit(Steady.short, number), self._answered(number))
 
     def _plain(self) -> None:
         number = self._next()
         options = self._system.options(retries=_FOREVER)
-        self._hand_in("plain", options.submit(plain, self._ledger, number), self._answered(number))
+        self._hand_in(number, "plain", options.submit(plain, self._ledger, number), self._answered(number))
 
     def _crunch(self) -> None:
         number = self._next()
         rounds = self._rng.randrange(1_000, 60_000)
-        self._hand_in("crunch", self._system.submit(Steady.crunch, number, rounds), self._answered(number))
+        self._hand_in(number, "crunch", self._system.submit(Steady.crunch, number, rounds), self._answered(number))
 
     def _long(self) -> None:
         number = self._next()
         seconds = self._rng.uniform(0.1, 2)
-        self._hand_in("long", self._system.submit(Steady.long, number, seconds), self._answered(number))
+        self._hand_in(number, "long", self._system.submit(Steady.long, number, seconds), self._answered(number))
 
     def _joined(self) -> None:
         first, *others = parts = [self._next() for _ in range(self._rng.randrange(2, 5))]
         futures = []
         for part in parts:
             future = self._system.submit(Steady.short, part)
-            order = Order(part, "short", future, self._answered(part))
-            self.open[part] = order
-            self._book.write("S", part, future.task_id, "short", "")
-            future.add_done_callback(lambda _, order=order: self._on_done(order))  # type: ignore[misc]
+            self._hand_in(part, "short", future, self._answered(part))
             futures.append(future)
         number = self._next()
         more = answer(first) + sum(map(answer, others))
         joined = self._system.submit(Steady.join, number, futures[0], futures[1:])
-        self._hand_in("join", joined, self._answered(number, more))
+        self._hand_in(number, "join", joined, self._answered(number, more))
 
     def _nested(self) -> None:
         number, depth = self._next(), self._rng.randrange(1, 4)
         size = 2 ** (depth + 1) - 1
-        self._hand_in("nested", self._system.submit(Steady.nested, number, depth), lambda result: result == size)
+        self._hand_in(
+            number, "nested", self._system.submit(Steady.nested, number, depth), lambda result: result == size
+        )
 
     def _mapped(self) -> None:
         number, items = self._next(), self._rng.randrange(1, 200)
         total = sum(map(square, range(items)))
-        self._hand_in("mapped", self._system.submit(Steady.mapped, number, items), lambda result: result == total)
+        self._hand_in(
+            number, "mapped", self._system.submit(Steady.mapped, number, items), lambda result: result == total
+        )
 
     def _large_one(self) -> None:
         if self._large >= 2:
@@ -266,27 +274,27 @@ class Load:
             checksum, content = result
             return bool(checksum == expected) and bool(content == number.to_bytes(8, "big") * (give // 8))
 
-        self._hand_in("large", self._system.submit(Steady.large, number, data, give), fits)
+        self._hand_in(number, "large", self._system.submit(Steady.large, number, data, give), fits)
 
     def _flaky(self) -> None:
         number = self._next()
-        self._hand_in("flaky", self._system.submit(Steady.flaky, number), self._answered(number))
+        self._hand_in(number, "flaky", self._system.submit(Steady.flaky, number), self._answered(number))
 
     def _fails(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.fails, number)
-        self._hand_in("fails", future, lambda _: False, (LookupError, AgentDied, LimitExceeded))
+        self._hand_in(number, "fails", future, lambda _: False, (LookupError, AgentDied, LimitExceeded))
 
     def _late(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.late, number)
-        self._hand_in("late", future, lambda _: False, (TaskTimeout, AgentDied, LimitExceeded))
+        self._hand_in(number, "late", future, lambda _: False, (TaskTimeout, AgentDied, LimitExceeded))
 
     def _cancelled(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.long, number, 5.0)
         after = self._rng.uniform(0, 0.5)
-        self._hand_in("cancelled", future, self._answered(number), (TaskCancelled,), cancel_after=after)
+        self._hand_in(number, "cancelled", future, self._answered(number), (TaskCancelled,), cancel_after=after)
 
     def _never(self) -> None:
         """Cancelled while it waits for another task, which is far from its end: it must not begin."""
@@ -295,32 +303,31 @@ class Load:
         number = self._next()
         future = self._system.options(after=[before]).submit(Steady.short, number)
         certain = future.cancel("not wanted") and not before.done()
-        self._hand_in("never", future, lambda _: False, (TaskCancelled,), "never" if certain else "")
-        order = Order(first, "long", before, self._answered(first))
-        self.open[first] = order
-        self._book.write("S", first, before.task_id, "long", "")
-        before.add_done_callback(lambda _: self._on_done(order))
+        self._hand_in(number, "never", future, lambda _: False, (TaskCancelled,), "never" if certain else "")
+        self._hand_in(first, "long", before, self._answered(first))
 
     def _once(self) -> None:
         number = self._next()
         future = self._system.submit(Steady.once, number, self._rng.choice([0, 0, 0.01, 0.2]))
-        self._hand_in("once", future, self._answered(number), (AgentDied, LimitExceeded), "single")
+        self._hand_in(number, "once", future, self._answered(number), (AgentDied, LimitExceeded), "single")
 
     def _ask_around(self) -> None:
         number = self._next()
         agent = f"steady-{self._rng.randrange(1, 5)}"
         future = self._system.submit(Steady.ask_around, number, agent)
         right = (answer(number), "AgentDied", "AskTimeout", "DeadLetter", "MessageRefused")
-        self._hand_in("ask around", future, lambda result: result in right)
+        self._hand_in(number, "ask around", future, lambda result: result in right)
 
     def _nap(self) -> None:
         number = self._next()
-        self._hand_in("nap", self._system.submit(Coro.nap, number, self._rng.uniform(0, 0.5)), self._answered(number))
+        self._hand_in(
+            number, "nap", self._system.submit(Coro.nap, number, self._rng.uniform(0, 0.5)), self._answered(number)
+        )
 
     def _gather(self) -> None:
         number, parts = self._next(), self._rng.randrange(1, 6)
         total = parts * answer(number)
-        self._hand_in("gather", self._system.submit(Coro.gather, number, parts), lambda result: result == total)
+        self._hand_in(number, "gather", self._system.submit(Coro.gather, number, parts), lambda result: result == total)
 
     def _harm(self, how: str, fault: Fault) -> None:
         number = self._next()
@@ -332,4 +339,4 @@ class Load:
         future = options.submit(Steady.harm, number, how)
         # What a harmful task ends with is its own affair, as long as it ends and says so in the library's words.
         errors = (ActorsError, Exception)
-        self._hand_in("harm", future, None, errors, "single", fault=fault)
+        self._hand_in(number, "harm", future, None, errors, "single", fault=fault)

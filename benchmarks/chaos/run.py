@@ -191,8 +191,8 @@ class _Run:
             going_on(self, time.monotonic() - began)
         for order in list(self.load.open.values())[:20]:
             with contextlib.suppress(ActorsError):
-                why = self.system.explain(order.future)
-                self.book.breach(f"{order.kind} {order.future.task_id} has no outcome: {why}")
+                why = self.system.explain(order.task)
+                self.book.breach(f"{order.kind} {order.task} has no outcome: {why}")
         if not self.system.drain(10):
             self.book.breach("drain: there are tasks without an outcome")
         self._wait_until(self.fleet.whole, _WHOLE, "the fleet is not whole")
