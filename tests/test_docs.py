@@ -13,7 +13,15 @@ import pytest
 from actors.protocol.states import AGENT_MOVES
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guide.md", "docs/testing.md", "docs/chaos.md", "docs/architecture.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/guide.md",
+    "docs/testing.md",
+    "docs/chaos.md",
+    "docs/architecture.md",
+]
 
 
 def text(name: str) -> str:

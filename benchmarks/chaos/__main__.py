@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.chaos",
         description="Run a mix of work on real processes, do all kinds of harm to them, and check the promises.",
-        epilog="Exit code 0: every promise was kept. 1: one was broken. 2: wrong usage. Ctrl-C ends it in order.",
+        epilog="Exit code 0: every promise was kept. 1: one was broken. 2: wrong usage. Ctrl-C ends it in order, and a second one at once (130).",
     )
     parser.add_argument("--seconds", type=positive, default=120.0, help="for how long faults are made (120)")
     parser.add_argument("--every", type=positive, default=0.3, help="seconds between two faults (0.3)")
@@ -105,8 +105,12 @@ def main(arguments: list[str] | None = None) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, progress.interrupt)
         out.write(f"chaos for {options.seconds:g} s, seed {seed}\n")
-        outcome = run(settings, progress, options.keep)
-        progress.end()
+        try:
+            outcome = run(settings, progress, options.keep)
+        except KeyboardInterrupt:
+            return 130
+        finally:
+            progress.end()
     outcome.promises.append(figures.flat(outcome))
     print(report.as_text(outcome))
     if options.json is not None:

@@ -43,7 +43,10 @@ def as_text(outcome: Outcome) -> str:
     ]
     if outcome.logged:
         # The first text of each form stands for all of them.
-        lines += ["log:", *(f"  {count:,} × {text}" for text, count in outcome.logged.most_common(12))]
+        lines += [
+            "log:",
+            *(f"  {count:,} × {' '.join(text.split())}" for text, count in outcome.logged.most_common(12)),
+        ]
     return "\n".join(lines)
 
 

@@ -23,6 +23,7 @@ from actors import (
     AgentRestarted,
     AgentTerminated,
     Event,
+    SystemClosed,
     SystemConfig,
     TaskAssigned,
     TaskCancelledEvent,
@@ -173,14 +174,22 @@ class _Run:
             self.chat.start()
             self.storm.start()
             stopped = False
-            while time.monotonic() - began < self.settings.seconds and not self.fleet.failed:
-                self.load.turn()
-                if not going_on(self, time.monotonic() - began):
-                    stopped = True
-                    break
-            self._come_to_rest(going_on, began)
+            try:
+                while not stopped and not self.fleet.failed and time.monotonic() - began < self.settings.seconds:
+                    self.load.turn()
+                    stopped = not going_on(self, time.monotonic() - began)
+                self._come_to_rest(going_on, began)
+            except SystemClosed as error:
+                self.book.breach(f"the system failed: {error}")
+            finally:
+                self._stop_threads()
             self.missed = subscription.missed
         return stopped
+
+    def _stop_threads(self) -> None:
+        self.storm.stop(_CALLS)
+        self.chat.stop(_SETTLED)
+        self.fleet.stop()
 
     def _come_to_rest(self, going_on: Callable[[_Run, float], bool], began: float) -> None:
         """No more faults: everything must come to its end, and the fleet must be whole."""
@@ -201,7 +210,6 @@ class _Run:
             self.book.breach(f"not healed: {fault.kind} {fault.target} at {fault.at - self.book.began:.1f} s")
         if not self.system.healthy():
             self.book.breach("a part of the system does not answer")
-        self.fleet.stop()
 
     def _wait_until(self, happened: Callable[[], bool], limit: float, otherwise: str) -> None:
         deadline = time.monotonic() + limit

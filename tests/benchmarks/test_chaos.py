@@ -84,6 +84,51 @@ def test_ctrl_c_ends_it_in_order_with_the_report_so_far() -> None:
     assert "kept  nothing is left" in out
 
 
+_HARNESS = """
+import sys
+from benchmarks.chaos.load import Load
+from benchmarks.chaos.run import Settings, run
+{setup}
+outcome = run(Settings(seconds=12, every=0.1, seed=4), going_on)
+print(*(promise.statement for promise in outcome.promises if promise.broken), sep="\\n")
+print(*(text for promise in outcome.promises for text in promise.broken), sep="\\n", file=sys.stderr)
+"""
+
+_BEGINS_AGAIN = """
+hand_in = Load._hand_in
+def all_single(self, number, kind, future, fits, errors=(), sort="", **more):
+    hand_in(self, number, kind, future, fits, errors, "single" if kind == "long" else sort, **more)
+Load._hand_in = all_single
+def going_on(this, now): return True
+"""
+
+_FAILS = """
+def going_on(this, now):
+    if now > 4: this.system._broke(RuntimeError("planted"))
+    return True
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(
+    ("setup", "broken"),
+    [
+        (_BEGINS_AGAIN, ["a task that may begin once only begins once at most"]),
+        (_FAILS, ["what is asked for is given, and every outcome is one that may be"]),
+    ],
+    ids=["a task that is repeated", "a system that fails"],
+)
+def test_a_breach_on_real_processes_is_found_and_reported(setup: str, broken: list[str]) -> None:
+    """A harness that finds nothing broken must be able to: repeated tasks held to begin once, and a system that ends."""
+    code = _HARNESS.format(setup=setup)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert set(broken) <= set(done.stdout.splitlines()), done.stdout + done.stderr
+    assert "nothing is left: processes, threads, descriptors, shared memory, files" not in done.stdout, done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
