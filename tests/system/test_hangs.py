@@ -1,0 +1,118 @@
+"""A task that hangs is ended within the grace, however it hangs and whoever ends it, and nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from actors import ActorSystem, AgentConfig, SystemConfig, TaskCancelled, TaskFuture, TaskTimeout
+from tests.system.hangs import HANGS, Hanger
+from tests.system.storm import lines
+from tests.system.support import LIMIT, gone, wait_for
+
+GRACE = 0.5
+LATE = 2.0
+"""What is killed is gone, and replaced, within this time."""
+
+TERM_TO_KILL = 2.0
+CONFIG = SystemConfig(agent=AgentConfig(grace=GRACE))
+
+
+class Hanging:
+    """A task that hangs in an agent of its own."""
+
+    def __init__(self, system: ActorSystem, how: str, folder: Path, timeout: float | None = None) -> None:
+        self.ledger = folder / "ledger"
+        self.agent, self.launcher, self.workspace = system.submit(Hanger.workplace).result(LIMIT)
+        self.future: TaskFuture[None] = system.options(timeout=timeout).submit(Hanger.hang, how, str(self.ledger))
+        # The process itself, and those that it has started where it does.
+        self.expected = 2 if how in WITH_OTHERS else 1
+        if timeout is None:
+            wait_for(lambda: len(lines(self.ledger)) >= self.expected, "the hang")
+
+    def left(self, limit: float) -> list[int]:
+        """Which of its processes are not gone in that time."""
+        return gone(map(int, lines(self.ledger)), limit)
+
+
+WITH_OTHERS = {
+    "for_a_grandchild_with_the_pipes",
+    "for_a_fork",
+    "in_both_halves_of_a_fork",
+    "for_a_process",
+    "for_a_spawned_process",
+    "in_a_pool",
+    "without_its_resource_tracker",
+    "beside_a_detached_process",
+}
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is promised to take no longer."""
+    began = time.monotonic()
+    yield
+    took = time.monotonic() - began
+    assert took < seconds, f"{took:.2f} s instead of {seconds:.2f} s at most"
+
+
+@pytest.fixture
+def system() -> Iterator[ActorSystem]:
+    running = ActorSystem({Hanger: 1}, config=CONFIG).start()
+    try:
+        yield running
+    finally:
+        running.shutdown(cancel_tasks=True, timeout=GRACE)
+
+
+def end(system: ActorSystem) -> None:
+    """Shut down, as quickly as that is promised."""
+    with within(GRACE + GRACE + TERM_TO_KILL + LATE):
+        system.shutdown(cancel_tasks=True, timeout=GRACE)
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_a_hang_ends_at_its_time_limit(system: ActorSystem, how: str, tmp_path: Path) -> None:
+    """D5: interrupted, or killed with all that belongs to it; the agent takes the next task."""
+    hanging = Hanging(system, how, tmp_path, timeout=1.0)
+    with within(1.0 + GRACE + LATE):
+        error = hanging.future.exception(LIMIT)
+    assert isinstance(error, TaskTimeout), error
+    agent, _, workspace = system.submit(Hanger.workplace).result(LIMIT)
+    if agent != hanging.agent:
+        assert not hanging.left(LATE)
+        assert workspace != hanging.workspace and not os.path.exists(hanging.workspace)
+    end(system)
+    assert not hanging.left(0) and not os.path.exists(workspace)
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_a_hang_ends_when_it_is_cancelled(system: ActorSystem, how: str, tmp_path: Path) -> None:
+    """D6: the future at once, the task within the grace."""
+    hanging = Hanging(system, how, tmp_path)
+    with within(GRACE + LATE):
+        assert hanging.future.cancel("not wanted")
+        with pytest.raises(TaskCancelled, match="not wanted"):
+            hanging.future.result(0)
+        agent, _, workspace = system.submit(Hanger.workplace).result(LIMIT)
+    if agent != hanging.agent:
+        assert not hanging.left(LATE)
+        assert workspace != hanging.workspace and not os.path.exists(hanging.workspace)
+    end(system)
+    assert not hanging.left(0) and not os.path.exists(workspace)
+
+
+@pytest.mark.parametrize("how", HANGS)
+def test_a_hang_does_not_hold_up_the_end_of_the_system(system: ActorSystem, how: str, tmp_path: Path) -> None:
+    """A6, F2: its waiters are answered, and nothing is left."""
+    hanging = Hanging(system, how, tmp_path)
+    end(system)
+    with pytest.raises(TaskCancelled, match="shut down"):
+        hanging.future.result(0)
+    assert not hanging.left(0)
+    assert not os.path.exists(hanging.workspace)
