@@ -10,7 +10,7 @@ somebody must outlive the program to clean up after it. One thread, one selector
 How it finds every descendant: each agent is a sub-reaper, so what detaches itself from a live agent becomes that
 agent's child. The launcher is a sub-reaper too: when an agent ends, its descendants become the launcher's children,
 level by level as they are killed. So every child of the launcher that is no agent belonged to an agent that has
-ended, and is killed at sight.
+ended, and is killed at sight; but for multiprocessing's resource trackers, which end by themselves.
 
 How it notices the program's end: by a pidfd of the program, because a fork of the program that lives on keeps the
 socket open. The end of the socket counts as well: then the program has closed it, or become another one by exec.
@@ -34,7 +34,7 @@ from actors.hosts.descriptors import above_standard, close_all, fill_standard_de
 from actors.hosts.exitreport import Ending
 from actors.hosts.launchlink import Close, Exited, Kill, Launch, LaunchLink, Ready, SendSignal, Setup, Started
 from actors.hosts.linux import adopt_orphans, oom_kills
-from actors.hosts.proctree import children_of
+from actors.hosts.proctree import MERCY, children_of, tracks_resources
 from actors.hosts.stderrsink import StderrSink, Tail
 
 __all__ = ["Launcher", "main"]
@@ -79,6 +79,8 @@ class Launcher:
         self._children: dict[int, _Child] = {}
         self._by_pid: dict[int, _Child] = {}
         self._by_reader: dict[int, _Child] = {}
+        # When the patience with a resource tracker ends, by pid; 0.0 when it has.
+        self._spared: dict[int, float] = {}
         self._sink = StderrSink(2)
         self._sink_polled = False
         self._link_open = True
@@ -116,7 +118,7 @@ class Launcher:
 
     def _patience(self) -> float | None:
         now = time.monotonic()
-        waits = [at - now for at in (self._kill_at, self._give_up_at) if at is not None]
+        waits = [at - now for at in (self._kill_at, self._give_up_at, *self._spared.values()) if at]
         if self._program is None:
             waits.append(_LOOK_EVERY)
         return max(min(waits), 0.0) if waits else None
@@ -142,6 +144,8 @@ class Launcher:
             self._end_now()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._end_now()
+        if any(0.0 < until <= time.monotonic() for until in self._spared.values()):
+            self._reap()
         if self._link_open:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._link.waiting else 0)
             if self._selector.get_key(self._link).events != events:
@@ -286,6 +290,7 @@ class Launcher:
             if pid == 0:
                 return True
             child = self._by_pid.pop(pid, None)
+            self._spared.pop(pid, None)
             if child is None:
                 continue
             del self._children[child.number]
@@ -310,7 +315,7 @@ class Launcher:
 
     def _kill_orphans(self) -> bool:
         """Kill every child that is no agent: it belonged to one that has ended. Whether one was newly dead."""
-        strangers = [pid for pid in children_of(self._pid) if pid not in self._by_pid]
+        strangers = [pid for pid in children_of(self._pid) if pid not in self._by_pid and not self._spares(pid)]
         for pid in strangers:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -322,11 +327,24 @@ class Launcher:
         except ChildProcessError:
             return False
 
+    def _spares(self, pid: int) -> bool:
+        """Whether an orphan may live a little longer, to clean up after those that were killed."""
+        now = time.monotonic()
+        if pid not in self._spared:
+            if not tracks_resources(pid):
+                return False
+            self._spared[pid] = now + MERCY
+        elif self._spared[pid] <= now:
+            self._spared[pid] = 0.0
+        return self._spared[pid] > 0.0
+
     def _kill(self, number: int) -> None:
         child = self._children.get(number)
         if child is not None:
+            # A group has no exceptions. Without the agent what is left of it is orphaned, and ends with the others.
+            alone = any(map(tracks_resources, children_of(child.pid)))
             # The agent itself last: while it lives, its pid is the number of its group and of nothing else.
-            for end in (os.killpg, os.kill):
+            for end in (os.kill,) if alone else (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     end(child.pid, signal.SIGKILL)
 

@@ -6,25 +6,47 @@ import os
 import signal
 import time
 
-__all__ = ["LAUNCHER_MARK", "children_of", "end_marked", "marked"]
+__all__ = ["LAUNCHER_MARK", "MERCY", "children_of", "end_marked", "marked", "tracks_resources"]
+
+MERCY = 1.0
+"""Seconds that `tracks_resources` gives a process to do its work once nothing else of its family is left."""
+
+_TRACKER = b"multiprocessing.resource_tracker import main"
 
 LAUNCHER_MARK = "ACTORS_LAUNCHER_ID"
 """Names the launcher that a process descends from, in the environment that its exec gave it."""
 
 
 def children_of(pid: int) -> list[int]:
-    """The children of a process that has one thread, zombies too; empty where there is no /proc.
+    """The children of a process, those of all its threads, zombies too; empty where there is no /proc.
 
     The kernel may omit one while another of them ends; the end of that one is reported, and then is the time to ask
     again.
     """
+    found: list[int] = []
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
-            return [int(number) for number in file.read().split()]
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += [int(number) for number in file.read().split()]
     except FileNotFoundError:
+        # A thread that has just ended has left its children to another one.
         return _children_by_search(pid)
     except OSError:
-        return []
+        return found
+    return found
+
+
+def tracks_resources(pid: int) -> bool:
+    """Whether a process is a resource tracker of multiprocessing.
+
+    It ends by itself when all that use it have ended, and removes the shared memory and the semaphores that they have
+    left; killed beside them, it would leave these for ever.
+    """
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return _TRACKER in file.read()
+    except OSError:
+        return False
 
 
 def _children_by_search(parent: int) -> list[int]:
@@ -70,6 +92,8 @@ def marked(name: str, value: str) -> list[int]:
 def end_marked(name: str, value: str, timeout: float) -> list[int]:
     """Kill all processes that `marked` finds, until it finds none. Returns those that were killed.
 
+    Resource trackers have half of the time to end by themselves.
+
     Args:
         name: of the variable.
         value: of the variable.
@@ -77,8 +101,11 @@ def end_marked(name: str, value: str, timeout: float) -> list[int]:
     """
     killed: set[int] = set()
     deadline = time.monotonic() + timeout
+    spare = deadline - timeout / 2
     while found := marked(name, value):
         for pid in found:
+            if time.monotonic() < spare and tracks_resources(pid):
+                continue
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:

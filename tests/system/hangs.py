@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 from actors import Worker, task
@@ -148,7 +149,7 @@ def for_a_spawned_process(ledger: str) -> None:
 
 def in_a_pool(ledger: str) -> None:
     """Leaving the pool waits for its processes once more."""
-    with ProcessPoolExecutor(2, multiprocessing.get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         pool.submit(_sleep, ledger).result()
 
 
@@ -215,6 +216,13 @@ class Hanger(Worker):
     def hold(self, gate: Gate) -> None:
         """Stop at a gate."""
         gate.wait()
+
+    @task
+    def forget_memory(self) -> tuple[str, int]:
+        """Make shared memory with a name, and remove it never. Its name, and who will."""
+        memory = SharedMemory(create=True, size=100)
+        memory.close()
+        return memory.name, resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]
 
     @task
     def workplace(self) -> tuple[int, int, str]:

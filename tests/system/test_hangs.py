@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from actors import ActorSystem, AgentConfig, SystemConfig, TaskCancelled, TaskFuture, TaskTimeout
+from actors import ActorSystem, AgentConfig, AgentDied, SystemConfig, TaskCancelled, TaskFuture, TaskTimeout
 from tests.system.hangs import HANGS, Hanger
 from tests.system.storm import lines
-from tests.system.support import LIMIT, gone, wait_for
+from tests.system.support import LIMIT, alive, gone, wait_for
 
 GRACE = 0.5
 LATE = 2.0
@@ -39,6 +40,9 @@ class Hanging:
         """Which of its processes are not gone in that time."""
         return gone(map(int, lines(self.ledger)), limit)
 
+
+FAR_GONE = ["in_a_sleep", "in_c_with_the_interpreter", "stopped", "in_a_pool", "beside_a_detached_process"]
+"""Hangs that have little in common."""
 
 WITH_OTHERS = {
     "for_a_grandchild_with_the_pipes",
@@ -116,3 +120,65 @@ def test_a_hang_does_not_hold_up_the_end_of_the_system(system: ActorSystem, how:
         hanging.future.result(0)
     assert not hanging.left(0)
     assert not os.path.exists(hanging.workspace)
+
+
+# --- what a task leaves that is no process -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end_of_it", ["in order", "killed", "with the launcher", "terminated"])
+def test_named_memory_that_a_task_forgot_is_removed_after_its_agent(system: ActorSystem, end_of_it: str) -> None:
+    """A6: multiprocessing's own resource tracker does that, if it is let."""
+    agent, launcher, _ = system.submit(Hanger.workplace).result(LIMIT)
+    name, tracker = system.submit(Hanger.forget_memory).result(LIMIT)
+    memory = Path("/dev/shm", name)
+    assert memory.exists() and alive(tracker)
+    if end_of_it == "killed":
+        os.kill(agent, signal.SIGKILL)
+    elif end_of_it == "with the launcher":
+        os.kill(launcher, signal.SIGKILL)
+    elif end_of_it == "terminated":
+        system.terminate("hanger-1", 0)
+    else:
+        end(system)
+    assert not gone([agent, tracker], LATE)
+    assert not memory.exists()
+
+
+# --- the launcher --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ended", ["", "cancelled", "shut down"])
+@pytest.mark.parametrize("how", FAR_GONE)
+def test_a_hang_ends_with_the_launcher(system: ActorSystem, how: str, ended: str, tmp_path: Path) -> None:
+    """A6, F2: its agents die with it, what they left is found, a new one is started; the error says what happened."""
+    hanging = Hanging(system, how, tmp_path)
+    if ended == "cancelled":
+        assert hanging.future.cancel("not wanted")
+    os.kill(hanging.launcher, signal.SIGKILL)
+    if ended == "shut down":
+        end(system)
+        with pytest.raises((TaskCancelled, AgentDied)):
+            hanging.future.result(0)
+        assert not hanging.left(0) and not os.path.exists(hanging.workspace)
+        return
+    with within(LATE):
+        error = None if ended else hanging.future.exception(LIMIT)
+        agent, launcher, _ = system.submit(Hanger.workplace).result(LIMIT)
+    if not ended:
+        assert isinstance(error, AgentDied) and error.task_id == hanging.future.task_id
+        assert "the launcher, parent of all agents, was killed by SIGKILL" in str(error)
+    assert agent != hanging.agent and launcher != hanging.launcher
+    assert not hanging.left(LATE)
+    assert system.healthy()
+
+
+@pytest.mark.parametrize("how", FAR_GONE)
+def test_a_launcher_that_was_stopped_does_not_hold_up_the_end(system: ActorSystem, how: str, tmp_path: Path) -> None:
+    """A6: it is killed when its time is over, and its agents with it."""
+    hanging = Hanging(system, how, tmp_path)
+    os.kill(hanging.launcher, signal.SIGSTOP)
+    with within(15):
+        system.shutdown(cancel_tasks=True, timeout=GRACE)
+    with pytest.raises(TaskCancelled, match="shut down"):
+        hanging.future.result(0)
+    assert not hanging.left(0) and not os.path.exists(hanging.workspace)
