@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.system.storm import lines
 from tests.system.support import LIMIT, alive, gone, wait_for
 
 GRACE = 0.5
+LIMIT_OF_TASK = 0.5
 LATE = 2.0
 """What is killed is gone, and replaced, within this time."""
 
@@ -80,11 +82,27 @@ def end(system: ActorSystem) -> None:
         system.shutdown(cancel_tasks=True, timeout=GRACE)
 
 
-@pytest.mark.parametrize("how", HANGS)
+SLOW = {
+    "in_python",
+    "in_a_read",
+    "in_a_file_lock",
+    "in_a_regular_expression",
+    "in_a_power",
+    "for_a_fork",
+    "behind_a_fork_that_exits",
+    "for_a_process",
+    "for_a_spawned_process",
+}
+"""Hangs that have much in common with another one."""
+
+EACH = [pytest.param(how, marks=pytest.mark.slow) if how in SLOW else how for how in HANGS]
+
+
+@pytest.mark.parametrize("how", EACH)
 def test_a_hang_ends_at_its_time_limit(system: ActorSystem, how: str, tmp_path: Path) -> None:
     """D5: interrupted, or killed with all that belongs to it; the agent takes the next task."""
-    hanging = Hanging(system, how, tmp_path, timeout=1.0)
-    with within(1.0 + GRACE + LATE):
+    hanging = Hanging(system, how, tmp_path, timeout=LIMIT_OF_TASK)
+    with within(LIMIT_OF_TASK + GRACE + LATE):
         error = hanging.future.exception(LIMIT)
     assert isinstance(error, TaskTimeout), error
     agent, _, workspace = system.submit(Hanger.workplace).result(LIMIT)
@@ -95,7 +113,7 @@ def test_a_hang_ends_at_its_time_limit(system: ActorSystem, how: str, tmp_path: 
     assert not hanging.left(0) and not os.path.exists(workspace)
 
 
-@pytest.mark.parametrize("how", HANGS)
+@pytest.mark.parametrize("how", EACH)
 def test_a_hang_ends_when_it_is_cancelled(system: ActorSystem, how: str, tmp_path: Path) -> None:
     """D6: the future at once, the task within the grace."""
     hanging = Hanging(system, how, tmp_path)
@@ -111,7 +129,7 @@ def test_a_hang_ends_when_it_is_cancelled(system: ActorSystem, how: str, tmp_pat
     assert not hanging.left(0) and not os.path.exists(workspace)
 
 
-@pytest.mark.parametrize("how", HANGS)
+@pytest.mark.parametrize("how", EACH)
 def test_a_hang_does_not_hold_up_the_end_of_the_system(system: ActorSystem, how: str, tmp_path: Path) -> None:
     """A6, F2: its waiters are answered, and nothing is left."""
     hanging = Hanging(system, how, tmp_path)
@@ -147,8 +165,13 @@ def test_named_memory_that_a_task_forgot_is_removed_after_its_agent(system: Acto
 # --- the launcher --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ended", ["", "cancelled", "shut down"])
-@pytest.mark.parametrize("how", FAR_GONE)
+@pytest.mark.parametrize(
+    ("how", "ended"),
+    [
+        (how, ended) if not at % 4 else pytest.param(how, ended, marks=pytest.mark.slow)
+        for at, (how, ended) in enumerate(product(FAR_GONE, ["", "cancelled", "shut down"]))
+    ],
+)
 def test_a_hang_ends_with_the_launcher(system: ActorSystem, how: str, ended: str, tmp_path: Path) -> None:
     """A6, F2: its agents die with it, what they left is found, a new one is started; the error says what happened."""
     hanging = Hanging(system, how, tmp_path)
@@ -172,7 +195,8 @@ def test_a_hang_ends_with_the_launcher(system: ActorSystem, how: str, ended: str
     assert system.healthy()
 
 
-@pytest.mark.parametrize("how", FAR_GONE)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", FAR_GONE[1::2])
 def test_a_launcher_that_was_stopped_does_not_hold_up_the_end(system: ActorSystem, how: str, tmp_path: Path) -> None:
     """A6: it is killed when its time is over, and its agents with it."""
     hanging = Hanging(system, how, tmp_path)
@@ -181,4 +205,4 @@ def test_a_launcher_that_was_stopped_does_not_hold_up_the_end(system: ActorSyste
         system.shutdown(cancel_tasks=True, timeout=GRACE)
     with pytest.raises(TaskCancelled, match="shut down"):
         hanging.future.result(0)
-    assert not hanging.left(0) and not os.path.exists(hanging.workspace)
+    assert not hanging.left(LATE) and not os.path.exists(hanging.workspace)
