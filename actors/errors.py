@@ -148,24 +148,110 @@ class AskTimeout(ActorsError, TimeoutError):
     timeout: float | None
 
 
-class AgentDied(ActorsError):
-    """An agent ended while something depended on it.
+class RecordedError(ActorsError):
+    """A task was ended by something else than its own code. Carries what the flight recorder has of it.
 
-    `exit_code` and `signal` (by name) say how; `task_id` and `attempt` what was running; `moves` are its
-    last state changes, `stderr` the last lines that it wrote, `uptime` its age in seconds.
+    The text is the message (`headline`) and below it all of this that is known:
+
+    `task_id`, `task_type`, `attempt`: what was running; `arguments` what it was called with, shortened; `ran` for how
+    many seconds. `agent_id`, `agent_type`, `incarnation`, `pid`: where; `uptime` (seconds), `peak_kb` (most memory
+    resident) and `cpu` (seconds) of its process. `moves` are its last state changes (time, source, target), `stack` is
+    where the code was, `log` what it logged last, `stderr` what it wrote last to its standard error.
     """
 
+    task_id: str | None
+    task_type: str | None
+    attempt: int | None
+    arguments: str | None
+    ran: float | None
     agent_id: str | None
     agent_type: str | None
     incarnation: int | None
     pid: int | None
+    uptime: float | None
+    peak_kb: int | None
+    cpu: float | None
+    moves: tuple[tuple[float, str, str], ...] | None
+    stack: tuple[str, ...] | None
+    log: tuple[str, ...] | None
+    stderr: tuple[str, ...] | None
+
+    @property
+    def headline(self) -> str:
+        """What happened, without the record."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        return "\n".join([self.headline, *_record_of(self)])
+
+    def _growth(self) -> str:
+        """How a figure that ended it came to be, in words."""
+        return ""
+
+    def learn(self, other: RecordedError) -> None:
+        """Take over of another record what this one does not know. For what tells the same story."""
+        for name in RecordedError._facts:
+            if not getattr(self, name):
+                setattr(self, name, getattr(other, name))
+
+
+_SHOWN_MOVES = 6
+_SHOWN_STACK = 24
+_SHOWN_LOG = 5
+_SHOWN_STDERR = 8
+
+
+def _record_of(error: RecordedError) -> list[str]:
+    """The lines below the headline. One layout for all kinds of errors that have a record."""
+    task = [f"{error.task_type or 'task'} {error.task_id}" if error.task_id is not None else error.task_type]
+    task += [None if error.attempt is None else f"attempt {error.attempt}"]
+    task += [None if error.ran is None else f"ran for {_seconds(error.ran)}"]
+    agent = [error.agent_id, None if error.incarnation is None else f"incarnation {error.incarnation}"]
+    agent += [None if error.pid is None else f"pid {error.pid}"]
+    agent += [None if error.uptime is None else f"up for {_seconds(error.uptime)}"]
+    agent += [f"at most {error.peak_kb // 1024} MiB resident" if error.peak_kb else None]
+    agent += [f"{_seconds(error.cpu)} of processor time" if error.cpu else None]
+    last = (error.moves or ())[-_SHOWN_MOVES:]
+    way = " -> ".join([last[0][1], *(target for _, _, target in last)]) if last else ""
+    told = [("task", ", ".join(filter(None, task))), ("arguments", error.arguments)]
+    told += [("agent", ", ".join(filter(None, agent))), ("growth", error._growth()), ("last moves", way)]  # noqa: SLF001 - of the same family
+    lines = [f"  {label}: {text}" for label, text in told if text]
+    # Of a traceback the end tells most, of a dump the beginning.
+    stack = _part(
+        error.stack, _SHOWN_STACK, end=bool(error.stack) and "most recent call last" in (error.stack or ("",))[0]
+    )
+    written = error.stderr or ()
+    if error.stack and error.stack[0] in written:
+        # The report of a crash came with it.
+        written = written[: len(written) - 1 - written[::-1].index(error.stack[0])]
+    log, stderr = _part(error.log, _SHOWN_LOG, end=True), _part(written, _SHOWN_STDERR, end=True)
+    for label, block in (("stack", stack), ("last lines of its log", log), ("last lines on stderr", stderr)):
+        if block:
+            lines.append(f"  {label}:")
+            lines += [f"    {line}" for line in block]
+    return lines
+
+
+def _seconds(time: float) -> str:
+    return f"{time:.2f} s" if time < 10 else f"{time:.0f} s"
+
+
+def _part(lines: tuple[str, ...] | None, most: int, *, end: bool) -> list[str]:
+    """The first or the last of some lines, with a sign where there are more."""
+    kept = list(lines or ())
+    if len(kept) > most:
+        kept = ["...", *kept[-most:]] if end else [*kept[:most], "..."]
+    return kept
+
+
+class AgentDied(RecordedError):
+    """An agent ended while something depended on it.
+
+    `exit_code` and `signal` (by name) say how, `reason` why this program ended it, or what most likely did.
+    """
+
     exit_code: int | None
     signal: str | None
-    task_id: str | None
-    attempt: int | None
-    moves: tuple[tuple[float, str, str], ...] | None
-    stderr: tuple[str, ...] | None
-    uptime: float | None
     reason: str | None
 
 
@@ -189,12 +275,9 @@ class NoSuitableAgent(ActorsError):
     requires: tuple[str, ...] | None
 
 
-class TaskTimeout(ActorsError):
-    """A task ran longer than its time limit. Not a builtin TimeoutError: that one is the waiter's own."""
+class TaskTimeout(RecordedError):
+    """A task ran longer than its time limit, `timeout` seconds. Not a builtin TimeoutError: that is the waiter's own."""
 
-    task_id: str | None
-    agent_id: str | None
-    attempt: int | None
     timeout: float | None
 
 
@@ -222,14 +305,22 @@ class DependencyFailed(ActorsError):
     first: str | None
 
 
-class LimitExceeded(ActorsError):
-    """An agent went over a hard limit while it ran the task."""
+class LimitExceeded(RecordedError):
+    """An agent went over a hard limit while it ran the task.
 
-    task_id: str | None
-    agent_id: str | None
+    `limit` names it, `figure` was measured and `allowed` is allowed (memory in bytes, cpu in percent, else pieces);
+    `growth` are earlier figures, (seconds before, figure) each, the oldest first.
+    """
+
     limit: str | None
     figure: float | None
     allowed: float | None
+    growth: tuple[tuple[float, float], ...] | None
+
+    def _growth(self) -> str:
+        unit = 1 << 20 if self.limit == "memory" else 1
+        name = " MiB" if self.limit == "memory" else ""
+        return ", ".join(f"{figure / unit:.0f}{name} {_seconds(ago)} before" for ago, figure in self.growth or ())
 
 
 class CommandFailed(ActorsError):

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-__all__ = ["LAUNCHER_MARK", "MERCY", "children_of", "end_marked", "marked", "tracks_resources"]
+__all__ = ["LAUNCHER_MARK", "MERCY", "children_of", "condition_of", "end_marked", "marked", "tracks_resources"]
 
 MERCY = 1.0
 """Seconds that `tracks_resources` gives a process to do its work once nothing else of its family is left."""
@@ -49,19 +49,28 @@ def tracks_resources(pid: int) -> bool:
         return False
 
 
+def condition_of(pid: int) -> str:
+    """What a process does, as a letter of the kernel's: R runs, S sleeps, D waits in the kernel, T is stopped, Z ended.
+
+    Empty if nobody knows.
+    """
+    fields = _stat_of(pid)
+    return "" if not fields else fields[0].decode("ascii", "replace")
+
+
+def _stat_of(pid: int) -> list[bytes]:
+    """What /proc says of a process, from its condition on; empty if there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name, in parentheses, may hold anything, spaces and parentheses too.
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
 def _children_by_search(parent: int) -> list[int]:
     """For kernels without the file `children` (CONFIG_PROC_CHILDREN)."""
-    found = []
-    for pid in _all():
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                # The name, in parentheses, may hold anything, spaces and parentheses too.
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found.append(pid)
-    return found
+    return [pid for pid in _all() if (fields := _stat_of(pid)) and int(fields[1]) == parent]
 
 
 def _all() -> list[int]:
