@@ -155,8 +155,9 @@ class RecordedError(ActorsError):
 
     `task_id`, `task_type`, `attempt`: what was running; `arguments` what it was called with, shortened; `ran` for how
     many seconds. `agent_id`, `agent_type`, `incarnation`, `pid`: where; `uptime` (seconds), `peak_kb` (most memory
-    resident) and `cpu` (seconds) of its process. `moves` are its last state changes (time, source, target), `stack` is
-    where the code was, `log` what it logged last, `stderr` what it wrote last to its standard error.
+    resident) and `cpu` (seconds) of its process, and `ended`, how that ended. `moves` are its last state changes (time,
+    source, target), `stack` is where the code was, `log` what it logged last, `stderr` what it wrote last to its
+    standard error.
     """
 
     task_id: str | None
@@ -171,6 +172,7 @@ class RecordedError(ActorsError):
     uptime: float | None
     peak_kb: int | None
     cpu: float | None
+    ended: str | None
     moves: tuple[tuple[float, str, str], ...] | None
     stack: tuple[str, ...] | None
     log: tuple[str, ...] | None
@@ -203,32 +205,41 @@ _SHOWN_STDERR = 8
 
 def _record_of(error: RecordedError) -> list[str]:
     """The lines below the headline. One layout for all kinds of errors that have a record."""
-    task = [f"{error.task_type or 'task'} {error.task_id}" if error.task_id is not None else error.task_type]
-    task += [None if error.attempt is None else f"attempt {error.attempt}"]
-    task += [None if error.ran is None else f"ran for {_seconds(error.ran)}"]
-    agent = [error.agent_id, None if error.incarnation is None else f"incarnation {error.incarnation}"]
-    agent += [None if error.pid is None else f"pid {error.pid}"]
-    agent += [None if error.uptime is None else f"up for {_seconds(error.uptime)}"]
-    agent += [f"at most {error.peak_kb // 1024} MiB resident" if error.peak_kb else None]
-    agent += [f"{_seconds(error.cpu)} of processor time" if error.cpu else None]
-    last = (error.moves or ())[-_SHOWN_MOVES:]
-    way = " -> ".join([last[0][1], *(target for _, _, target in last)]) if last else ""
-    told = [("task", ", ".join(filter(None, task))), ("arguments", error.arguments)]
-    told += [("agent", ", ".join(filter(None, agent))), ("growth", error._growth()), ("last moves", way)]  # noqa: SLF001 - of the same family
-    lines = [f"  {label}: {text}" for label, text in told if text]
-    # Of a traceback the end tells most, of a dump the beginning.
-    stack = _part(
-        error.stack, _SHOWN_STACK, end=bool(error.stack) and "most recent call last" in (error.stack or ("",))[0]
-    )
-    written = error.stderr or ()
-    if error.stack and error.stack[0] in written:
+    e = error
+    lines = []
+    task = [f"{e.task_type or 'task'} {e.task_id}"] if e.task_id else []
+    if task:
+        task += [f"attempt {e.attempt}"] if e.attempt else []
+        task += [f"ran for {_seconds(e.ran)}"] if e.ran is not None else []
+    agent = [e.agent_id] if e.agent_id else []
+    agent += [f"incarnation {e.incarnation}"] if e.incarnation else []
+    agent += [f"pid {e.pid}"] if e.pid else []
+    agent += [f"up for {_seconds(e.uptime)}"] if e.uptime else []
+    agent += [f"at most {e.peak_kb // 1024} MiB resident"] if e.peak_kb else []
+    agent += [f"{_seconds(e.cpu)} of processor time"] if e.cpu else []
+    last = (e.moves or ())[-_SHOWN_MOVES:]
+    told = {
+        "task": ", ".join(task),
+        "arguments": e.arguments,
+        "agent": ", ".join(agent),
+        "its end": e.ended if e.ended and e.ended not in e.headline else "",
+        "growth": e._growth(),  # noqa: SLF001 - of the same family
+        "last moves": " -> ".join([last[0][1], *(target for _, _, target in last)]) if last else "",
+    }
+    lines += [f"  {label}: {text}" for label, text in told.items() if text]
+    stack, written = e.stack or (), e.stderr or ()
+    if stack and stack[0] in written:
         # The report of a crash came with it.
-        written = written[: len(written) - 1 - written[::-1].index(error.stack[0])]
-    log, stderr = _part(error.log, _SHOWN_LOG, end=True), _part(written, _SHOWN_STDERR, end=True)
-    for label, block in (("stack", stack), ("last lines of its log", log), ("last lines on stderr", stderr)):
+        written = written[: len(written) - 1 - written[::-1].index(stack[0])]
+    blocks = {
+        # Of a traceback the end tells most, of a dump the beginning.
+        "stack": _part(stack, _SHOWN_STACK, end=bool(stack) and "most recent call last" in stack[0]),
+        "last lines of its log": _part(e.log, _SHOWN_LOG, end=True),
+        "last lines on stderr": _part(written, _SHOWN_STDERR, end=True),
+    }
+    for label, block in blocks.items():
         if block:
-            lines.append(f"  {label}:")
-            lines += [f"    {line}" for line in block]
+            lines += [f"  {label}:", *(f"    {line}" for line in block)]
     return lines
 
 

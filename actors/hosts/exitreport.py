@@ -157,7 +157,10 @@ def _of_crash(name: str, ending: Ending) -> str:
         "SIGFPE": "a crash in native code (arithmetic)",
         "SIGILL": "a crash in native code (invalid instruction), often a library built for another processor",
     }[name]
-    if name == "SIGSEGV" and _too_deep(native_stack(ending.stderr)):
+    stack = native_stack(ending.stderr)
+    if not stack:
+        words += "; where could not be written down, as when the stack of a thread has overflown"
+    if name == "SIGSEGV" and _too_deep(stack):
         words = (
             "a crash in native code, most likely a stack overflow: its calls were nested deeper than a stack holds "
             "(sys.setrecursionlimit, or recursion through native code)"

@@ -140,7 +140,7 @@ class _Repr(reprlib.Repr):
         super().__init__()
         self.maxlevel = 3
         self.maxtuple = self.maxlist = self.maxset = self.maxfrozenset = self.maxdict = _MEMBERS
-        self.maxstring = self.maxother = self.maxlong = 60
+        self.maxstring = self.maxother = self.maxlong = 80
 
     def repr1(self, x: Any, level: int) -> str:
         """Choose the way by what it is, and not by the name of its type."""

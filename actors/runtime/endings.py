@@ -45,6 +45,7 @@ def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None, 
         uptime=report.uptime,
         peak_kb=report.peak_kb,
         cpu=report.cpu,
+        ended=report.cause,
         reason=report.reason or report.cause,
     )
 
