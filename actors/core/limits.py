@@ -85,6 +85,7 @@ class Limits:
         if number == next((held for held in agent.held if held not in agent.waiting), number):
             # All before it have ended, so it is what runs there, and the agent does not even say so.
             grace = self._book.settings.grace
+            agent.culprit = number
             self._book.kill(agent, f"task {task.id} did not stop within {grace:g} s (cancelled)")
         else:
             self.expect_answer(agent, task)
