@@ -14,7 +14,6 @@ from typing import Any, Literal, Self
 
 from actors.config import SystemConfig
 from actors.errors import ConfigError, SystemClosed
-from actors.future import TaskFuture
 from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
 from actors.hosts.process import ProcessHost
@@ -195,10 +194,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         if assembly is not None:
             ended = SystemClosed(f"the system has failed: {error}")
             ended.__cause__ = error
-            for task in list(assembly.engine.tasks()):
-                handle, task.handle = task.handle, None
-                if isinstance(handle, TaskFuture):
-                    handle.set_error(ended)
+            assembly.answer(ended)
             self._world.threads.start(lambda: self._take_apart(assembly, 0.0, str(error)), "actors-end")
 
     def shutdown(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.errors import RecordedError
 from actors.protocol.states import AGENT_MOVES
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +19,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/guide.md",
+    "docs/errors.md",
     "docs/testing.md",
     "docs/chaos.md",
     "docs/architecture.md",
@@ -44,6 +46,13 @@ def test_the_states_of_an_agent_are_those_of_the_machine() -> None:
     """A2: the only legal moves."""
     shown = {state: set(to.split(", ")) - {"none"} for state, to in table(text("docs/architecture.md"), "| from | to")}
     assert shown == {str(state): {str(target) for target in targets} for state, targets in AGENT_MOVES.items()}
+
+
+def test_the_record_of_an_error_has_the_facts_that_are_told() -> None:
+    """H3: each attribute stands in the table, and none that is not there."""
+    rows = table(text("docs/errors.md"), "| line | attributes")
+    shown = {name.strip("` ") for _, names, _ in rows for name in names.split(",")}
+    assert shown == RecordedError._facts | {"headline", "growth"}
 
 
 def test_the_rooms_stand_in_the_order_of_the_contracts() -> None:

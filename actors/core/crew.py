@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from actors.core.book import Book
 from actors.core.dispatch import Dispatcher
 from actors.core.figures import figure_text
-from actors.core.fleet import Agent, AgentExit, Profile, Skill
+from actors.core.fleet import Agent, AgentExit, Profile, Skill, Verdict
 from actors.core.limits import Limits
 from actors.core.outcomes import Outcomes
 from actors.core.reports import Reports
@@ -278,12 +278,21 @@ class Crew:
         if found is not None:
             self._limits.observed(found, running)
 
-    def breached(self, agent: str, incarnation: int, limit: str, figure: float, allowed: float, now: float) -> None:
+    def breached(
+        self,
+        agent: str,
+        incarnation: int,
+        limit: str,
+        figure: float,
+        allowed: float,
+        now: float,
+        growth: tuple[tuple[float, float], ...] = (),
+    ) -> None:
         """The agent went over a hard limit: it is killed, and what it runs fails with `LimitExceeded`."""
         self._book.now = now
         found = self._book.agent(agent, incarnation)
         if found is not None and found.verdict is None:
-            found.verdict = (limit, figure, allowed)
+            found.verdict = Verdict(limit, figure, allowed, growth)
             self._book.kill(
                 found, f"over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"
             )

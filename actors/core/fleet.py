@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.core.queue import View
 from actors.errors import ConfigError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors.errors import AgentDied
     from actors.protocol.messages import CancellationCause
 
-__all__ = ["READY", "STARTING", "Agent", "AgentExit", "AgentType", "Fleet", "Profile", "Skill"]
+__all__ = ["READY", "STARTING", "Agent", "AgentExit", "AgentType", "Fleet", "Profile", "Skill", "Verdict"]
 
 STARTING: Final = 0
 READY: Final = 1
@@ -65,6 +65,15 @@ class Profile:
     def highs(self) -> tuple[str, ...]:
         """The resources of which it takes much."""
         return tuple(name for name in ("cpu", "memory", "io") if getattr(self, name) == "high")
+
+
+class Verdict(NamedTuple):
+    """What an agent is ended for: the limit, what was measured and is allowed, and earlier figures with their age."""
+
+    limit: str
+    figure: float
+    allowed: float
+    growth: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,7 @@ class Agent:
         "asked",
         "awaited",
         "cooling",
+        "culprit",
         "done",
         "draining",
         "free_cpu",
@@ -212,6 +222,8 @@ class Agent:
         self.inside = True
         # Why it is being killed, if it is.
         self.killed: str | None = None
+        # The task for whose sake that is, by number, if it is for one's.
+        self.culprit: int | None = None
         # What it holds, by number, in the order of assignment; ended ones stay until the agent has let go of them.
         self.held: dict[int, Task] = {}
         # The numbers of those that wait for their sub-tasks, the innermost last. Part of `held`.
@@ -225,7 +237,7 @@ class Agent:
         # Interrupted tasks by number, with the cause.
         self.interrupts: dict[int, CancellationCause] = {}
         # What a hard limit ended it for: (limit, figure, allowed).
-        self.verdict: tuple[str, float, float] | None = None
+        self.verdict: Verdict | None = None
         # Credit: how many of `held` are long, of unknown length, and the seconds of the rest.
         self.longs = 0
         self.unknowns = 0

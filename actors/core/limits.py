@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from actors.core.book import GRACE, LOOK, UNANSWERED, Book
 from actors.core.decisions import Interrupt, Look
 from actors.core.figures import figure_text
+from actors.core.fleet import Verdict
+from actors.core.record import task_facts
+from actors.core.stacks import interrupted
 from actors.errors import AgentDied, LimitExceeded, TaskTimeout
 from actors.protocol.messages import CancellationCause
 from actors.protocol.states import TaskStatus
@@ -18,6 +21,7 @@ from actors.protocol.states import TaskStatus
 if TYPE_CHECKING:
     from actors.core.fleet import Agent
     from actors.core.task import Task
+    from actors.protocol.messages import Failure
 
 __all__ = ["Limits"]
 
@@ -63,6 +67,7 @@ class Limits:
             )
             book.timer(book.now + book.settings.grace, GRACE, agent, whom)
             return
+        agent.culprit = number
         book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
 
     def expect_answer(self, agent: Agent, task: Task) -> None:
@@ -80,6 +85,7 @@ class Limits:
         if number == next((held for held in agent.held if held not in agent.waiting), number):
             # All before it have ended, so it is what runs there, and the agent does not even say so.
             grace = self._book.settings.grace
+            agent.culprit = number
             self._book.kill(agent, f"task {task.id} did not stop within {grace:g} s (cancelled)")
         else:
             self.expect_answer(agent, task)
@@ -134,39 +140,38 @@ class Limits:
             self._book.publish("TaskStarted", task)
         return True
 
-    def timed_out(self, task: Task) -> TaskTimeout:
-        """What a task fails with that ran too long."""
+    def timed_out(self, task: Task, failure: Failure | None = None) -> TaskTimeout:
+        """What a task fails with that ran too long; `failure` is how its interruption ended it."""
         limit = task.kind.timeout or 0.0
         return TaskTimeout(
             f"task {task.id} ran longer than its time limit of {limit:g} s on {task.agent}; give it a higher timeout if "
             "that is how long it takes",
-            task_id=task.id,
-            agent_id=task.agent,
-            attempt=task.attempt,
             timeout=limit,
+            stack=None if failure is None else interrupted(failure.traceback),
+            **task_facts(task, self._book.now),
         )
 
-    def exceeded(self, agent: Agent, task: Task, verdict: tuple[str, float, float]) -> LimitExceeded:
+    def exceeded(self, agent: Agent, task: Task, verdict: Verdict) -> LimitExceeded:
         """What a task fails with whose agent went over a hard limit."""
-        limit, figure, allowed = verdict
+        limit, figure, allowed, growth = verdict
         return LimitExceeded(
             f"task {task.id} took its agent {agent.id} over the limit of {limit}: {figure_text(limit, figure)} of "
             f"{figure_text(limit, allowed)} allowed",
-            task_id=task.id,
-            agent_id=agent.id,
             limit=limit,
             figure=figure,
             allowed=allowed,
+            growth=growth,
+            **task_facts(task, self._book.now),
         )
 
-    def ended(self, agent: Agent, task: Task) -> AgentDied:
+    def ended(self, agent: Agent, task: Task, failure: Failure | None = None) -> AgentDied:
         """What a task fails with that was interrupted because its agent was to end."""
+        why = "" if failure is None else failure.text.partition("(shutdown): ")[2]
+        if why.startswith("signal "):
+            why += ", which this program has not sent (somebody's `kill`, a service manager, the end of a batch job)"
         return AgentDied(
-            f"agent {agent.id} was ended while it ran task {task.id}",
-            agent_id=agent.id,
-            agent_type=agent.skill.type.name,
-            incarnation=agent.incarnation,
-            task_id=task.id,
-            attempt=task.attempt,
-            reason="the agent was ended",
+            f"agent {agent.id} was ended while it ran task {task.id}" + (f": {why}" if why else ""),
+            reason=why or "the agent was ended",
+            stack=None if failure is None else interrupted(failure.traceback),
+            **task_facts(task, self._book.now),
         )

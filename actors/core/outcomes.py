@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from actors.core.book import FORGET, RETRY, Book
 from actors.core.decisions import Resolve
 from actors.core.graph import doomed, released
+from actors.core.record import task_facts
 from actors.core.retry import retries_for, type_names
-from actors.errors import AgentDied, DependencyFailed, TaskCancelled
+from actors.errors import AgentDied, DependencyFailed, RecordedError, TaskCancelled
 from actors.protocol.messages import Failure
 from actors.protocol.states import TaskStatus
 
@@ -45,6 +46,8 @@ def text_of(error: BaseException | Failure | None) -> str:
     """An error in one line: its type and its text."""
     if isinstance(error, Failure):
         return f"{error.type_names[0] if error.type_names else 'error'}: {error.text}"
+    if isinstance(error, RecordedError):
+        return f"{type(error).__name__}: {error.headline}"
     return f"{type(error).__name__}: {error}" if error is not None else ""
 
 
@@ -151,7 +154,7 @@ class Outcomes:
         kind = task.kind
         if (begun and not kind.idempotent) or task.retried >= kind.retries:
             own = copy(error)
-            own.__dict__.update(task_id=task.id, attempt=task.attempt)
+            own.__dict__.update(task_facts(task, self._book.now))
             own.__cause__ = error.__cause__
             self.fail(task, own)
             return

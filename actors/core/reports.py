@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from actors.core.book import COOLED, Book
 from actors.core.credit import LONG
 from actors.core.outcomes import read_failure
+from actors.core.record import told_by
 from actors.errors import TaskExited
 from actors.protocol.messages import CancellationCause, Failure, Outcome
 from actors.protocol.states import TaskStatus
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from actors.core.task import Task
 
 __all__ = ["Reports"]
+
 
 _VALUE = int(Outcome.VALUE)
 _ERROR = int(Outcome.ERROR)
@@ -191,11 +193,14 @@ class Reports:
             if task.cancelling is not None:
                 outcomes.cancel(task, task.cancelling)
             elif cause is CancellationCause.TIMEOUT:
-                outcomes.raised(task, self._limits.timed_out(task))
+                outcomes.raised(task, told_by(self._limits.timed_out(task), end.error))
             elif (
                 number in at_work and agent.verdict is not None and end.running is not None and number == end.running[0]
             ):
-                outcomes.raised(task, self._limits.exceeded(agent, task, agent.verdict))
+                outcomes.raised(task, told_by(self._limits.exceeded(agent, task, agent.verdict), end.error))
+            elif agent.culprit is not None and number == running and number != agent.culprit and task.kind.idempotent:
+                # The one that was to be ended had just ended by itself, and this one was begun before the kill came.
+                outcomes.displaced(task, end.error, suspect=False, begun=True)
             elif number in at_work or (number in begun and not task.kind.idempotent):
                 outcomes.died(task, end.error, begun=True)
             else:
@@ -214,9 +219,9 @@ class Reports:
         if task.cancelling is not None:
             outcomes.cancel(task, task.cancelling)
         elif cause is CancellationCause.TIMEOUT:
-            outcomes.raised(task, self._limits.timed_out(task))
+            outcomes.raised(task, self._limits.timed_out(task, read_failure(payload)))
         elif outcome == _INTERRUPTED:
-            outcomes.died(task, self._limits.ended(agent, task), begun=True)
+            outcomes.died(task, self._limits.ended(agent, task, read_failure(payload)), begun=True)
         else:
             failure: Failure | TaskExited | None = read_failure(payload)
             if failure is None and outcome == _EXITED:

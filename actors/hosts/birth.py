@@ -16,7 +16,11 @@ from actors.hosts.descriptors import close_others
 from actors.hosts.launchlink import Launch, Setup
 from actors.hosts.linux import adopt_orphans, die_with_parent
 
-__all__ = ["be_agent", "find_entry", "resume"]
+__all__ = ["STATUS", "be_agent", "find_entry", "resume"]
+
+STATUS = 2
+"""Which of the descriptors that come with a launch is the status block's."""
+
 
 _TASK, _CONTROL, _STATUS, _SPEC = 3, 4, 5, 6
 _FIRST_FREE = 16

@@ -16,6 +16,7 @@ from actors.hosts.channel import SocketChannel
 from actors.hosts.forked import part_on_fork
 from actors.hosts.host import LaunchSpec
 from actors.hosts.interrupts import INTERRUPT_SIGNAL, SignalInterrupter
+from actors.hosts.lastwords import record_stacks
 from actors.hosts.statusblock import StatusWriter
 from actors.hosts.world import AgentWorld
 from actors.logs import AgentLogForwarder
@@ -42,6 +43,7 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
     with contextlib.suppress(OSError, ValueError, AttributeError):
         faulthandler.enable(file=2)
     spec = LaunchSpec.from_bytes(spec_bytes)
+    memory = os.dup(status_fd)
     agent = Agent(
         spec,
         SocketChannel.of_fd(task_fd, blocking=True, trusted=True, limit=spec.frame_limit),
@@ -57,6 +59,8 @@ def run_agent(spec_bytes: bytes, task_fd: int, control_fd: int, status_fd: int) 
     # is busy in C; the control lane reads it.
     signal.set_wakeup_fd(agent.parts.control_bell.writer, warn_on_full_buffer=False)
     part_on_fork((task_fd, control_fd), (*_CONTROL_SIGNALS, INTERRUPT_SIGNAL))
+    with contextlib.suppress(OSError, RuntimeError, ValueError, AttributeError):
+        record_stacks(memory, lambda: agent.parts.interrupter.current is not None)
     forwarder = AgentLogForwarder(agent.parts.forward_log, source=spec.agent, level=spec.log_level)
     forwarder.install()
     code = 1

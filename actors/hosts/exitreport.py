@@ -6,11 +6,36 @@ import os
 import signal
 from dataclasses import dataclass
 
+from actors.core.stacks import crashed
+from actors.hosts.lastwords import STACK_SIGNAL
 from actors.protocol.states import AgentState, Move
 
 __all__ = ["Ending", "ExitReport", "explain", "native_stack", "signal_name"]
 
-_SHOWN_STACK_LINES = 12
+
+def signal_name(number: int) -> str:
+    """The name of a signal, or `signal 40` for one that has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+# With the signal that asks for the stacks an agent may die that has become another program by exec.
+_OWN = frozenset({"SIGKILL", "SIGTERM", signal_name(STACK_SIGNAL)})
+_CONDITIONS = {
+    "T": "; its process was stopped (by SIGSTOP, or by a debugger)",
+    "D": "; its process waited in the kernel, most likely for a disk or a network file system",
+}
+_SENT = {
+    "SIGTERM": "by somebody else: `kill`, a service manager, the end of a batch job or of a container",
+    "SIGHUP": "by somebody else: its terminal or its session has ended",
+    "SIGINT": "by somebody else, as Ctrl-C does",
+    "SIGALRM": "by a timer of its own (signal.alarm, signal.setitimer) that nobody handles",
+    "SIGXFSZ": "because it wrote a file beyond its limit (RLIMIT_FSIZE)",
+    "SIGPIPE": "because it wrote to a pipe that nobody reads, and native code had SIGPIPE at its default",
+    "SIGSYS": "because it made a system call that its sandbox (seccomp) forbids",
+}
 _CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
 
 
@@ -20,7 +45,8 @@ class Ending:
 
     `status` is what `os.wait` gives, or None where nobody could wait for it. `peak_kb` is the most memory that it
     had resident; `oom_kills` how many processes the kernel killed for want of memory during its life, or None
-    where the kernel does not say. `uptime` and `cpu` (user and system together) are seconds.
+    where the kernel does not say. `uptime` and `cpu` (user and system together) are seconds. `condition` is what the
+    process did when it was killed, a letter as /proc/<pid>/stat has it.
     """
 
     status: int | None
@@ -29,6 +55,7 @@ class Ending:
     uptime: float = 0.0
     oom_kills: int | None = None
     stderr: tuple[str, ...] = ()
+    condition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +65,8 @@ class ExitReport:
     `exit_code` is None when a signal ended it, `signal` (by name) None when none did; both are None when nobody could
     learn it. `running` is (number, attempt, start) of the task in hand at the end; tasks after the first
     `flushed_seq` of the `started_seq` that were begun may have run without their result having been told.
-    `cause` says in words what most likely happened; `reason` is why this program killed it, if it did.
+    `cause` says in words what most likely happened; `reason` is why this program killed it, if it did. `log` are the
+    last lines that it logged, `stack` where its threads were, if it could write that down.
     """
 
     agent: str
@@ -56,19 +84,13 @@ class ExitReport:
     uptime: float
     peak_kb: int = 0
     cpu: float = 0.0
+    log: tuple[str, ...] = ()
+    stack: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Whether it ended by itself with exit code 0."""
         return self.exit_code == 0
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal, or `signal 40` for one that has none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def native_stack(stderr: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,15 +118,15 @@ def explain(ending: Ending, reason: str | None) -> tuple[int | None, str | None,
 
 
 def _of_signal(name: str, ending: Ending, reason: str | None) -> str:
-    if reason is not None and name in ("SIGKILL", "SIGTERM"):
-        return f"killed by this program with {name}: {reason}"
+    if reason is not None and name in _OWN:
+        return f"killed by this program with {name}: {reason}{_CONDITIONS.get(ending.condition, '')}"
     if name == "SIGKILL":
         return _of_kill(ending)
     if name in _CRASHES:
         return _of_crash(name, ending)
     if name == "SIGXCPU":
         return "ended by SIGXCPU: it used up its limit of processor time (RLIMIT_CPU)"
-    return f"ended by {name}, and not in order"
+    return f"ended by {name}, and not in order: sent {_SENT.get(name, 'by somebody else, or by its own code')}"
 
 
 def _of_code(code: int, reason: str | None) -> str:
@@ -113,7 +135,7 @@ def _of_code(code: int, reason: str | None) -> str:
     because = f" after this program asked it to end ({reason})" if reason else ""
     if code == 1:
         return f"ended with exit code 1{because}: an error of its own, see its last lines on stderr"
-    return f"ended with exit code {code}{because}: something in it called os._exit({code}) or sys.exit({code})"
+    return f"ended with exit code {code}{because}: its code called os._exit({code}), or native code called exit({code})"
 
 
 def _of_kill(ending: Ending) -> str:
@@ -137,14 +159,15 @@ def _of_crash(name: str, ending: Ending) -> str:
     }[name]
     stack = native_stack(ending.stderr)
     if not stack:
-        return f"ended by {name}: {words}"
-    shown = "\n  ".join(_guilty_thread(stack)[:_SHOWN_STACK_LINES])
-    return f"ended by {name}: {words}\n  {shown}"
+        words += "; where could not be written down, as when the stack of a thread has overflown"
+    if name == "SIGSEGV" and _too_deep(stack):
+        words = (
+            "a crash in native code, most likely a stack overflow: its calls were nested deeper than a stack holds "
+            "(sys.setrecursionlimit, or recursion through native code)"
+        )
+    return f"ended by {name}: {words}"
 
 
-def _guilty_thread(stack: tuple[str, ...]) -> tuple[str, ...]:
-    """The report with the thread that crashed, which `faulthandler` writes last, and without the others."""
-    for at, line in enumerate(stack):
-        if line.startswith("Current thread"):
-            return stack[0], *stack[at:]
-    return stack
+def _too_deep(stack: tuple[str, ...]) -> bool:
+    """Whether the thread that crashed had more calls than `faulthandler` shows."""
+    return any(line.strip() == "..." for line in crashed(stack))

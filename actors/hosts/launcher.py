@@ -10,7 +10,7 @@ somebody must outlive the program to clean up after it. One thread, one selector
 How it finds every descendant: each agent is a sub-reaper, so what detaches itself from a live agent becomes that
 agent's child. The launcher is a sub-reaper too: when an agent ends, its descendants become the launcher's children,
 level by level as they are killed. So every child of the launcher that is no agent belonged to an agent that has
-ended, and is killed at sight.
+ended, and is killed at sight; but for multiprocessing's resource trackers, which end by themselves.
 
 How it notices the program's end: by a pidfd of the program, because a fork of the program that lives on keeps the
 socket open. The end of the socket counts as well: then the program has closed it, or become another one by exec.
@@ -29,13 +29,14 @@ import sys
 import time
 from typing import Any, NoReturn, TypeAlias
 
-from actors.hosts.birth import be_agent, find_entry
+from actors.hosts.birth import STATUS, be_agent, find_entry
 from actors.hosts.descriptors import above_standard, close_all, fill_standard_descriptors, socket_pair
 from actors.hosts.exitreport import Ending
+from actors.hosts.launchedagent import STACK_LOOK, LaunchedAgent
 from actors.hosts.launchlink import Close, Exited, Kill, Launch, LaunchLink, Ready, SendSignal, Setup, Started
-from actors.hosts.linux import adopt_orphans, oom_kills
-from actors.hosts.proctree import children_of
-from actors.hosts.stderrsink import StderrSink, Tail
+from actors.hosts.linux import adopt_orphans
+from actors.hosts.proctree import MERCY, children_of, tracks_resources
+from actors.hosts.stderrsink import StderrSink
 
 __all__ = ["Launcher", "main"]
 
@@ -46,20 +47,6 @@ _STDERR_AT_END = 1 << 20
 _UNKILLABLE_AFTER = 10.0
 # Only where the system has no pidfd: how often to look whether the program lives.
 _LOOK_EVERY = 0.5
-
-
-class _Child:
-    """One agent. `reader` is the launcher's end of its stderr pipe."""
-
-    __slots__ = ("number", "oom_before", "pid", "reader", "started", "tail")
-
-    def __init__(self, number: int, pid: int, reader: int, oom_before: int | None) -> None:
-        self.number = number
-        self.pid = pid
-        self.reader = reader
-        self.started = time.monotonic()
-        self.oom_before = oom_before
-        self.tail = Tail()
 
 
 class Launcher:
@@ -76,9 +63,13 @@ class Launcher:
         self._setup = setup
         self._program = program
         self._selector = selectors.DefaultSelector()
-        self._children: dict[int, _Child] = {}
-        self._by_pid: dict[int, _Child] = {}
-        self._by_reader: dict[int, _Child] = {}
+        self._children: dict[int, LaunchedAgent] = {}
+        self._by_pid: dict[int, LaunchedAgent] = {}
+        self._by_reader: dict[int, LaunchedAgent] = {}
+        # Those that are killed as soon as they have told where they are.
+        self._dying: dict[int, LaunchedAgent] = {}
+        # When the patience with a resource tracker ends, by pid; 0.0 when it has.
+        self._spared: dict[int, float] = {}
         self._sink = StderrSink(2)
         self._sink_polled = False
         self._link_open = True
@@ -116,9 +107,11 @@ class Launcher:
 
     def _patience(self) -> float | None:
         now = time.monotonic()
-        waits = [at - now for at in (self._kill_at, self._give_up_at) if at is not None]
+        waits = [at - now for at in (self._kill_at, self._give_up_at, *self._spared.values()) if at]
         if self._program is None:
             waits.append(_LOOK_EVERY)
+        if self._dying:
+            waits.append(STACK_LOOK)
         return max(min(waits), 0.0) if waits else None
 
     def _done(self) -> bool:
@@ -142,6 +135,11 @@ class Launcher:
             self._end_now()
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._end_now()
+        for agent in [agent for agent in self._dying.values() if agent.has_told()]:
+            del self._dying[agent.number]
+            agent.kill()
+        if any(0.0 < until <= time.monotonic() for until in self._spared.values()):
+            self._reap()
         if self._link_open:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._link.waiting else 0)
             if self._selector.get_key(self._link).events != events:
@@ -221,9 +219,10 @@ class Launcher:
             close_all([*fds, *pipe])
             self._post(Exited(request.number, Ending(None), f"its process could not be started: {error}"))
             return
+        memory = fds.pop(STATUS)
         close_all([*fds, pipe[1]])
         os.set_blocking(pipe[0], False)
-        child = _Child(request.number, pid, pipe[0], oom_kills())
+        child = LaunchedAgent(request.number, pid, pipe[0], memory)
         self._children[request.number] = child
         self._by_pid[pid] = child
         self._by_reader[pipe[0]] = child
@@ -246,7 +245,7 @@ class Launcher:
         if child is not None:
             self._read_stderr(child, _STDERR_READ)
 
-    def _read_stderr(self, child: _Child, most: int) -> None:
+    def _read_stderr(self, child: LaunchedAgent, most: int) -> None:
         """Take what an agent has written to stderr; its pipe is closed at the end of it."""
         read = 0
         while read < most and child.reader >= 0:
@@ -263,7 +262,7 @@ class Launcher:
             child.tail.add(data)
             self._sink.write(data)
 
-    def _close_reader(self, child: _Child) -> None:
+    def _close_reader(self, child: LaunchedAgent) -> None:
         if child.reader >= 0:
             del self._by_reader[child.reader]
             self._selector.unregister(child.reader)
@@ -286,21 +285,23 @@ class Launcher:
             if pid == 0:
                 return True
             child = self._by_pid.pop(pid, None)
+            self._spared.pop(pid, None)
             if child is None:
                 continue
             del self._children[child.number]
+            self._dying.pop(child.number, None)
             self._read_stderr(child, _STDERR_AT_END)
             self._close_reader(child)
-            now = oom_kills()
-            struck = None if now is None or child.oom_before is None else now - child.oom_before
             ending = Ending(
                 status=status,
                 peak_kb=usage.ru_maxrss if sys.platform != "darwin" else usage.ru_maxrss // 1024,
                 cpu=usage.ru_utime + usage.ru_stime,
                 uptime=time.monotonic() - child.started,
-                oom_kills=struck,
+                oom_kills=child.oom_kills(),
                 stderr=child.tail.lines(),
+                condition=child.condition,
             )
+            child.close()
             if sys.platform != "linux":
                 # Without sub-reapers the process group is the best that is known of its descendants.
                 with contextlib.suppress(OSError):
@@ -310,7 +311,7 @@ class Launcher:
 
     def _kill_orphans(self) -> bool:
         """Kill every child that is no agent: it belonged to one that has ended. Whether one was newly dead."""
-        strangers = [pid for pid in children_of(self._pid) if pid not in self._by_pid]
+        strangers = [pid for pid in children_of(self._pid) if pid not in self._by_pid and not self._spares(pid)]
         for pid in strangers:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -322,13 +323,25 @@ class Launcher:
         except ChildProcessError:
             return False
 
+    def _spares(self, pid: int) -> bool:
+        """Whether an orphan may live a little longer, to clean up after those that were killed."""
+        now = time.monotonic()
+        if pid not in self._spared:
+            if not tracks_resources(pid):
+                return False
+            self._spared[pid] = now + MERCY
+        elif self._spared[pid] <= now:
+            self._spared[pid] = 0.0
+        return self._spared[pid] > 0.0
+
     def _kill(self, number: int) -> None:
         child = self._children.get(number)
-        if child is not None:
-            # The agent itself last: while it lives, its pid is the number of its group and of nothing else.
-            for end in (os.killpg, os.kill):
-                with contextlib.suppress(OSError):
-                    end(child.pid, signal.SIGKILL)
+        if child is None or child.asked:
+            return
+        if child.ask_for_stack():
+            self._dying[number] = child
+        else:
+            child.kill()
 
     def _signal(self, number: int, signum: int) -> None:
         child = self._children.get(number)
@@ -351,8 +364,8 @@ class Launcher:
             self._give_up_at = time.monotonic() + _UNKILLABLE_AFTER
             if self._program is not None:
                 self._selector.unregister(self._program)
-        for number in list(self._children):
-            self._kill(number)
+        for child in list(self._children.values()):
+            child.kill()
         self._reap()
 
     def _remove_root(self) -> None:

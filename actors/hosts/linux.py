@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -68,12 +69,35 @@ def process_descriptor(pid: int) -> int | None:
 
 
 def oom_kills() -> int | None:
-    """How many processes the kernel has killed for want of memory since it started; None if it does not say."""
+    """How many processes the kernel has killed for want of memory since it started; None if it does not say.
+
+    Those of this process's own cgroup where that is known, and else those of the whole machine.
+    """
+    group = _cgroup_events()
+    for path in (group, "/proc/vmstat") if group else ("/proc/vmstat",):
+        try:
+            with open(path, "rb") as file:
+                for line in file:
+                    if line.startswith(b"oom_kill "):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+@functools.cache
+def _cgroup_events() -> str | None:
+    """The file in which the memory cgroup of this process counts kills; None if there is none (as in the root's)."""
     try:
-        with open("/proc/vmstat", "rb") as file:
-            for line in file:
-                if line.startswith(b"oom_kill "):
-                    return int(line.split()[1])
-    except (OSError, ValueError):
-        pass
+        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            entries = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return None
+    for _, kinds, path in (entry for entry in entries if len(entry) == 3):
+        files = [f"/sys/fs/cgroup{path}/memory.events", "/sys/fs/cgroup/memory.events"] if not kinds else []
+        if "memory" in kinds.split(","):
+            files = [f"/sys/fs/cgroup/memory{path}/memory.oom_control", "/sys/fs/cgroup/memory/memory.oom_control"]
+        for found in files:
+            if os.path.exists(found):
+                return found
     return None

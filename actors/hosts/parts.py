@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -199,6 +200,7 @@ class AgentParts:
             "fields": record.fields,
             "exception": record.exception,
         }
+        self.status.log(f"{logging.getLevelName(record.level)} {record.logger}: {record.message}")
         with self.interrupter.shielded:
             self.control.send(
                 EventMessage("LogRecorded", record.source, "global", record.time, data),

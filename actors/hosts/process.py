@@ -20,10 +20,11 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from actors.core.stacks import crashed, dumped
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.channel import SocketChannel
 from actors.hosts.descriptors import close_all, memory_file, socket_pair
-from actors.hosts.exitreport import Ending, ExitReport, explain
+from actors.hosts.exitreport import Ending, ExitReport, explain, native_stack
 from actors.hosts.host import HostPromises, LaunchSpec, OnExit
 from actors.hosts.launcherprocess import LauncherProcess, checked_executable
 from actors.hosts.launchlink import (
@@ -333,7 +334,7 @@ class ProcessHost:
         handle, on_exit = launcher.handles.pop(number)
         handle.ended = True
         code, name, cause = explain(ending, handle.reason)
-        status = handle.status.read()
+        status, words = handle.status.read(), handle.status.last_words()
         calls.append(
             (
                 on_exit,
@@ -353,6 +354,8 @@ class ProcessHost:
                     uptime=ending.uptime or time.monotonic() - handle.started,
                     peak_kb=ending.peak_kb,
                     cpu=ending.cpu,
+                    log=words.log,
+                    stack=crashed(native_stack(ending.stderr)) or dumped(words.stack),
                 ),
             )
         )

@@ -33,6 +33,7 @@ __all__ = [
     "error_of",
     "failure_of",
     "fill",
+    "inband_of",
     "loads",
     "pack_call",
     "pack_value",
@@ -158,10 +159,19 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
     if not view or view[0] != _WITH_BUFFERS:
         return _unpickled(view, what, None)
     try:
-        inband, buffers = _split(memoryview(view))
+        inband, buffers = inband_of(view)
     except struct.error as error:
         raise NotSerializable(f"{what} cannot be read: it is cut short", what=what, reason=str(error)) from error
     return _unpickled(inband, what, buffers)
+
+
+def inband_of(view: bytes | memoryview) -> tuple[bytes | memoryview, list[Any]]:
+    """The pickle of a payload, and the large buffers beside it.
+
+    Raises:
+        struct.error: it is cut short.
+    """
+    return (view, []) if not view or view[0] != _WITH_BUFFERS else _split(memoryview(view))
 
 
 def _split(view: memoryview) -> tuple[memoryview, list[Any]]:

@@ -8,6 +8,7 @@ order, because both ends are the same machine:
     64    work, slot 0     QqIdQQQQ  sequence, number, attempt, started, begun, flushed, done, sequence again
     128   work, slot 1     the same
     256   moves, 32 slots  QdBBxxxxxxQ  count, time, source, target, count again
+    4096  the last words, see `lastwords`
 
 A write of the work goes to the slot of its sequence's parity, so the other one is always whole: a writer that is
 killed in the middle of a write costs the reader that write and nothing more. A record counts only if the numbers
@@ -23,11 +24,14 @@ from typing import NamedTuple, Protocol
 
 from actors.errors import ConfigError
 from actors.hosts.descriptors import is_sealed, memory_file, seal
+from actors.hosts.lastwords import MEMORY_SIZE, LastWords, read_last_words, write_log
 from actors.protocol.states import AgentState, Move
 
 __all__ = ["BLOCK_SIZE", "Status", "StatusReader", "StatusWriter", "new_block"]
 
 BLOCK_SIZE = 4096
+"""Bytes of the status; agents that are processes have room for last words behind it."""
+
 _MAGIC = b"actors-status\x01\x00\x00"
 _HEARTBEAT = struct.Struct("=d")
 _HEARTBEAT_AT = 16
@@ -69,7 +73,7 @@ class Status(NamedTuple):
 
 def new_block() -> int:
     """A descriptor of the memory for one status block. Its size is sealed, so a hostile agent cannot cut it away."""
-    fd = memory_file("actors-status", BLOCK_SIZE)
+    fd = memory_file("actors-status", MEMORY_SIZE)
     try:
         seal(fd, future_write=False)
     except OSError:
@@ -82,13 +86,24 @@ class StatusWriter:
     """The agent's end of a status block.
 
     Args:
-        buffer: `BLOCK_SIZE` bytes of writable memory.
+        buffer: `BLOCK_SIZE` bytes of writable memory, or `MEMORY_SIZE` with room for last words.
 
     Invariants: `begin`, `finish` and `flushed` are called in one thread, `beat` in one thread, `move` in one thread;
-    these may be three. No call makes a system call or waits.
+    these may be three. `log` is called by one thread at a time. No call makes a system call or waits.
     """
 
-    __slots__ = ("_attempt", "_begun", "_buffer", "_done", "_flushed", "_moves", "_number", "_sequence", "_started")
+    __slots__ = (
+        "_attempt",
+        "_begun",
+        "_buffer",
+        "_done",
+        "_flushed",
+        "_lines",
+        "_moves",
+        "_number",
+        "_sequence",
+        "_started",
+    )
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
@@ -100,13 +115,15 @@ class StatusWriter:
         self._flushed = 0
         self._done = 0
         self._moves = 0
+        # How many lines of the log were kept; None where there is no room for any.
+        self._lines: int | None = 0 if memoryview(buffer).nbytes >= MEMORY_SIZE else None
         memoryview(buffer)[: len(_MAGIC)] = _MAGIC
 
     @classmethod
     def of_fd(cls, fd: int) -> StatusWriter:
         """Map the block of a descriptor from `new_block`, and close the descriptor."""
         try:
-            return cls(mmap.mmap(fd, BLOCK_SIZE))
+            return cls(mmap.mmap(fd, MEMORY_SIZE))
         finally:
             os.close(fd)
 
@@ -160,6 +177,12 @@ class StatusWriter:
         """`move` in the shape of a state machine's observer."""
         self.move(made.time, made.source, made.target)
 
+    def log(self, line: str) -> None:
+        """Keep a line of the log among the last ones."""
+        if self._lines is not None:
+            self._lines += 1
+            write_log(self._buffer, self._lines, line)
+
     def beat(self, time: float) -> None:
         """Note that the control lane was alive at this time on the monotonic clock."""
         _HEARTBEAT.pack_into(self._buffer, _HEARTBEAT_AT, time)
@@ -172,11 +195,12 @@ class StatusReader:
         buffer: the memory that the writer writes, or another mapping of it.
     """
 
-    __slots__ = ("_buffer", "_last")
+    __slots__ = ("_buffer", "_last", "_words")
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
         self._last: Status | None = None
+        self._words = LastWords()
 
     @classmethod
     def of_fd(cls, fd: int) -> StatusReader:
@@ -185,15 +209,15 @@ class StatusReader:
         Raises:
             ConfigError: the descriptor is not one of a status block.
         """
-        if not is_sealed(fd) or os.fstat(fd).st_size != BLOCK_SIZE:
+        if not is_sealed(fd) or os.fstat(fd).st_size != MEMORY_SIZE:
             raise ConfigError("expected the descriptor of a status block, made by new_block()", key="fd", value=fd)
-        return cls(mmap.mmap(fd, BLOCK_SIZE, access=mmap.ACCESS_READ))
+        return cls(mmap.mmap(fd, MEMORY_SIZE, access=mmap.ACCESS_READ))
 
     def read(self) -> Status:
         """What the block says now, or said when it was closed."""
         if self._last is not None:
             return self._last
-        view = memoryview(self._buffer)
+        view = memoryview(self._buffer)[:BLOCK_SIZE]
         image = bytes(view)
         for _ in range(_TRIES):
             again = bytes(view)
@@ -203,9 +227,14 @@ class StatusReader:
             image = again
         return _decode(image)
 
+    def last_words(self) -> LastWords:
+        """What the agent has left behind the status."""
+        return self._words if self._last is not None else read_last_words(memoryview(self._buffer))
+
     def close(self) -> None:
         """Free the mapping; what the block says now is kept."""
         if self._last is None:
+            self._words = self.last_words()
             self._last = self.read()
             if isinstance(self._buffer, mmap.mmap):
                 self._buffer.close()

@@ -264,5 +264,17 @@ class Assembly:
         except (ActorsError, OSError):
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         finally:
+            self.answer(SystemClosed(f"the task had no outcome when the system ended: {reason}"))
             self.dispatcher.close(_STOP_ROOM)
             self.workspaces.close()
+
+    def answer(self, error: BaseException) -> None:
+        """Tell everybody who still waits for a task that it will have no outcome of its own."""
+        for task in list(self.engine.tasks()):
+            handle, task.handle = task.handle, None
+            if not isinstance(handle, TaskFuture):
+                continue
+            if task.cancelling is not None:
+                handle.set_cancelled(task.cancelling)
+            else:
+                handle.set_error(error)

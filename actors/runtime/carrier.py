@@ -14,6 +14,7 @@ from actors.protocol.messages import Assignment, Cancellation, Outcome
 from actors.protocol.messages import Recall as RecallMessage
 from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink
+from actors.runtime.endings import complete
 from actors.runtime.outcomes import deliver
 
 if TYPE_CHECKING:
@@ -178,7 +179,10 @@ class Carrier:
         self.kill(*decision)
 
     def _resolve(self, decision: Resolve) -> None:
-        deliver(decision.task)
+        task = decision.task
+        if task.error is not None:
+            complete(task, self._links)
+        deliver(task)
 
     def _spawn(self, decision: Spawn) -> None:
         self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))

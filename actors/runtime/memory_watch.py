@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -16,6 +17,10 @@ _EXACT_SHARE = 20
 
 _SHORTEST = 0.005
 """Seconds between two looks at a tree that is about to reach its limit."""
+
+
+_STEPS = 8
+_STEPS_KEPT = 4
 
 
 class MemoryReader(Protocol):
@@ -78,6 +83,14 @@ class MemoryWatch:
                 found[agent] = figure
         return found
 
+    def growth(self, agent: str) -> tuple[tuple[float, float], ...]:
+        """How a tree came to its last figure: some earlier ones, (seconds before now, bytes) each, the oldest first."""
+        tree = self._trees.get(agent)
+        if tree is None:
+            return ()
+        now = self._clock()
+        return tuple((now - at, float(figure)) for at, figure in tree.steps if figure != tree.last)
+
     def pause(self) -> float:
         """Seconds until the next look is due: the period, or less if a tree will reach its limit before at its rate."""
         return max(min((tree.pause for tree in self._trees.values()), default=self._period), _SHORTEST)
@@ -92,6 +105,8 @@ class MemoryWatch:
         figure = bound if bound < tree.soft else self._corrected(tree, bound)
         tree.pause = min(self._period, _time_left(tree, figure, began) / 2)
         tree.last, tree.last_at = figure, began
+        if not tree.steps or abs(figure - tree.steps[-1][1]) >= tree.hard / _STEPS:
+            tree.steps.append((began, figure))
         return figure
 
     def _corrected(self, tree: _Tree, bound: int) -> int:
@@ -123,6 +138,7 @@ class _Tree:
         "pause",
         "pid",
         "soft",
+        "steps",
         "walk_due",
     )
 
@@ -139,6 +155,8 @@ class _Tree:
         self.last: int | None = None
         self.last_at = 0.0
         self.pause = 0.0
+        # When it had which figure, noted when that had changed by a part of the limit.
+        self.steps: deque[tuple[float, int]] = deque(maxlen=_STEPS_KEPT)
 
 
 def _time_left(tree: _Tree, figure: int, now: float) -> float:

@@ -355,13 +355,17 @@ class AgentsMeasured(NamedTuple):
 
 
 class LimitBreached(NamedTuple):
-    """Resource manager to scheduler: an agent went over a hard limit and its process is being ended."""
+    """Resource manager to scheduler: an agent went over a hard limit and its process is being ended.
+
+    `growth` are earlier figures, (seconds before, figure) each, the oldest first.
+    """
 
     agent: str
     incarnation: int
     limit: str
     figure: float
     allowed: float
+    growth: tuple[tuple[float, float], ...] = ()
 
 
 class AdmissionChanged(NamedTuple):

@@ -286,7 +286,8 @@ class ResourceManager(Actor):
         """End an agent that is over a hard limit: the scheduler hears why before anybody can tell it that it is gone."""
         agent, incarnation, limit, figure, allowed = breach
         known = self._agents[agent]
-        self._peers.scheduler.tell(m.LimitBreached(agent, incarnation, limit, figure, allowed))
+        growth = self._watch.growth(agent) if limit == "memory" else ()
+        self._peers.scheduler.tell(m.LimitBreached(agent, incarnation, limit, figure, allowed, growth))
         # Not by way of the scheduler, which may be in the middle of a long turn: a gigabyte takes less than a second.
         known.handle.kill(
             f"it was over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"

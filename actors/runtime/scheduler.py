@@ -205,7 +205,7 @@ class Scheduler(PollingActor):
             message.incarnation,
             AgentExit(
                 running=None if running is None else (running[0], running[1]),
-                error=agent_died(message.report, message.agent_type, task_id),
+                error=agent_died(message.report, message.agent_type, task_id, now),
                 replaced=message.replaced,
                 begun=begun,
             ),
@@ -244,6 +244,7 @@ class Scheduler(PollingActor):
             message.figure,
             message.allowed,
             self.clock.monotonic(),
+            message.growth,
         )
 
     @handles(m.AdmissionChanged)

@@ -216,6 +216,21 @@ def test_a_task_that_does_not_stop_has_its_agent_killed() -> None:
         assert behind.attempt == 1
 
 
+def test_a_task_that_was_begun_when_the_kill_was_on_its_way_to_another_is_not_blamed() -> None:
+    """D8: the one that did not stop has ended just before its agent is killed for it."""
+    desk = Desk(ONE)
+    late, innocent = desk.submit(kind(timeout=1.0, duration=0.01)), desk.submit(kind(retries=0, duration=0.01))
+    desk.engine.take()
+    desk.engine.observed("general-1", 1, (late.number, late.attempt, 0.0), 1.0)
+    desk.engine.tick(6.0)
+    assert any(isinstance(each, Kill) for each in desk.engine.take())
+    desk.engine.finished("general-1", 1, (late.number, late.attempt, int(Outcome.INTERRUPTED), None, 0.0, 6.0), 6.0)
+    running = (innocent.number, innocent.attempt)
+    desk.engine.agent_gone("general-1", 1, AgentExit(running, DIED, replaced=True), 6.0)
+    assert isinstance(late.error, TaskTimeout)
+    assert innocent.status is TaskStatus.PENDING and innocent.retried == 0
+
+
 def test_a_hard_limit_ends_the_task_that_ran_and_only_that() -> None:
     """E2: the error names limit, figure and task; no retry."""
     fleet = SimFleet(ONE)

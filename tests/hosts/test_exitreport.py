@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from actors.hosts.exitreport import Ending, explain, native_stack
+from actors.hosts.lastwords import STACK_SIGNAL
 
 STACK = (
     "noise",
@@ -66,12 +67,23 @@ def test_the_last_native_stack_is_found() -> None:
     """H3: from the last fatal error on."""
     assert native_stack((*STACK, *STACK)) == STACK[1:]
     assert native_stack(("nothing",)) == ()
-    assert 'File "x"' in explain(Ending(signal.SIGSEGV, stderr=STACK), None)[2]
 
 
-def test_of_a_native_stack_the_thread_that_crashed_is_shown() -> None:
-    """H3: the others come first in the report, and would fill the lines that there is room for."""
-    other = ["Thread 0x2 (most recent call first):", *[f'  File "other{number}"' for number in range(20)], ""]
-    cause = explain(Ending(signal.SIGSEGV, stderr=("Fatal Python error: Abort", "", *other, *STACK[3:])), None)[2]
-    assert "Fatal Python error: Abort" in cause and 'File "x"' in cause
-    assert "other" not in cause
+def test_a_stack_that_ended_too_deep_is_an_overflow() -> None:
+    """H3: faulthandler shows a hundred calls, and dots for the others."""
+    deep = ("Fatal Python error: Segmentation fault", "", STACK[3], *['  File "x", line 1 in f'] * 100, "  ...")
+    assert "stack overflow" in explain(Ending(signal.SIGSEGV, stderr=deep), None)[2]
+    assert "stack overflow" not in explain(Ending(signal.SIGSEGV, stderr=STACK), None)[2]
+
+
+@pytest.mark.parametrize(("condition", "words"), [("T", "was stopped"), ("D", "waited in the kernel"), ("S", "")])
+def test_what_a_process_did_when_it_was_killed_is_told_where_it_explains_something(condition: str, words: str) -> None:
+    """H3: a process that was stopped could not hear that it was to end."""
+    cause = explain(Ending(signal.SIGKILL, condition=condition), "it is silent")[2]
+    assert cause.startswith("killed by this program with SIGKILL: it is silent")
+    assert words in cause and (words or cause.endswith("silent"))
+
+
+def test_the_signal_that_asks_for_the_stacks_is_our_own() -> None:
+    """H3: a task that has become another program by exec dies of it, when it is to be killed anyway."""
+    assert "killed by this program" in explain(Ending(STACK_SIGNAL), "too late")[2]

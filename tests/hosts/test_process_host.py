@@ -131,8 +131,8 @@ def test_a_crash_is_told_with_its_native_stack(host: ProcessHost, exits: Exits, 
     host.launch(spec(do=do), exits)
     report = end_of(host, exits)
     assert (report.exit_code, report.signal) == (None, name)
-    assert "Fatal Python error" in report.cause
-    assert do in report.cause
+    assert "Fatal Python error" in report.stack[0]
+    assert do in "".join(report.stack)
 
 
 def test_a_stranger_s_kill_is_not_taken_for_ours(host: ProcessHost, exits: Exits) -> None:

@@ -41,8 +41,8 @@ def test_the_last_moves_that_are_told_are_a_way_that_the_agent_went() -> None:
     """H3: each arrow is a legal move, also where the beginning of a long life is left out."""
     for end in range(2, len(LIFE) + 1):
         text = str(agent_died(report(LIFE[:end]), "thumbnailer"))
-        line = next(line for line in text.splitlines() if line.startswith("its last moves: "))
-        told = [AgentState[name.upper()] for name in line.removeprefix("its last moves: ").split(" -> ")]
+        line = next(line for line in text.splitlines() if line.startswith("  last moves: "))
+        told = [AgentState[name.upper()] for name in line.removeprefix("  last moves: ").split(" -> ")]
         assert tuple(told) == LIFE[max(0, end - 7) : end]
         assert all(after in AGENT_MOVES[before] for before, after in pairwise(told))
 
@@ -51,7 +51,7 @@ def test_the_error_says_who_ended_how_and_what_ran() -> None:
     """F2, H3: in the text and in its attributes."""
     error = agent_died(report(LIFE), "thumbnailer", "t-7")
     assert "thumbnailer-2, incarnation 3 (pid 77): killed by SIGKILL" in str(error)
-    assert "it was running task t-7, attempt 2" in str(error) and "the last line" in str(error)
+    assert "task: task t-7, attempt 2" in str(error) and "the last line" in str(error)
     assert (error.agent_id, error.pid, error.signal, error.attempt) == ("thumbnailer-2", 77, "SIGKILL", 2)
     assert error.moves is not None and len(error.moves) == len(LIFE) - 1
 
