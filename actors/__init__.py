@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actors.config import AgentConfig, Limits, SystemConfig
     from actors.core.agentstatus import AgentStatus
+    from actors.core.deadletters import DeadTask
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.retry import Backoff
+    from actors.core.story import Attempt
     from actors.core.task import TaskInfo
     from actors.core.taskspec import TaskSpec
     from actors.errors import (
@@ -74,7 +76,9 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Work
     "ActorSystem",
+    "Attempt",
     "Backoff",
+    "DeadTask",
     "Priority",
     "TaskFuture",
     "TaskInfo",
@@ -145,9 +149,11 @@ _HOME = {
     "Limits": "actors.config",
     "SystemConfig": "actors.config",
     "AgentStatus": "actors.core.agentstatus",
+    "DeadTask": "actors.core.deadletters",
     "Explanation": "actors.core.explain",
     "QueueInfo": "actors.core.explain",
     "Backoff": "actors.core.retry",
+    "Attempt": "actors.core.story",
     "TaskInfo": "actors.core.task",
     "TaskSpec": "actors.core.taskspec",
     "ActorsError": "actors.errors",

@@ -168,6 +168,8 @@ class SystemConfig(Settings):
         mailbox_bound: messages that wait in one mailbox.
         frame_limit: bytes of one frame between two processes; larger values go through shared memory.
         kept_tasks, kept_seconds: finished tasks are forgotten beyond this number or age.
+        kept_dead, kept_dead_seconds: tasks that failed for good leave the list of dead letters beyond this number or age.
+        kept_dead_bytes: what the arguments of all dead letters may take; beyond it those of the oldest are let go.
         memory_low, memory_enough: shares of the machine's memory: with less than the first available no work is
             started, until more than the second is.
         admit_by: what work is held back for beside memory: "cpu", "io".
@@ -201,6 +203,9 @@ class SystemConfig(Settings):
     frame_limit: int | str = setting(64 * 2**20, size())
     kept_tasks: int = setting(10_000, whole(0))
     kept_seconds: float = setting(86_400.0, number(0, unit="seconds"))
+    kept_dead: int = setting(1000, whole(0))
+    kept_dead_seconds: float = setting(604_800.0, number(0, unit="seconds"))
+    kept_dead_bytes: int | str = setting(64 * 2**20, size())
     memory_low: float = setting(0.05, number(0, 1, unit="a share"))
     memory_enough: float = setting(0.07, number(0, 1, unit="a share"))
     admit_by: frozenset[str] = setting(frozenset(), names("cpu", "io"))

@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.core.credit import Estimates, release
+from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Decision, Kill, Publish
 from actors.core.fleet import Agent, Fleet, Skill
 from actors.core.history import History
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from actors.core.settings import EngineSettings
     from actors.core.task import Task
 
-__all__ = ["ASK_AGAIN", "COOLED", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "Book"]
+__all__ = ["ASK_AGAIN", "COOLED", "EXPIRE", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "Book"]
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -29,6 +30,7 @@ COOLED: Final = 4
 STEAL: Final = 5
 FORGET: Final = 6
 ASK_AGAIN: Final = 7
+EXPIRE: Final = 8
 
 
 class Book:
@@ -38,7 +40,9 @@ class Book:
         "accepted",
         "admitting",
         "closed",
+        "dead",
         "estimates",
+        "expire_timer",
         "fleet",
         "forget_timer",
         "fresh",
@@ -81,10 +85,12 @@ class Book:
         self.estimates = Estimates()
         self.placement = Placement(settings, self.fleet)
         self.history = History(self.tasks, settings.kept_tasks, settings.kept_seconds)
+        self.dead = DeadLetters(settings.kept_dead, settings.kept_dead_seconds, settings.kept_dead_bytes)
         # (due, count, what, subject, detail); one whose subject has changed meanwhile is ignored when it fires.
         self.timers: list[tuple[float, int, int, Any, Any]] = []
         self.timer_count = 0
         self.forget_timer = False
+        self.expire_timer = False
         self.steal_timer = False
         # What holds work back.
         self.paused = False

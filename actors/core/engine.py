@@ -13,11 +13,13 @@ give the same decisions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
+from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
 from actors.core.crew import Crew
+from actors.core.deadletters import dead_task
 from actors.core.fleet import Agent
 from actors.core.graph import check_dependencies, in_order, link
 from actors.errors import ConfigError, SystemClosed
@@ -27,10 +29,12 @@ from actors.protocol.states import TaskStatus
 if TYPE_CHECKING:
     import random
 
+    from actors.core.deadletters import DeadTask
     from actors.core.decisions import Decision
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.settings import EngineSettings
     from actors.core.task import Task, TaskInfo
+    from actors.protocol.messages import Payload
 
 __all__ = ["Engine"]
 
@@ -56,6 +60,7 @@ class Engine(Crew):
             STEAL: self._sharing.steal_late,
             FORGET: self._forget_due,
             ASK_AGAIN: self._sharing.ask_again,
+            EXPIRE: self._expire_due,
         }
 
     @property
@@ -179,6 +184,30 @@ class Engine(Crew):
         result, task.result, task.taken = task.result, None, True
         return result
 
+    def dead_letters(self, limit: int) -> list[tuple[DeadTask, Payload]]:
+        """The tasks that failed for good, the latest first, at most `limit`; each with the arguments, if these are kept."""
+        book = self._book
+        return [
+            (dead_task(explain.info(book, task), retryable=book.dead.retryable(task)), task.payload)
+            for task in islice(reversed(book.dead), limit)
+        ]
+
+    def retry_dead(self, number: int, name: str, again: tuple[int, str, Any], now: float) -> None:
+        """Accept a task that repeats one of the dead letters, which leaves the list.
+
+        Args:
+            number, name: number and id of the one that failed.
+            again: number, id and handle of the new task.
+            now: monotonic seconds.
+
+        Raises:
+            ConfigError: it is not listed, or its arguments are not kept any more.
+            SystemClosed: `close` was called.
+        """
+        dead = self._book.dead
+        self.submit(dead.find(number, name).again(*again), now)
+        dead.remove(number)
+
     # The rest
 
     def admission(self, open: bool, short: frozenset[str], now: float) -> None:  # noqa: A002, FBT001
@@ -296,6 +325,14 @@ class Engine(Crew):
         if due is not None:
             book.forget_timer = True
             book.timer(due, FORGET)
+
+    def _expire_due(self, _: None, __: None) -> None:
+        book = self._book
+        book.dead.expire(book.now)
+        due = book.dead.next_due()
+        book.expire_timer = due is not None
+        if due is not None:
+            book.timer(due, EXPIRE)
 
     def _idle_due(self, agent: Agent, incarnation: int) -> None:
         book = self._book

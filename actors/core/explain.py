@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actors.core.outcomes import text_of
+from actors.core.errortext import text_of
 from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from actors.core.book import FORGET, RETRY, Book
+from actors.core.book import EXPIRE, FORGET, RETRY, Book
 from actors.core.decisions import Resolve
+from actors.core.errortext import line_of, text_of
 from actors.core.graph import doomed, released
 from actors.core.retry import retries_for, type_names
 from actors.errors import AgentDied, DependencyFailed, TaskCancelled
@@ -16,7 +17,7 @@ from actors.protocol.states import TaskStatus
 if TYPE_CHECKING:
     from actors.core.task import Task
 
-__all__ = ["Outcomes", "read_failure", "text_of"]
+__all__ = ["Outcomes", "read_failure"]
 
 _PENDING = TaskStatus.PENDING
 _ASSIGNED = TaskStatus.ASSIGNED
@@ -39,13 +40,6 @@ def read_failure(payload: Any) -> Failure | None:
     if not isinstance(text, str) or not isinstance(traceback, str) or not isinstance(pickled, bytes | None):
         return None
     return Failure(tuple(names), text, traceback, pickled)
-
-
-def text_of(error: BaseException | Failure | None) -> str:
-    """An error in one line: its type and its text."""
-    if isinstance(error, Failure):
-        return f"{error.type_names[0] if error.type_names else 'error'}: {error.text}"
-    return f"{type(error).__name__}: {error}" if error is not None else ""
 
 
 class Outcomes:
@@ -99,6 +93,7 @@ class Outcomes:
     def fail(self, task: Task, error: BaseException | Failure) -> None:
         """The task has failed for good, and with it all that depend on it."""
         self._end(task, _FAILED, error)
+        self._list(task)
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
         self._doom(task)
@@ -128,6 +123,8 @@ class Outcomes:
         if isinstance(root, BaseException):
             error.__cause__ = root
         self._end(task, _FAILED, error)
+        # It is not listed as a dead letter: that is for the first cause.
+        task.payload = task.results = None
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
 
@@ -171,6 +168,8 @@ class Outcomes:
             if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
                 self.died(task, error, begun=True)
                 return
+        if begun:
+            task.note_attempt(line_of(error), self._book.now)
         self.hand_back(task, begun=begun)
 
     def unservable(self, task: Task, error: BaseException) -> None:
@@ -181,6 +180,7 @@ class Outcomes:
 
     def _again(self, task: Task, error: BaseException | Failure, delay: float) -> None:
         book = self._book
+        task.note_attempt(line_of(error), book.now)
         task.move(_PENDING)
         task.retried += 1
         if "TaskRetried" in book.wanted:
@@ -212,6 +212,14 @@ class Outcomes:
         # All of them name the same first cause, so they can fail one by one without looking at the edges again.
         for later in doomed(task):
             self.broken(later, task)
+
+    def _list(self, task: Task) -> None:
+        book = self._book
+        book.dead.add(task, book.now)
+        due = book.dead.next_due()
+        if due is not None and not book.expire_timer:
+            book.expire_timer = True
+            book.timer(due, EXPIRE)
 
     def _forget_later(self) -> None:
         book = self._book

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.core.errortext import line_of
 from actors.core.retry import Backoff
+from actors.core.story import Attempt, Story
 from actors.errors import ConfigError, IllegalTransition
 from actors.protocol.messages import Failure
 from actors.protocol.states import TASK_MOVES, TaskStatus
@@ -140,6 +142,7 @@ class Task:
         "spared",
         "started",
         "status",
+        "story",
         "taken",
     )
 
@@ -186,6 +189,8 @@ class Task:
         # The results of what it depends on, by number; None without dependencies. Complete once it is ready.
         self.results: dict[int, Payload] | None = None
         self._progress: deque[tuple[float, str, float]] | None = None
+        # Its earlier attempts; None for most tasks.
+        self.story: Story | None = None
         # The engine's own notes. `order` counts acceptances; `missing` is how many dependencies are not completed;
         # `queued` is true exactly while it stands in the waiting line; `due` is when a retry may start;
         # `estimate` is what it was counted with at its agent (negative: unknown); `cancelling` is the reason; `spared`
@@ -263,6 +268,28 @@ class Task:
             self._progress = deque(maxlen=_PROGRESS_KEPT)
         self._progress.append((fraction, note, time))
 
+    def again(self, number: int, id: str, handle: Any = None) -> Task:  # noqa: A002 - as above
+        """A new task that does the same with the same arguments, whose dependencies are those that were completed."""
+        task = Task(number, id, self.kind, self.payload, inputs=self.inputs, key=self.key, handle=handle)
+        task.results = self.results
+        task.story = Story(repeats=self.id)
+        return task
+
+    def note_attempt(self, error: str, now: float) -> None:
+        """Remember the attempt that ends now and is followed by another one."""
+        if self.story is None:
+            self.story = Story()
+        self.story.attempts.append(self._last_attempt(error, now))
+
+    def attempts(self, error: str) -> tuple[Attempt, ...]:
+        """Its tries so far, also the one under way or that came to its outcome; `error` is what it ended with."""
+        earlier = () if self.story is None else tuple(self.story.attempts)
+        return earlier if self.agent is None else (*earlier, self._last_attempt(error, self.ended))
+
+    def _last_attempt(self, error: str, ended: float | None) -> Attempt:
+        agent = self.agent or ""
+        return Attempt(self.attempt, agent, self.incarnation, self.assigned, self.started, ended, error)
+
     def info(self, utc_offset: float = 0.0, id_of: Callable[[int], str] = str) -> TaskInfo:
         """How it stands now.
 
@@ -298,6 +325,8 @@ class Task:
             result=self.result,
             error=self.error,
             progress=self.progress,
+            attempts=tuple(each.shifted(utc_offset) for each in self.attempts(line_of(self.error))),
+            repeats=None if self.story is None else self.story.repeats,
         )
 
 
@@ -306,7 +335,9 @@ class TaskInfo:
     """How a task stands: what `TaskFuture.info` and `ActorSystem.task_info` give.
 
     Times are UTC seconds, durations seconds. `result` is the serialised value, `error` the exception or the record
-    of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was.
+    of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was. `attempts`
+    are its tries, the last ones if there were many; `repeats` is the id of the task that it runs again, if it was
+    `retry_dead` that submitted it.
     """
 
     id: str
@@ -331,6 +362,8 @@ class TaskInfo:
     result: Payload
     error: BaseException | Failure | None
     progress: tuple[tuple[float, str, float], ...]
+    attempts: tuple[Attempt, ...] = ()
+    repeats: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values that print as JSON: no result, and of an error its type and text."""
@@ -339,6 +372,7 @@ class TaskInfo:
         )
         for name in ("dependencies", "requires"):
             shown[name] = list(shown[name])
+        shown["attempts"] = [attempt.to_dict() for attempt in self.attempts]
         shown["progress"] = [list(item) for item in self.progress]
         error = self.error
         if error is None:

@@ -113,6 +113,11 @@ class Scheduler(PollingActor):
                 if task.handle is not None:
                     task.handle.set_accepted()
 
+    @handles(m.RetryDead)
+    def _retry_dead(self, message: m.RetryDead) -> None:
+        self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
+        message.again[2].set_accepted()
+
     @handles(m.CancelTask)
     def _cancel(self, message: m.CancelTask) -> bool:
         return self._engine.cancel(message.number, message.reason, self.clock.monotonic())
