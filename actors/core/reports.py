@@ -182,6 +182,8 @@ class Reports:
         running, attempt = end.running if end.running is not None else (None, 0)
         if running is not None and running in agent.held and agent.held[running].attempt == attempt:
             at_work.add(running)
+            if end.since is not None:
+                agent.held[running].started = end.since
         first = in_order[0] if in_order else None
         for number, task in list(agent.held.items()):
             cause = agent.interrupts.get(number)

@@ -213,6 +213,7 @@ class Scheduler(PollingActor):
                 error=agent_died(message.report, message.agent_type, task_id),
                 replaced=message.replaced,
                 begun=begun,
+                since=None if running is None else running[2],
             ),
             now,
         )
