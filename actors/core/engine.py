@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL
+from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL
 from actors.core.crew import Crew
 from actors.core.deadletters import dead_task
 from actors.core.fleet import Agent
@@ -61,6 +61,7 @@ class Engine(Crew):
             FORGET: self._forget_due,
             ASK_AGAIN: self._sharing.ask_again,
             EXPIRE: self._expire_due,
+            PROBE: self._outcomes.probe_due,
         }
 
     @property
@@ -89,6 +90,9 @@ class Engine(Crew):
     def take(self) -> list[Decision]:
         """Let everything follow that follows from what was noted since the last call, and give the decisions."""
         book = self._book
+        if book.tripped:
+            self._sharing.take_back_types(book.tripped)
+            book.tripped.clear()
         if book.fresh or book.stirred or book.reconsider or book.idled:
             self._dispatcher.run()
             if book.line.live:
@@ -112,6 +116,7 @@ class Engine(Crew):
         Raises:
             ConfigError: its number is in use, it depends on itself, or on a task that is unknown or forgotten, or on
                 a result that was freed.
+            CircuitOpen: its task type has failed too often, and rests.
             SystemClosed: `close` was called.
         """
         book = self._book
@@ -122,6 +127,8 @@ class Engine(Crew):
             raise _closed()
         if number in tasks:
             raise _in_use(tasks[number])
+        if book.breakers.known:
+            self._refuse_if_open(task)
         if task.after:
             check_dependencies(task, tasks)
             self._accept(task)
@@ -138,7 +145,8 @@ class Engine(Crew):
         """Accept tasks that may depend on each other, in any order: all of them or, with an error, none.
 
         Raises:
-            ConfigError: as `submit`, or a circle among them.
+            ConfigError, CircuitOpen: as `submit`, or a circle among them.
+            CircuitOpen: its task type has failed too often, and rests.
             SystemClosed: `close` was called.
         """
         book = self._book
@@ -148,6 +156,7 @@ class Engine(Crew):
         for task in tasks:
             if task.number in book.tasks:
                 raise _in_use(book.tasks[task.number])
+            self._refuse_if_open(task)
         for task in in_order(tasks, book.tasks):
             self._accept(task)
 
@@ -202,6 +211,7 @@ class Engine(Crew):
 
         Raises:
             ConfigError: it is not listed, or its arguments are not kept any more.
+            CircuitOpen: as `submit`; it stays listed.
             SystemClosed: `close` was called.
         """
         dead = self._book.dead
@@ -290,6 +300,13 @@ class Engine(Crew):
             AssertionError: one does not hold; it says which.
         """
         checks.check(self._book)
+
+    def _refuse_if_open(self, task: Task) -> None:
+        book = self._book
+        if task.kind.breaker:
+            refusal = book.breakers.refusal(task.kind.name, task.id, book.now, book.utc_offset)
+            if refusal is not None:
+                raise refusal
 
     def _accept(self, task: Task) -> None:
         book = self._book

@@ -77,6 +77,7 @@ class AgentExit:
         replaced: whether an agent of the same id is being started; its place stays taken.
         begun: how many of the tasks whose results have not arrived had begun, in the order of their assignment.
         since: when the task that ran at its end had begun, if that is known.
+        ordered: whether it was asked to end, so that its end says nothing about the task.
     """
 
     running: tuple[int, int] | None
@@ -84,6 +85,7 @@ class AgentExit:
     replaced: bool = False
     begun: int = 0
     since: float | None = None
+    ordered: bool = False
 
 
 class AgentType:

@@ -199,7 +199,7 @@ class Reports:
             ):
                 outcomes.raised(task, self._limits.exceeded(agent, task, agent.verdict))
             elif number in at_work or (number in begun and not task.kind.idempotent):
-                outcomes.died(task, end.error, begun=True)
+                outcomes.died(task, end.error, begun=True, ordered=end.ordered)
             else:
                 suspect = number in begun or (number == first and not at_work)
                 outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)
@@ -218,7 +218,7 @@ class Reports:
         elif cause is CancellationCause.TIMEOUT:
             outcomes.raised(task, self._limits.timed_out(task))
         elif outcome == _INTERRUPTED:
-            outcomes.died(task, self._limits.ended(agent, task), begun=True)
+            outcomes.died(task, self._limits.ended(agent, task), begun=True, ordered=True)
         else:
             failure: Failure | TaskExited | None = read_failure(payload)
             if failure is None and outcome == _EXITED:

@@ -31,11 +31,13 @@ _PENDING = TaskStatus.PENDING
 class Needs(NamedTuple):
     """What a task asks of an agent: its type, if one is named, and its capabilities. Waiting tasks are indexed by it.
 
-    Equal by value; it is cheapest to make one for all tasks of a kind.
+    `gate` is the task type, if that has a circuit breaker: its tasks wait apart from others, so that they can be held
+    back without a look at each. Equal by value; it is cheapest to make one for all tasks of a kind.
     """
 
     agent_type: str | None = None
     requires: frozenset[str] = frozenset()
+    gate: str | None = None
 
     def __str__(self) -> str:
         parts = [f"type {self.agent_type}"] if self.agent_type is not None else []
@@ -63,6 +65,7 @@ class TaskKind:
         duration: how long it may take, in seconds, until that has been measured; None if nobody knows.
         family: the durations of tasks of one family are averaged together; the name, if left out.
         prefers: an agent type that is rather taken than others that could do it too.
+        breaker: after how many failures in a row the task type is let rest; 0 for never.
     """
 
     name: str
@@ -79,10 +82,13 @@ class TaskKind:
     duration: float | None = None
     family: str = ""
     prefers: str | None = None
+    breaker: int = 0
 
     def __post_init__(self) -> None:
         if not self.family:
             object.__setattr__(self, "family", self.name)
+        if self.breaker:
+            object.__setattr__(self, "needs", self.needs._replace(gate=self.name))
         if self.priority not in (1, 2, 3, 4):
             message = f"a task's priority is 1 (low), 2 (normal), 3 (high) or 4 (critical), not {self.priority!r}"
             raise ConfigError(message, key="priority", value=self.priority, allowed="1, 2, 3 or 4")

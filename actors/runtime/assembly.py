@@ -95,6 +95,8 @@ class Assembly:
                 kept_dead=config.kept_dead,
                 kept_dead_seconds=config.kept_dead_seconds,
                 kept_dead_bytes=int(config.kept_dead_bytes),
+                breaker_window=config.breaker_window,
+                breaker_cooldown=Backoff(config.breaker_cooldown, limit=config.breaker_cooldown_limit),
             ),
             world.random,
         )

@@ -214,6 +214,7 @@ class Scheduler(PollingActor):
                 replaced=message.replaced,
                 begun=begun,
                 since=None if running is None else running[2],
+                ordered=message.expected,
             ),
             now,
         )
