@@ -216,12 +216,13 @@ def _among_agents(book: Book, skills: list[Skill], agents: list[Agent], facts: d
         facts["resources"] = short
         text = f"Its agents take much {' and '.join(short)}, of which the machine is short, and one of them is at work."
         return "resource", text
-    facts["agents"] = {agent.id: _standing(agent) for agent in agents[:_LISTED]}
-    if not any(agent.open for agent in agents):
+    facts["agents"] = {agent.id: _standing(book, agent) for agent in agents[:_LISTED]}
+    able = [agent for agent in agents if agent.open and not (book.short and book.blocked(agent.skill))]
+    if not able:
         standing = ", ".join(f"{name} is {what}" for name, what in facts["agents"].items())
         reason = "starting" if any(skill.starting for skill in skills) else "busy"
         return reason, f"No suitable agent takes work now: {standing}. It is number {place} in line."
-    if not any(agent.free_slots for agent in agents if agent.open):
+    if not any(agent.free_slots for agent in able):
         text = f"All {len(agents)} suitable agents are busy; it is number {place} in line."
         why = _no_more(book, skills)
         if why:
@@ -255,7 +256,7 @@ def _no_more(book: Book, skills: list[Skill]) -> str:
     return reasons[0] if all(reasons) else ""
 
 
-def _standing(agent: Agent) -> str:
+def _standing(book: Book, agent: Agent) -> str:
     """What an agent is doing, in words."""
     for told, holds in (
         (f"being killed ({agent.killed})", agent.killed is not None),
@@ -265,6 +266,7 @@ def _standing(agent: Agent) -> str:
         ("over a soft limit", not agent.inside),
         ("waiting for its sub-tasks", bool(agent.waiting)),
         (f"busy with {len(agent.held)}", not agent.free_slots),
+        ("held back while the machine is short", bool(book.short) and book.blocked(agent.skill)),
     ):
         if holds:
             return told
