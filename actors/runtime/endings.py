@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from actors.errors import AgentDied
 from actors.hosts.exitreport import native_stack
+from actors.protocol.states import AgentState
 
 if TYPE_CHECKING:
     from actors.hosts.exitreport import ExitReport
 
-__all__ = ["agent_died"]
+__all__ = ["agent_died", "took_work"]
 
 _SHOWN_LINES = 8
 _SHOWN_MOVES = 6
+_WITHOUT_TASK = frozenset({AgentState.INITIALIZING, AgentState.IDLE, AgentState.ERROR, AgentState.TERMINATING})
 
 
 def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) -> AgentDied:
@@ -52,3 +54,11 @@ def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None) 
         uptime=report.uptime,
         reason=report.reason or report.cause,
     )
+
+
+def took_work(report: ExitReport) -> bool:
+    """Whether the agent had a task in hand at its end or before: its start went well, and its death is the task's doing.
+
+    One that dies while it reads a task's arguments never began that task, but its last state tells of it.
+    """
+    return report.started_seq > 0 or (bool(report.moves) and report.moves[-1].target not in _WITHOUT_TASK)

@@ -214,7 +214,8 @@ class Scheduler(PollingActor):
                 replaced=message.replaced,
                 begun=begun,
                 since=None if running is None else running[2],
-                ordered=message.expected,
+                # A task that ends its process with code 0 was not asked to.
+                ordered=message.expected and (running is None or not message.report.clean),
             ),
             now,
         )
