@@ -299,7 +299,7 @@ class WaitingLine(Generic[V]):
         self.live = 0
         self.filled = 0
         self.children: dict[int, dict[Needs, dict[int, Task]]] = {}
-        self.gates = Gates()
+        self.gates: Gates[Bucket] = Gates()
 
     def add_view(self, view: V) -> None:
         """From now on also serve these abilities."""
