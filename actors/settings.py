@@ -253,7 +253,12 @@ class Settings:
         for name in over.named if over is not None else ():
             value, below = getattr(over, name), values[name]
             values[name] = below.merged(value) if isinstance(value, Settings) else value
-        return type(self)(**values).with_named(self.named | (over.named if over is not None else frozenset()))
+        # Not by the constructor: each value has been checked already.
+        made = object.__new__(type(self))
+        made.__dict__.update(values)
+        made.with_named(self.named | (over.named if over is not None else frozenset()))
+        made._check_together()
+        return made
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain values that print as JSON (values of the environment and arguments as text)."""

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     from actors.core.settings import EngineSettings
     from actors.core.task import Task
 
-__all__ = ["ASK_AGAIN", "COOLED", "EXPIRE", "FORGET", "GRACE", "IDLE", "LOOK", "PROBE", "RETRY", "STEAL", "Book"]
+__all__ = [
+    "ASK_AGAIN",
+    "COOLED",
+    "EXPIRE",
+    "FORGET",
+    "GRACE",
+    "IDLE",
+    "LOOK",
+    "PROBE",
+    "RETRY",
+    "STEAL",
+    "UNANSWERED",
+    "Book",
+]
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -31,8 +44,9 @@ COOLED: Final = 4
 STEAL: Final = 5
 FORGET: Final = 6
 ASK_AGAIN: Final = 7
-EXPIRE: Final = 8
-PROBE: Final = 9
+UNANSWERED: Final = 8
+EXPIRE: Final = 9
+PROBE: Final = 10
 
 
 class Book:

@@ -83,28 +83,36 @@ def _check_line(book: Book) -> None:
     children: set[int] = set()
     places: dict[int, Lane] = {}
     for needs, bucket in line.buckets.items():
-        lanes = {lane: list(lane.tasks()) for lane in bucket.lanes if lane is not None}
-        tasks = [task for standing in lanes.values() for task in standing]
-        if len(tasks) != bucket.live:
-            _fail(needs, "counts", bucket.live, "waiting, there are", len(tasks))
-        if not all(task.kind.needs == needs for task in tasks):
-            _fail(needs, "holds tasks with other needs")
-        live += bucket.live
-        filled += bucket.live > 0
-        children.update(task.number for task in tasks if task.parent is not None)
         serving = [skill for skill in line.views if skill.serves(needs)]
         if set(serving) != set(bucket.views):
             _fail(needs, "does not know who can serve it")
-        for lane, standing in lanes.items():
+        stand = 0
+        for lane in bucket.lanes:
+            if lane is None:
+                continue
+            if not (lane.fifo or lane.late or lane.live or lane.dead or lane.head):
+                continue
+            standing = list(lane.tasks())
+            stand += len(standing)
             _check_lane(lane, standing, serving)
-            places.update((task.number, lane) for task in standing)
+            for task in standing:
+                if task.kind.needs != needs:
+                    _fail(needs, "holds", task, "which has other needs")
+                if task.parent is not None:
+                    children.add(task.number)
+                places[task.number] = lane
+        if stand != bucket.live:
+            _fail(needs, "counts", bucket.live, "waiting, there are", stand)
+        live += bucket.live
+        filled += bucket.live > 0
     if line.live != live:
         _fail("the line counts", line.live, "there are", live)
     if line.filled != filled:
         _fail("the line counts filled buckets", line.filled, "there are", filled)
-    indexed = {n for family in line.children.values() for siblings in family.values() for n in siblings}
-    if indexed != children:
-        _fail("the children in the line are", children, "indexed are", indexed)
+    if line.children or children:
+        indexed = {n for family in line.children.values() for siblings in family.values() for n in siblings}
+        if indexed != children:
+            _fail("the children in the line are", children, "indexed are", indexed)
     for task in book.tasks.values():
         if task.queued:
             own = line.buckets[task.kind.needs].lane(task.kind.priority)
@@ -134,23 +142,36 @@ def _check_lane(lane: Lane, tasks: list[Task], serving: list[Skill]) -> None:
 
 
 def _check_agent(book: Book, agent: Agent) -> None:
-    held = agent.held.values()
-    if agent.unknowns != sum(t.estimate < 0 for t in held):
+    held = agent.held
+    unknowns = longs = 0
+    work = 0.0
+    for number, task in held.items():
+        if task.number != number:
+            _fail(agent, "holds a task under a wrong number")
+        if task.agent != agent.id:
+            _fail(agent, "holds", task, "which names", task.agent)
+        if task.estimate < 0:
+            unknowns += 1
+        elif task.estimate >= LONG:
+            longs += 1
+        else:
+            work += task.estimate
+    if agent.unknowns != unknowns:
         _fail(agent, "counts unknowns wrongly")
-    if agent.longs != sum(t.estimate >= LONG for t in held):
+    if agent.longs != longs:
         _fail(agent, "counts long tasks wrongly")
-    work = sum(t.estimate for t in held if 0 <= t.estimate < LONG)
     if not math.isclose(agent.work, work, abs_tol=1e-9):
         _fail(agent, "counts work", agent.work, "it is", work)
-    if not set(agent.waiting) <= agent.held.keys():
-        _fail(agent, "waits in tasks that it does not hold")
-    if agent.waits_for.keys() != set(agent.waiting):
-        _fail(agent, "waits for sub-tasks of others than it says")
+    if agent.waiting or agent.waits_for:
+        if not set(agent.waiting) <= held.keys():
+            _fail(agent, "waits in tasks that it does not hold")
+        if agent.waits_for.keys() != set(agent.waiting):
+            _fail(agent, "waits for sub-tasks of others than it says")
     if (agent in book.waiting_agents) != bool(agent.waiting):
         _fail(agent, "is wrongly among those that wait")
-    if not set(agent.interrupts) <= agent.held.keys():
+    if not agent.interrupts.keys() <= held.keys():
         _fail(agent, "has interrupts for what it does not hold")
-    busy = len(agent.held) - len(agent.waiting)
+    busy = len(held) - len(agent.waiting)
     settings = book.settings
     most = max(agent.slots + 1, settings.assigned_at_once, settings.very_short_at_once)
     if busy > most:
@@ -162,41 +183,44 @@ def _check_agent(book: Book, agent: Agent) -> None:
         _fail(agent, "is hungry and takes no work")
     if (agent in skill.laden) != (busy > agent.slots):
         _fail(agent, "is wrongly in or out of the laden")
-    for number, task in agent.held.items():
-        if task.number != number:
-            _fail(agent, "holds a task under a wrong number")
-        if task.agent != agent.id:
-            _fail(agent, "holds", task, "which names", task.agent)
 
 
 def _check_fleet(book: Book) -> None:
     fleet = book.fleet
-    by_skill: dict[Skill, list[Agent]] = {skill: [] for skill in fleet.skills.values()}
+    counts: dict[Skill, list[int]] = {skill: [0, 0, 0] for skill in fleet.skills.values()}
+    kinds = dict.fromkeys(fleet.types.values(), 0)
+    highs = dict.fromkeys(book.highs, 0)
+    waiting = 0
     for agent in fleet.agents.values():
-        by_skill[agent.skill].append(agent)
-    for skill, members in by_skill.items():
-        if set(members) != set(skill.agents):
-            _fail(skill, "has other members than it says")
-        starting = sum(agent.phase != READY for agent in members)
+        skill = agent.skill
+        if agent not in skill.agents:
+            _fail(skill, "does not know its member", agent)
+        count = counts[skill]
+        count[0] += 1
+        count[1] += agent.phase != READY
+        count[2] += agent.draining
+        kinds[skill.type] += 1
+        waiting += agent in book.waiting_agents
+        for name in skill.highs:
+            highs[name] += len(agent.held)
+    for skill, (members, starting, leaving) in counts.items():
+        if len(skill.agents) != members:
+            _fail(skill, "counts members that are gone")
         if skill.starting != starting:
             _fail(skill, "counts starting", skill.starting, "there are", starting)
-        leaving = sum(agent.draining for agent in members)
         if skill.leaving != leaving:
             _fail(skill, "counts leaving", skill.leaving, "there are", leaving)
         for group in (skill.idle, skill.hungry, skill.laden):
-            if not group.keys() <= skill.agents.keys():
+            if group and not group.keys() <= skill.agents.keys():
                 _fail(skill, "lists agents that are gone")
-    for kind in fleet.types.values():
-        count = sum(agent.skill.type is kind for agent in fleet.agents.values())
-        if kind.agents != count:
-            _fail(kind.name, "counts", kind.agents, "agents, there are", count)
+    for kind, members in kinds.items():
+        if kind.agents != members:
+            _fail(kind.name, "counts", kind.agents, "agents, there are", members)
         if kind.spawning < 0:
             _fail(kind.name, "has fewer than no agents asked for")
-    for name, count in book.highs.items():
-        held = sum(len(agent.held) for agent in fleet.agents.values() if name in agent.skill.highs)
-        if count != held:
-            _fail("of", name, "are counted", count, "there are", held)
-    if not book.waiting_agents.keys() <= set(fleet.agents.values()):
+    if highs != book.highs:
+        _fail("what takes much is counted as", book.highs, "it is", highs)
+    if len(book.waiting_agents) != waiting:
         _fail("an agent that is gone waits")
 
 

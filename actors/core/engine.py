@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL
+from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL, UNANSWERED
 from actors.core.crew import Crew
 from actors.core.deadletters import dead_task
 from actors.core.fleet import Agent
@@ -60,6 +60,7 @@ class Engine(Crew):
             STEAL: self._sharing.steal_late,
             FORGET: self._forget_due,
             ASK_AGAIN: self._sharing.ask_again,
+            UNANSWERED: self._limits.answer_due,
             EXPIRE: self._expire_due,
             PROBE: self._outcomes.probe_due,
         }
@@ -181,6 +182,7 @@ class Engine(Crew):
         if ahead and next(iter(agent.held)) != number:
             self._outcomes.cancel(task, reason)
             self._sharing.recall(agent, ((number, task.attempt),))
+            self._limits.expect_answer(agent, task)
         else:
             self._limits.interrupt(agent, task, CancellationCause.CANCELLED, reason)
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.core.book import GRACE, LOOK, Book
+from actors.core.book import GRACE, LOOK, UNANSWERED, Book
 from actors.core.decisions import Interrupt, Look
 from actors.core.figures import figure_text
 from actors.errors import AgentDied, LimitExceeded, TaskTimeout
@@ -64,6 +64,25 @@ class Limits:
             book.timer(book.now + book.settings.grace, GRACE, agent, whom)
             return
         book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
+
+    def expect_answer(self, agent: Agent, task: Task) -> None:
+        """A cancelled task is asked back, of which nobody knows whether it has begun: the agent has the grace to answer."""
+        book = self._book
+        book.timer(book.now + book.settings.grace, UNANSWERED, agent, (agent.incarnation, task.number, task.attempt))
+
+    def answer_due(self, agent: Agent, whom: tuple[int, int, int]) -> None:
+        """The grace for the answer to a recall has passed; `whom` as for `grace_over`."""
+        incarnation, number, attempt = whom
+        task = agent.held.get(number)
+        asked = any((number, attempt) in recall for recall in agent.recalls)
+        if agent.incarnation != incarnation or task is None or task.attempt != attempt or not asked:
+            return
+        if number == next((held for held in agent.held if held not in agent.waiting), number):
+            # All before it have ended, so it is what runs there, and the agent does not even say so.
+            grace = self._book.settings.grace
+            self._book.kill(agent, f"task {task.id} did not stop within {grace:g} s (cancelled)")
+        else:
+            self.expect_answer(agent, task)
 
     def look_due(self, agent: Agent, incarnation: int) -> None:
         """A limit of one of the agent's tasks could have expired by now."""

@@ -22,7 +22,7 @@ class Assignments:
     Args:
         channel: the agent's end of the task plane.
         stranger: called with each message on that plane that is no assignment.
-        late: called when there is something for `refused`.
+        on_early: called with each attempt that was cancelled before it came; it is not among those that wait.
         on_arrival: called after another than the task lane has read assignments.
         on_late: called when there is something for `refused`.
 
@@ -39,11 +39,13 @@ class Assignments:
         channel: Channel,
         stranger: Callable[[Envelope], None],
         *,
+        on_early: Callable[[Attempt], object],
         on_arrival: Callable[[], object],
         on_late: Callable[[], object],
     ) -> None:
         self.channel = channel
         self._stranger = stranger
+        self._on_early = on_early
         self._on_arrival = on_arrival
         self._on_late = on_late
         self._lock = threading.Lock()
@@ -74,6 +76,7 @@ class Assignments:
         Raises:
             ChannelClosed: the other end is gone.
         """
+        dropped = []
         with self._lock:
             envelopes = self.channel.receive(0)
             for envelope in envelopes:
@@ -86,11 +89,15 @@ class Assignments:
                     if self._refused is not None and (self._for_good or not attempt.nested):
                         self._refused.append(attempt)
                         continue
-                    if self._early:
-                        self._mark(attempt)
+                    if self._early and self._is_cancelled(attempt):
+                        # Not left to its turn, which may come long after: whoever cancelled it waits.
+                        dropped.append(attempt)
+                        continue
                     self._unclaimed[attempt.number, attempt.attempt] = attempt
                     (self._nested if attempt.nested else self._order).append(attempt)
             has_late = bool(self._refused)
+        for attempt in dropped:
+            self._on_early(attempt)
         if has_late:
             self._on_late()
         return bool(envelopes)
@@ -132,11 +139,12 @@ class Assignments:
             if len(self._early) > _EARLY_KEPT:
                 del self._early[next(iter(self._early))]
 
-    def _mark(self, attempt: Attempt) -> None:
+    def _is_cancelled(self, attempt: Attempt) -> bool:
         early = self._early.pop(attempt.key, None)
-        if early is not None:
-            attempt.cause, attempt.reason = early
-            attempt.pending = True
+        if early is None:
+            return False
+        attempt.cause, attempt.reason = early
+        return True
 
     def withdraw(self, keys: Iterable[tuple[int, int]]) -> list[Attempt]:
         """Take those of these (number, attempt) that have not started, also ones that are still in the channel.

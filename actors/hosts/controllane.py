@@ -32,7 +32,6 @@ from actors.protocol.messages import (
     Envelope,
     ErrorResponse,
     EventMessage,
-    Outcome,
     Recall,
     ResourceLimit,
     Response,
@@ -222,10 +221,7 @@ class ControlLane:
             return
         for attempt in parts.assignments.withdraw([(message.number, message.attempt)]):
             attempt.cause, attempt.reason = cause, message.reason
-            now = parts.monotonic()
-            # Without a payload: it never began.
-            parts.outbox.add(attempt.result(Outcome.INTERRUPTED, None, now), now)
-            parts.outbox.flush()
+            parts.drop(attempt)
             parts.respond(envelope, "dropped")
             return
         # It may have been claimed between the two looks, and have no slot yet: its body will find that it is to end.

@@ -30,6 +30,7 @@ from actors.protocol.messages import (
     ErrorResponse,
     EventMessage,
     Heartbeat,
+    Outcome,
     Priority,
     Response,
 )
@@ -91,7 +92,11 @@ class AgentParts:
         self.task_bell = world.bell()
         self.control_bell = world.bell()
         self.assignments = Assignments(
-            task, self.refuse_stranger, on_arrival=self.task_bell.ring, on_late=self.control_bell.ring
+            task,
+            self.refuse_stranger,
+            on_early=self.drop,
+            on_arrival=self.task_bell.ring,
+            on_late=self.control_bell.ring,
         )
         self.requests = Requests(control, clock.monotonic, self.control_bell.ring)
         self.vitals = world.vitals()
@@ -147,6 +152,13 @@ class AgentParts:
     def refuse_stranger(self, envelope: Envelope) -> None:
         """Refuse a message on the task plane that is no assignment."""
         self.respond_error(envelope, wrong_lane(self.spec.agent, type(envelope.message), self.slots.state))
+
+    def drop(self, attempt: Attempt) -> None:
+        """Tell that a task was cancelled before it began: its result has no payload."""
+        attempt.ended = True
+        now = self.monotonic()
+        self.outbox.add(attempt.result(Outcome.INTERRUPTED, None, now), now)
+        self.outbox.flush()
 
     def refuse(self, attempts: Iterable[Attempt], reason: str) -> None:
         """Give tasks back that have not started."""

@@ -94,3 +94,15 @@ def test_a_cancellation_that_overtakes_the_assignment_takes_effect(
     while agent.lane.turn():
         pass
     assert outcome(theirs) == (1, Outcome.INTERRUPTED)
+
+
+def test_what_was_cancelled_before_it_came_does_not_wait_for_its_turn(
+    ends: tuple[Agent, MemoryChannel, MemoryChannel, MemoryChannel],
+) -> None:
+    """D6: the task before it may run for long, and whoever cancelled would take this one for it."""
+    agent, theirs, program, control = ends
+    cancel(agent, program, control)
+    assign(theirs)
+    assert agent.parts.assignments.read()
+    assert outcome(theirs) == (1, Outcome.INTERRUPTED)
+    assert agent.parts.assignments.claim() is None

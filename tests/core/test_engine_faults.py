@@ -333,6 +333,41 @@ def test_a_task_cancelled_ahead_that_had_begun_after_all_is_interrupted() -> Non
     assert second.status is TaskStatus.CANCELLED
 
 
+def test_an_agent_that_does_not_answer_for_a_task_cancelled_ahead_is_killed() -> None:
+    """D6: it has begun it after all, and stands still in it."""
+    desk = Desk(ONE)
+    first, second = (desk.submit(kind(duration=0.05)) for _ in range(2))
+    desk.engine.take()
+    desk.engine.cancel(second.number, "unwanted", 0.0)
+    desk.engine.take()
+    grace = desk.engine._book.settings.grace
+    desk.now = grace
+    desk.engine.tick(desk.now)
+    # As far as is known the first one runs, and is nobody's concern.
+    assert not [decision for decision in desk.engine.take() if isinstance(decision, Kill)]
+    desk.finish(first)
+    desk.engine.take()
+    desk.now = 2 * grace
+    desk.engine.tick(desk.now)
+    (kill,) = [decision for decision in desk.engine.take() if isinstance(decision, Kill)]
+    assert second.id in kill.reason
+
+
+def test_an_agent_that_has_answered_for_a_task_cancelled_ahead_is_left_alone() -> None:
+    """D6: it gave the task back."""
+    desk = Desk(ONE)
+    first, second = (desk.submit(kind(duration=0.05)) for _ in range(2))
+    desk.engine.take()
+    desk.engine.cancel(second.number, "unwanted", 0.0)
+    desk.finish(first)
+    desk.engine.recalled("general-1", 1, [(second.number, 1)], desk.now)
+    desk.engine.take()
+    desk.now = 2 * desk.engine._book.settings.grace
+    desk.engine.tick(desk.now)
+    assert not [decision for decision in desk.engine.take() if isinstance(decision, Kill)]
+    desk.engine.check()
+
+
 def test_a_drained_agent_gives_back_what_it_has_not_begun() -> None:
     """A6: its running task goes on."""
     desk = Desk(TWO)

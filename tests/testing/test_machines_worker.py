@@ -72,7 +72,7 @@ def shop() -> Iterator[ModuleType]:
 
 def run(machine: type[WorkerMachine], **options: Any) -> None:
     options = {"derandomize": True, "database": None, "max_examples": 100, "stateful_step_count": 10} | options
-    run_state_machine_as_test(machine, settings=settings(machine.TestCase.settings, **options))
+    run_state_machine_as_test(machine, settings=settings(machine.TestCase.settings, print_blob=False, **options))
 
 
 def test_a_machine_of_a_worker_has_a_rule_for_each_task_and_each_message() -> None:

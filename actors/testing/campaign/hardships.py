@@ -385,7 +385,7 @@ class Hardships:
 
     def _is_starting(self, name: str) -> bool:
         handle = self._sim.host.find(name)
-        return handle is not None and handle.status.read().state == AgentState.INITIALIZING
+        return handle is not None and handle.sim.shown == AgentState.INITIALIZING
 
     def _persecute(self) -> None:
         """A task whose agents die, one after the other, while they run it."""
@@ -401,7 +401,8 @@ class Hardships:
 
     def _running(self, number: int) -> str | None:
         for handle in self._sim.host.agents.values():
-            running = handle.status.read().running
+            # Most are idle, and to read a status block takes time.
+            running = None if handle.sim.shown == AgentState.IDLE else handle.status.read().running
             if running is not None and running[0] == number:
                 return handle.agent
         return None
@@ -409,13 +410,13 @@ class Hardships:
     def _just_idle(self) -> SimHandle | None:
         registry = self._sim.state_of("hub").registry
         for handle in self._sim.host.agents.values():
-            if handle.status.read().state == AgentState.IDLE and not registry.is_ready(handle.agent):
+            if handle.sim.shown == AgentState.IDLE and not registry.is_ready(handle.agent):
                 return handle
         return None
 
     def _before_idle(self) -> SimHandle | None:
         handles = self._sim.host.agents.values()
-        return next((each for each in handles if each.status.read().state == AgentState.INITIALIZING), None)
+        return next((each for each in handles if each.sim.shown == AgentState.INITIALIZING), None)
 
     # --- judging ---
 

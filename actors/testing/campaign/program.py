@@ -120,6 +120,16 @@ class Program:
             self._scale,
             self._limit,
         )
+        self._small: tuple[Callable[[], None], ...] = (
+            self._add,
+            self._fails,
+            self._fetch,
+            self._hard,
+            self._leaves,
+            self._ask,
+            self._tell_all,
+            self._take,
+        )
         self._hardships = Hardships(self)
         self._gentle += self._hardships.gentle
         self._harmful += self._hardships.harmful
@@ -137,9 +147,9 @@ class Program:
         """Something goes wrong from now on that may cost tasks their outcome."""
         self._harmed = True
 
-    def act(self) -> None:
-        """Do one thing."""
-        acts = self._gentle if self.harmless else self._gentle + self._harmful
+    def act(self, *, small: bool = False) -> None:
+        """Do one thing; if asked for, one of those that take few steps."""
+        acts = self._small if small else self._gentle if self.harmless else self._gentle + self._harmful
         acts[self.choices.below(len(acts), "act")]()
 
     # --- handing in ---

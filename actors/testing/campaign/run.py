@@ -18,6 +18,8 @@ __all__ = ["Outcome", "make_simulation", "run_history"]
 _ACTS_AT_ONCE = 4
 # The end of a system takes so many at the least, and so many more for each agent that lives.
 _LAST_STEPS, _STEPS_OF_AN_END = 20, 8
+# What an act takes that is not a small one: some take more.
+_STEPS_OF_AN_ACT = 60
 # To look at what has come of everything takes about so many, or none.
 _STEPS_OF_A_LOOK = 15
 _MOST_STEPS = 200_000
@@ -126,10 +128,10 @@ def run_history(
             program = Program(sim, harmless=harmless)
             # At first much at once; then one thing after the other, until there have been enough steps.
             enough, most = steps // 6, _ACTS_AT_ONCE
-            while sim.conductor.steps + _steps_to_come(sim) < steps:
+            while (left := steps - sim.conductor.steps - _steps_to_come(sim)) > 0:
                 while sim.conductor.steps < enough:
                     for _ in range(1 + choices.below(most, "acts")):
-                        program.act()
+                        program.act(small=left < _STEPS_OF_AN_ACT)
                     sim.run((0.0, 0.005, 0.05)[choices.below(3, "pause")])
                 sim.settle()
                 enough, most = sim.conductor.steps + 1, 1

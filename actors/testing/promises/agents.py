@@ -78,9 +78,11 @@ class AgentsAreBounded(Invariant):
         for handle in agents.values():
             kind = handle.sim.spec.type
             kinds[kind] = kinds.get(kind, 0) + 1
-        for kind, count in kinds.items():
-            now = self.sim.assembly.types.named(kind).profile.most
+        for known in self.sim.assembly.types:
+            kind, now = known.name, known.most
+            # Also of types without an agent: those that were asked for may still come when the number is lowered.
             allowed = self._allowed[kind] = max(self._allowed.get(kind, 0), most if now is None else now)
+            count = kinds.get(kind, 0)
             # What the program asks for one by one may be more than the most of its type.
             if count > allowed + self.sim.spawned:
                 self.broken(f"{count} agents of type {kind} live, and {allowed} may")

@@ -20,36 +20,7 @@ _SLACK = 6.0
 """Virtual seconds for the resource manager to look at the machine, and for the scheduler to hear of it."""
 
 
-class _Given(Invariant):
-    """Looks at the tasks that were given out in a turn of the scheduler.
-
-    What is to be run inside a task that waits follows rules of its own, and is not looked at.
-    """
-
-    def __init__(self, sim: Observed) -> None:
-        super().__init__(sim)
-        self._before: set[tuple[int, int, str, float | None]] = set()
-
-    def after_schedule(self) -> None:
-        """Find what is new, and judge it."""
-        held = set()
-        new = []
-        for agent in self.sim.engine._book.fleet.agents.values():  # noqa: SLF001 - there is no other way to see it
-            for task in agent.held.values():
-                key = (task.number, task.attempt, agent.id, task.assigned)
-                held.add(key)
-                if key not in self._before and not agent.waiting:
-                    new.append((task, agent))
-        self._before = held
-        for task, agent in new:
-            self.given(task, agent)
-
-    def given(self, task: Task, agent: Agent) -> None:
-        """A task was given to an agent in this turn."""
-        raise NotImplementedError
-
-
-class UrgentFirst(_Given):
+class UrgentFirst(Invariant):
     """See `statement`."""
 
     requirement = "D2"
@@ -64,8 +35,7 @@ class UrgentFirst(_Given):
         self._first: dict[tuple[Needs, int], Task] = {}
 
     def after_schedule(self) -> None:
-        """Look at what was given out beside those that went on waiting."""
-        super().after_schedule()
+        """Note who waits."""
         self._first = {(needs, lane): task for needs, lane, task in self._waiting()}
 
     def _waiting(self) -> Iterator[tuple[Needs, int, Task]]:
@@ -96,7 +66,7 @@ class UrgentFirst(_Given):
                 )
 
 
-class NothingStartsWhileShort(_Given):
+class NothingStartsWhileShort(Invariant):
     """See `statement`."""
 
     requirement = "E3"
@@ -108,17 +78,21 @@ class NothingStartsWhileShort(_Given):
 
     def after_schedule(self) -> None:
         """Note since when it is short."""
-        total, available = self.sim.machine.memory()
-        if available >= self.sim.assembly.config.memory_low * total:
+        if not self._is_short():
             self._since = None
         elif self._since is None:
             self._since = self.sim.clock.monotonic()
-        super().after_schedule()
+
+    def _is_short(self) -> bool:
+        total, available = self.sim.machine.memory()
+        return available < self.sim.assembly.config.memory_low * total
 
     def given(self, task: Task, agent: Agent) -> None:
         """Let it be only if nobody can have looked at the machine since."""
         sim = self.sim
-        if self._since is None or sim.faults.stalls or sim.crashed or sim.engine._book.waiting_agents:  # noqa: SLF001 - as above
+        if self._since is None or not self._is_short():
+            return
+        if sim.faults.stalls or sim.crashed or sim.engine._book.waiting_agents:  # noqa: SLF001 - as above
             return
         most = sim.assembly.config.resource_sample_every + _SLACK + sim.longest_delay
         now = sim.clock.monotonic()
@@ -128,7 +102,7 @@ class NothingStartsWhileShort(_Given):
             self.broken(f"{task.id} was given to {agent.id}, and the machine is short for {now - self._since:.1f} s")
 
 
-class EndingAgentsGetNothing(_Given):
+class EndingAgentsGetNothing(Invariant):
     """See `statement`."""
 
     requirement = "A6"
@@ -140,8 +114,7 @@ class EndingAgentsGetNothing(_Given):
         self._ending: set[tuple[str, int]] = set()
 
     def after_schedule(self) -> None:
-        """Judge, and note who is to end."""
-        super().after_schedule()
+        """Note who is to end."""
         supervisors: list[Any] = []
         for cell in self.sim.dispatcher.cells:
             if cell.name == "actors-scheduler" and len(cell.mailbox):
@@ -161,7 +134,7 @@ class EndingAgentsGetNothing(_Given):
             self.broken(f"{task.id} was given to {agent.id}, which was told to end before")
 
 
-class OnlyTheReadyGetWork(_Given):
+class OnlyTheReadyGetWork(Invariant):
     """See `statement`."""
 
     requirement = "A3, C3"

@@ -9,6 +9,8 @@ from actors.testing.errors import InvariantBroken
 from actors.testing.promises.observed import Observed
 
 if TYPE_CHECKING:
+    from actors.core.fleet import Agent
+    from actors.core.task import Task
     from actors.hosts.attempt import Attempt
     from actors.testing.sim.agent import SimAgent
 
@@ -42,6 +44,12 @@ class Invariant:
 
     def after_schedule(self) -> None:
         """Called after each turn of the scheduler."""
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Called for each task that an agent was given in a turn of the scheduler, before `after_schedule`.
+
+        What is to be run inside a task that waits follows rules of its own, and is left out.
+        """
 
     def after_supervision(self) -> None:
         """Called after each turn of a supervisor of agents."""
@@ -96,6 +104,9 @@ class Watch:
             "actors-resources": [],
             "actors-root": [],
         }
+        self._given = _overriding(self._all, "given")
+        # Of the last turn of the scheduler: what each agent has, by number, attempt, agent and time.
+        self._held: set[tuple[int, int, str, float | None]] = set()
         self._begins = _overriding(self._all, "body_begins")
         self._ends = _overriding(self._all, "body_ends")
 
@@ -103,12 +114,29 @@ class Watch:
         """Check what a step may have broken: the scheduler's books change in its turns alone, and so on."""
         if self._found is not None:
             raise self._found
-        for look in self._after.get(self._sim.who_stepped(), self._after_supervision):
+        who = self._sim.who_stepped()
+        if who == "actors-scheduler":
+            self._tell_given()
+        for look in self._after.get(who, self._after_supervision):
             look()
         for look in self._after_step:
             look()
         for check in self._own:
             check(self._sim)
+
+    def _tell_given(self) -> None:
+        before = self._held
+        self._held = held = set()
+        new = []
+        for agent in self._sim.engine._book.fleet.agents.values():  # noqa: SLF001 - there is no other way to see it
+            for task in agent.held.values():
+                key = (task.number, task.attempt, agent.id, task.assigned)
+                held.add(key)
+                if key not in before and not agent.waiting:
+                    new.append((task, agent))
+        for task, agent in new:
+            for look in self._given:
+                look(task, agent)
 
     def body_begins(self, agent: SimAgent, attempt: Attempt) -> None:
         """See `BodyWatcher`."""

@@ -32,6 +32,8 @@ _TASK_WAYS = {
     TaskStatus.CANCELLED: {TaskStatus.CANCELLED},
 }
 
+_LAST = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED)
+
 
 class TasksMoveLegally(Invariant):
     """See `statement`."""
@@ -46,20 +48,23 @@ class TasksMoveLegally(Invariant):
 
     def after_schedule(self) -> None:
         """Compare with the turn before."""
+        statuses, handles = self._statuses, self._handles
         for task in self.sim.engine.tasks():
-            before = self._statuses.get(task.number, TaskStatus.PENDING)
+            before = statuses.get(task.number, TaskStatus.PENDING)
             if task.status is not before:
                 if task.status not in _TASK_WAYS[before]:
                     self.broken(f"{task.id} was {before} and is {task.status}")
-                self._statuses[task.number] = task.status
+                statuses[task.number] = task.status
                 self.sim.record_task(task.id, str(before), str(task.status))
-            if task.handle is not None and task.number not in self._handles:
-                self._handles[task.number] = task.handle
-            if task.final:
-                self._check_told(task)
+            elif before in _LAST and task.number not in handles:
+                # Its future was seen to be done.
+                continue
+            if task.handle is not None:
+                handles[task.number] = task.handle
+            if task.status in _LAST:
+                self._check_told(task, handles.pop(task.number, None))
 
-    def _check_told(self, task: Task) -> None:
-        handle = self._handles.pop(task.number, None)
+    def _check_told(self, task: Task, handle: Any) -> None:
         done = getattr(handle, "done", None)
         if done is not None and not done():
             self.broken(f"{task.id} is {task.status}, and its future is not done")

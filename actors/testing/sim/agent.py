@@ -36,6 +36,10 @@ _LEAKED = 1 << 40
 # A death strikes within so many steps of the whole simulation.
 _STRIKES = 24
 
+# In the order of their numbers.
+_STATES = tuple(AgentState)
+_NAMES = tuple(str(state) for state in AgentState)
+
 
 class _RecordingStatus(StatusWriter):
     """A status block whose moves are written down, as long as its agent lives."""
@@ -51,8 +55,8 @@ class _RecordingStatus(StatusWriter):
         super().move(time, source, target)
         agent = self._agent
         if not agent.dead:
-            agent.shown = AgentState(target)
-            agent.host.recorder.moved(agent.name, "agent", str(AgentState(source)), str(AgentState(target)))
+            agent.shown = _STATES[target]
+            agent.host.recorder.moved(agent.name, "agent", _NAMES[source], _NAMES[target])
 
 
 class _Interrupter(FlagInterrupter):
@@ -365,9 +369,10 @@ class SimAgent:
         shipped = self._shipped
         if shipped is None or self.dead or self.hung:
             return False
-        sockets = (self.task_channel.sim_socket, self.control_channel.sim_socket)
-        quiet = all(sock.quiet and sock.peer is not None and sock.peer.quiet for sock in sockets)
-        return quiet and not len(shipped.parts.outbox) and not shipped.parts.errands
+        for sock in (self.task_channel.sim_socket, self.control_channel.sim_socket):
+            if not (sock.quiet and sock.peer is not None and sock.peer.quiet):
+                return False
+        return not len(shipped.parts.outbox) and not shipped.parts.errands
 
     @property
     def arrived_by(self) -> float:

@@ -338,14 +338,14 @@ class Conductor:
     def _next(self) -> Any:
         """Whoever is to take the next step; the clock moves if nobody is ready. None if nobody ever will be."""
         while True:
-            self._alarms.sound(self.clock.monotonic(), self.steps)
+            now = self.clock.monotonic()
+            self._alarms.sound(now, self.steps)
             ready = self._ready()
             player = self.pick(ready)
             if player is not None:
                 self._awake.pop(player, None)
                 return player
             due = self.next_due()
-            now = self.clock.monotonic()
             if ready:
                 # Whoever could go on is slow.
                 due = now + STALL if due is None else min(due, now + STALL)
@@ -367,16 +367,19 @@ class Conductor:
             owner = player.owner
             if owner is None or not owner.hung or owner.dead:
                 ready.append(player)
-        for waiter in self._watching:
-            if waiter in self._awake:
-                continue
-            owner = waiter.owner
-            if owner is not None and (owner.hung or owner.dead):
-                if owner.dead:
+        self._looking = True
+        try:
+            for waiter in self._watching:
+                if waiter in self._awake:
+                    continue
+                owner = waiter.owner
+                if owner is not None and (owner.hung or owner.dead):
+                    if owner.dead:
+                        ready.append(waiter)
+                elif waiter.ready is not None and waiter.ready():
                     ready.append(waiter)
-                continue
-            if waiter.ready is not None and self._look(waiter.ready):
-                ready.append(waiter)
+        finally:
+            self._looking = False
         return ready
 
     def _look(self, ready: Callable[[], bool]) -> bool:

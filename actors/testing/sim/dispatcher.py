@@ -165,7 +165,8 @@ class SimDispatcher:
     @property
     def cells(self) -> list[Cell]:
         """The cells of all actors that have not ended, whether they have begun or not."""
-        self._cells = [cell for cell in self._cells if not cell.stopped.is_set()]
+        if any([cell.stopped.is_set() for cell in self._cells]):  # noqa: C419 - a list is made faster
+            self._cells = [cell for cell in self._cells if not cell.stopped.is_set()]
         return self._cells
 
     def runs(self) -> list[Run]:
@@ -221,8 +222,11 @@ class SimDispatcher:
     def _ready(self) -> list[Any]:
         now = self.conductor.clock.monotonic()
         # The first conditions are those of `ready`: most actors have nothing to do.
-        return [player for player in self._players if (player.stirred or player.due <= now) and player.ready()]
+        return [each for each in self._players if (each.stirred or each.due <= now) and each.ready()]
 
     def _next_due(self) -> float | None:
-        due = min((player.due for player in self._players if not player.playing), default=math.inf)
+        due = math.inf
+        for player in self._players:
+            if player.due < due and not player.playing:
+                due = player.due
         return None if due == math.inf else due
