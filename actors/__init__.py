@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from actors.config import AgentConfig, Limits, SystemConfig
     from actors.core.agentstatus import AgentStatus
+    from actors.core.breaker import CircuitInfo
+    from actors.core.deadletters import DeadTask
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.retry import Backoff
+    from actors.core.story import Attempt
     from actors.core.task import TaskInfo
     from actors.core.taskspec import TaskSpec
     from actors.errors import (
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
         AgentDied,
         AgentLimitReached,
         AskTimeout,
+        CircuitOpen,
         ConfigError,
         DeadLetter,
         DependencyFailed,
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
         AgentRestarted,
         AgentStateChanged,
         AgentTerminated,
+        CircuitClosed,
+        CircuitOpened,
         CoordinationRequired,
         DeadLetterFound,
         Event,
@@ -74,7 +80,9 @@ if TYPE_CHECKING:
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Work
     "ActorSystem",
+    "Attempt",
     "Backoff",
+    "DeadTask",
     "Priority",
     "TaskFuture",
     "TaskInfo",
@@ -87,6 +95,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AgentRef",
     "AgentState",
     "AgentStatus",
+    "CircuitInfo",
     "Explanation",
     "Limits",
     "QueueInfo",
@@ -102,6 +111,8 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AgentRestarted",
     "AgentStateChanged",
     "AgentTerminated",
+    "CircuitClosed",
+    "CircuitOpened",
     "CoordinationRequired",
     "DeadLetterFound",
     "Event",
@@ -125,6 +136,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "AgentDied",
     "AgentLimitReached",
     "AskTimeout",
+    "CircuitOpen",
     "ConfigError",
     "DeadLetter",
     "DependencyFailed",
@@ -145,15 +157,19 @@ _HOME = {
     "Limits": "actors.config",
     "SystemConfig": "actors.config",
     "AgentStatus": "actors.core.agentstatus",
+    "CircuitInfo": "actors.core.breaker",
+    "DeadTask": "actors.core.deadletters",
     "Explanation": "actors.core.explain",
     "QueueInfo": "actors.core.explain",
     "Backoff": "actors.core.retry",
+    "Attempt": "actors.core.story",
     "TaskInfo": "actors.core.task",
     "TaskSpec": "actors.core.taskspec",
     "ActorsError": "actors.errors",
     "AgentDied": "actors.errors",
     "AgentLimitReached": "actors.errors",
     "AskTimeout": "actors.errors",
+    "CircuitOpen": "actors.errors",
     "ConfigError": "actors.errors",
     "DeadLetter": "actors.errors",
     "DependencyFailed": "actors.errors",
@@ -176,6 +192,8 @@ _HOME = {
     "AgentRestarted": "actors.protocol.events",
     "AgentStateChanged": "actors.protocol.events",
     "AgentTerminated": "actors.protocol.events",
+    "CircuitClosed": "actors.protocol.events",
+    "CircuitOpened": "actors.protocol.events",
     "CoordinationRequired": "actors.protocol.events",
     "DeadLetterFound": "actors.protocol.events",
     "Event": "actors.protocol.events",

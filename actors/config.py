@@ -168,6 +168,13 @@ class SystemConfig(Settings):
         mailbox_bound: messages that wait in one mailbox.
         frame_limit: bytes of one frame between two processes; larger values go through shared memory.
         kept_tasks, kept_seconds: finished tasks are forgotten beyond this number or age.
+        kept_dead, kept_dead_seconds: tasks that failed for good leave the list of dead letters beyond this number or age.
+        kept_dead_bytes: what the arguments of all dead letters may take; beyond it those of the oldest are let go.
+        breaker_failures: after how many failures in a row, inside the window, tasks of one type are let rest: further ones
+            are refused and those that wait go on waiting; None is never. Not for callables that name no type.
+        breaker_window: seconds in which these failures must lie.
+        breaker_cooldown, breaker_cooldown_limit: seconds until one of them is tried again, at first and at most; it
+            doubles each time that the tried one fails.
         memory_low, memory_enough: shares of the machine's memory: with less than the first available no work is
             started, until more than the second is.
         admit_by: what work is held back for beside memory: "cpu", "io".
@@ -201,6 +208,13 @@ class SystemConfig(Settings):
     frame_limit: int | str = setting(64 * 2**20, size())
     kept_tasks: int = setting(10_000, whole(0))
     kept_seconds: float = setting(86_400.0, number(0, unit="seconds"))
+    kept_dead: int = setting(1000, whole(0))
+    kept_dead_seconds: float = setting(604_800.0, number(0, unit="seconds"))
+    kept_dead_bytes: int | str = setting(64 * 2**20, size())
+    breaker_failures: int | None = setting(None, optional(whole(1)))
+    breaker_window: float = setting(60.0, seconds())
+    breaker_cooldown: float = setting(10.0, seconds())
+    breaker_cooldown_limit: float = setting(300.0, seconds())
     memory_low: float = setting(0.05, number(0, 1, unit="a share"))
     memory_enough: float = setting(0.07, number(0, 1, unit="a share"))
     admit_by: frozenset[str] = setting(frozenset(), names("cpu", "io"))
@@ -216,6 +230,7 @@ class SystemConfig(Settings):
         for low, high in (
             ("heartbeat_every", "heartbeat_missed"),
             ("backoff_first", "backoff_limit"),
+            ("breaker_cooldown", "breaker_cooldown_limit"),
             ("memory_low", "memory_enough"),
         ):
             if getattr(self, low) > getattr(self, high):

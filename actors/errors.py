@@ -15,6 +15,7 @@ __all__ = [
     "AgentLimitReached",
     "AskTimeout",
     "ChannelClosed",
+    "CircuitOpen",
     "CommandFailed",
     "ConfigError",
     "DeadLetter",
@@ -284,6 +285,20 @@ class NoSuitableAgent(ActorsError):
 
     task_id: str | None
     requires: tuple[str, ...] | None
+
+
+class CircuitOpen(ActorsError):
+    """Tasks of a type failed again and again, so further ones are refused for a while.
+
+    `since` is when that began, `retry_at` when one task is tried again (None: one is being tried now), in UTC seconds;
+    `last_error` what the last one failed with, in one line.
+    """
+
+    task_type: str | None
+    task_id: str | None
+    since: float | None
+    retry_at: float | None
+    last_error: str | None
 
 
 class TaskTimeout(RecordedError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
+from actors.core.breaker import Breakers
 from actors.core.credit import Estimates, release
+from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Decision, Kill, Publish
 from actors.core.fleet import Agent, Fleet, Skill
 from actors.core.history import History
 from actors.core.placement import Placement
 from actors.core.queue import Bucket, WaitingLine
-from actors.protocol.events import KNOWN_EVENTS
+from actors.protocol.events import KNOWN_EVENTS, Event
 
 if TYPE_CHECKING:
     import random
@@ -19,7 +21,20 @@ if TYPE_CHECKING:
     from actors.core.settings import EngineSettings
     from actors.core.task import Task
 
-__all__ = ["ASK_AGAIN", "COOLED", "FORGET", "GRACE", "IDLE", "LOOK", "RETRY", "STEAL", "UNANSWERED", "Book"]
+__all__ = [
+    "ASK_AGAIN",
+    "COOLED",
+    "EXPIRE",
+    "FORGET",
+    "GRACE",
+    "IDLE",
+    "LOOK",
+    "PROBE",
+    "RETRY",
+    "STEAL",
+    "UNANSWERED",
+    "Book",
+]
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -30,6 +45,8 @@ STEAL: Final = 5
 FORGET: Final = 6
 ASK_AGAIN: Final = 7
 UNANSWERED: Final = 8
+EXPIRE: Final = 9
+PROBE: Final = 10
 
 
 class Book:
@@ -38,8 +55,11 @@ class Book:
     __slots__ = (
         "accepted",
         "admitting",
+        "breakers",
         "closed",
+        "dead",
         "estimates",
+        "expire_timer",
         "fleet",
         "forget_timer",
         "fresh",
@@ -62,6 +82,7 @@ class Book:
         "tasks",
         "timer_count",
         "timers",
+        "tripped",
         "utc_offset",
         "waiting_agents",
         "wanted",
@@ -82,10 +103,15 @@ class Book:
         self.estimates = Estimates()
         self.placement = Placement(settings, self.fleet)
         self.history = History(self.tasks, settings.kept_tasks, settings.kept_seconds)
+        self.dead = DeadLetters(settings.kept_dead, settings.kept_dead_seconds, settings.kept_dead_bytes)
         # (due, count, what, subject, detail); one whose subject has changed meanwhile is ignored when it fires.
         self.timers: list[tuple[float, int, int, Any, Any]] = []
         self.timer_count = 0
+        self.breakers = Breakers(settings.breaker_window, settings.breaker_cooldown, rng)
+        # Task types whose breaker opened in this turn: what is at agents and has not begun is taken back.
+        self.tripped: set[str] = set()
         self.forget_timer = False
+        self.expire_timer = False
         self.steal_timer = False
         # What holds work back.
         self.paused = False
@@ -184,6 +210,10 @@ class Book:
             agent.killed = reason
             self.out.append(Kill(agent.id, agent.incarnation, reason))
             self.refit(agent)
+
+    def tell(self, kind: type[Event], **data: Any) -> None:
+        """Tell an event that is about no single task; call it only if the kind is in `wanted`."""
+        self.out.append(Publish(kind(source="scheduler", time=self.now + self.utc_offset, **data)))
 
     def publish(self, kind: str, task: Task, **data: Any) -> None:
         """Tell an event about a task; call it only if the kind is in `wanted`."""

@@ -33,6 +33,7 @@ def check(book: Book) -> None:
     for agent in book.fleet.agents.values():
         _check_agent(book, agent)
     _check_fleet(book)
+    _check_breakers(book)
     if not (book.fresh or book.stirred or book.reconsider or book.idled):
         _check_settled(book)
 
@@ -130,7 +131,9 @@ def _check_lane(lane: Lane, tasks: list[Task], serving: list[Skill]) -> None:
     if tasks:
         if lane.first() is not tasks[0]:
             _fail("a lane's first is not its head")
-        for view in serving:
+        if lane.held is not lane.bucket.held:
+            _fail("a lane is held back and its bucket is not, or the other way round")
+        for view in serving if not lane.held else ():
             promise = lane.posted.get(view)
             if not (promise is not None and promise <= lane.head):
                 _fail("a lane is not posted with", view)
@@ -221,6 +224,28 @@ def _check_fleet(book: Book) -> None:
         _fail("an agent that is gone waits")
 
 
+def _check_breakers(book: Book) -> None:
+    known = book.breakers.known
+    gates = {needs.gate for needs in book.line.buckets if needs.gate is not None}
+    for name in gates | known.keys():
+        breaker = known.get(name)
+        wanted = None if breaker is None or breaker.state == "closed" else breaker.shut
+        if book.line.gates.state(name) is not wanted:
+            _fail("the gate of", name, "is", book.line.gates.state(name), "and its breaker wants", wanted)
+    for needs, bucket in book.line.buckets.items():
+        state = None if needs.gate is None else book.line.gates.state(needs.gate)
+        if (bucket.held, bucket.single) != (state is True, state is False):
+            _fail(needs, "is held", bucket.held, "is single", bucket.single, "and its gate is", state)
+    for breaker in known.values():
+        if (breaker.due is not None) != (breaker.state == "open"):
+            _fail("the breaker of", breaker.name, "is", breaker.state, "and is due at", breaker.due)
+        if breaker.state == "open" and all(timer[3] is not breaker for timer in book.timers):
+            _fail("the breaker of", breaker.name, "is open, and nothing will ever wake it")
+        probe = book.tasks.get(breaker.probe) if breaker.probe is not None else None
+        if breaker.probe is not None and (probe is None or probe.final or probe.status is TaskStatus.PENDING):
+            _fail("the probe", breaker.probe, "of", breaker.name, "is at no agent")
+
+
 def _check_settled(book: Book) -> None:
     """After a turn: no agent that could begin a task stands beside one that nothing holds back."""
     for bucket in book.line.buckets.values():
@@ -229,7 +254,7 @@ def _check_settled(book: Book) -> None:
         serving = [skill for skill in book.line.views if skill.serves(bucket.needs)]
         if not any(skill.viable for skill in serving):
             _fail(bucket.needs, "waits for what nobody will ever offer")
-        if book.paused or not book.admitting:
+        if book.paused or not book.admitting or bucket.held:
             continue
         for skill in serving:
             if not (not skill.idle or book.blocked(skill)):

@@ -313,3 +313,6 @@ class Crew:
             if skill.type.name == agent_type and not skill.viable:
                 for bucket in {lane.bucket: None for heap in skill.heaps for _, lane in heap if lane.live}:
                     self._dispatcher.abandon(bucket)
+        for bucket in book.line.gates.held:
+            # Views do not know of what is held back.
+            self._dispatcher.abandon(bucket)

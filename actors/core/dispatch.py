@@ -105,6 +105,8 @@ class Dispatcher:
             task.estimate = estimate
             held[task.number] = task
             out.append(_new(Assign, (name, incarnation, task, attempt, nested)))
+        if kind.breaker and book.breakers.begins(kind.name, tasks[0].number) is not None:
+            book.line.gates.shut(kind.name)
         self._account(agent, len(tasks), estimate)
         # The task may begin at once, so no look may be later than its limit; one that comes too early does no harm.
         if kind.timeout is not None and (agent.look_due is None or now + kind.timeout < agent.look_due):
@@ -196,7 +198,8 @@ class Dispatcher:
                 run = [task]
             else:
                 # Of unknown work one at a time: what is ahead of it has its own rule.
-                run = line.take_run(lane, min(share, allowed) if estimate >= 0 and skill.only() else 1)
+                alone = estimate < 0 or lane.bucket.single or not skill.only()
+                run = line.take_run(lane, 1 if alone else min(share, allowed))
             skill.picks += len(run)
             share -= len(run)
             self._assign(agent, run, estimate)

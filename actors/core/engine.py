@@ -13,11 +13,13 @@ give the same decisions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain
-from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL, UNANSWERED
+from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL, UNANSWERED
 from actors.core.crew import Crew
+from actors.core.deadletters import dead_task
 from actors.core.fleet import Agent
 from actors.core.graph import check_dependencies, in_order, link
 from actors.errors import ConfigError, SystemClosed
@@ -27,10 +29,12 @@ from actors.protocol.states import TaskStatus
 if TYPE_CHECKING:
     import random
 
+    from actors.core.deadletters import DeadTask
     from actors.core.decisions import Decision
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.settings import EngineSettings
     from actors.core.task import Task, TaskInfo
+    from actors.protocol.messages import Payload
 
 __all__ = ["Engine"]
 
@@ -57,6 +61,8 @@ class Engine(Crew):
             FORGET: self._forget_due,
             ASK_AGAIN: self._sharing.ask_again,
             UNANSWERED: self._limits.answer_due,
+            EXPIRE: self._expire_due,
+            PROBE: self._outcomes.probe_due,
         }
 
     @property
@@ -85,6 +91,9 @@ class Engine(Crew):
     def take(self) -> list[Decision]:
         """Let everything follow that follows from what was noted since the last call, and give the decisions."""
         book = self._book
+        if book.tripped:
+            self._sharing.take_back_types(book.tripped)
+            book.tripped.clear()
         if book.fresh or book.stirred or book.reconsider or book.idled:
             self._dispatcher.run()
             if book.line.live:
@@ -108,6 +117,7 @@ class Engine(Crew):
         Raises:
             ConfigError: its number is in use, it depends on itself, or on a task that is unknown or forgotten, or on
                 a result that was freed.
+            CircuitOpen: its task type has failed too often, and rests.
             SystemClosed: `close` was called.
         """
         book = self._book
@@ -118,6 +128,8 @@ class Engine(Crew):
             raise _closed()
         if number in tasks:
             raise _in_use(tasks[number])
+        if book.breakers.known:
+            self._refuse_if_open(task)
         if task.after:
             check_dependencies(task, tasks)
             self._accept(task)
@@ -134,7 +146,8 @@ class Engine(Crew):
         """Accept tasks that may depend on each other, in any order: all of them or, with an error, none.
 
         Raises:
-            ConfigError: as `submit`, or a circle among them.
+            ConfigError, CircuitOpen: as `submit`, or a circle among them.
+            CircuitOpen: its task type has failed too often, and rests.
             SystemClosed: `close` was called.
         """
         book = self._book
@@ -144,6 +157,7 @@ class Engine(Crew):
         for task in tasks:
             if task.number in book.tasks:
                 raise _in_use(book.tasks[task.number])
+            self._refuse_if_open(task)
         for task in in_order(tasks, book.tasks):
             self._accept(task)
 
@@ -180,6 +194,31 @@ class Engine(Crew):
             return None
         result, task.result, task.taken = task.result, None, True
         return result
+
+    def dead_letters(self, limit: int) -> list[tuple[DeadTask, Payload]]:
+        """The tasks that failed for good, the latest first, at most `limit`; each with the arguments, if these are kept."""
+        book = self._book
+        return [
+            (dead_task(explain.info(book, task), retryable=book.dead.retryable(task)), task.payload)
+            for task in islice(reversed(book.dead), limit)
+        ]
+
+    def retry_dead(self, number: int, name: str, again: tuple[int, str, Any], now: float) -> None:
+        """Accept a task that repeats one of the dead letters, which leaves the list.
+
+        Args:
+            number, name: number and id of the one that failed.
+            again: number, id and handle of the new task.
+            now: monotonic seconds.
+
+        Raises:
+            ConfigError: it is not listed, or its arguments are not kept any more.
+            CircuitOpen: as `submit`; it stays listed.
+            SystemClosed: `close` was called.
+        """
+        dead = self._book.dead
+        self.submit(dead.find(number, name).again(*again), now)
+        dead.remove(number)
 
     # The rest
 
@@ -264,6 +303,13 @@ class Engine(Crew):
         """
         checks.check(self._book)
 
+    def _refuse_if_open(self, task: Task) -> None:
+        book = self._book
+        if task.kind.breaker:
+            refusal = book.breakers.refusal(task.kind.name, task.id, book.now, book.utc_offset)
+            if refusal is not None:
+                raise refusal
+
     def _accept(self, task: Task) -> None:
         book = self._book
         book.accepted = task.order = book.accepted + 1
@@ -298,6 +344,14 @@ class Engine(Crew):
         if due is not None:
             book.forget_timer = True
             book.timer(due, FORGET)
+
+    def _expire_due(self, _: None, __: None) -> None:
+        book = self._book
+        book.dead.expire(book.now)
+        due = book.dead.next_due()
+        book.expire_timer = due is not None
+        if due is not None:
+            book.timer(due, EXPIRE)
 
     def _idle_due(self, agent: Agent, incarnation: int) -> None:
         book = self._book

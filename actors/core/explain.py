@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from actors.core.outcomes import text_of
+from actors.core.breaker import CircuitInfo
+from actors.core.errortext import text_of
 from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
     from actors.core.book import Book
+    from actors.core.breaker import Breaker
     from actors.core.fleet import Agent, Skill
     from actors.core.queue import Bucket
     from actors.core.task import Task, TaskInfo
@@ -27,7 +29,7 @@ class Explanation:
         task_id, number: the task; `task_id` is "" if it is unknown.
         status: its status, or "unknown".
         reason: one of "unknown", "ended", "running", "assigned", "stopping", "dependencies", "retry", "paused",
-            "admission", "resource", "unsuitable", "starting", "limit", "busy", "ready".
+            "breaker", "admission", "resource", "unsuitable", "starting", "limit", "busy", "ready".
         text: the same in words.
         facts: what the words say, as fields; which ones depends on the reason.
     """
@@ -52,7 +54,8 @@ class QueueInfo:
     """The work of the system: counts of all, and the first of each as far as they were asked for.
 
     `waiting` counts tasks that have not been assigned, `ready` those of them that only lack an agent, `active` those at
-    agents, `finished` those that have ended and are kept.
+    agents, `finished` those that have ended and are kept, `dead` those that failed for good and can be looked at.
+    `breakers` are the circuit breakers that are not closed.
     """
 
     waiting: int
@@ -62,15 +65,17 @@ class QueueInfo:
     waiting_tasks: tuple[TaskInfo, ...]
     active_tasks: tuple[TaskInfo, ...]
     finished_tasks: tuple[TaskInfo, ...]
+    dead: int = 0
+    breakers: tuple[CircuitInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values that print as JSON."""
-        counts = {name: getattr(self, name) for name in ("waiting", "ready", "active", "finished")}
+        counts = {name: getattr(self, name) for name in ("waiting", "ready", "active", "finished", "dead")}
         lists = {
             name: [item.to_dict() for item in getattr(self, name)]
             for name in ("waiting_tasks", "active_tasks", "finished_tasks")
         }
-        return {**counts, **lists}
+        return {**counts, **lists, "breakers": [each.to_dict() for each in self.breakers]}
 
 
 def info(book: Book, task: Task) -> TaskInfo:
@@ -90,12 +95,26 @@ def queue(book: Book, limit: int) -> QueueInfo:
                     break
     return QueueInfo(
         waiting=len(book.tasks) - len(book.history) - len(held),
-        ready=book.line.live,
+        ready=book.line.live - sum(bucket.live for bucket in book.line.gates.held),
         active=len(held),
         finished=len(book.history),
         waiting_tasks=tuple(info(book, task) for task in waiting),
         active_tasks=tuple(info(book, task) for task in held[:limit]),
         finished_tasks=tuple(info(book, task) for task in book.history.latest(limit)),
+        dead=len(book.dead),
+        breakers=tuple(_circuit(book, each) for each in book.breakers.known.values() if each.state != "closed"),
+    )
+
+
+def _circuit(book: Book, breaker: Breaker) -> CircuitInfo:
+    return CircuitInfo(
+        task_type=breaker.name,
+        state=breaker.state,
+        since=breaker.since + book.utc_offset,
+        retry_at=None if breaker.due is None else breaker.due + book.utc_offset,
+        openings=breaker.openings,
+        probe=None if breaker.probe is None else _id_of(book, breaker.probe),
+        error=breaker.error,
     )
 
 
@@ -166,6 +185,8 @@ def _for_agent(book: Book, task: Task) -> tuple[str, str, dict[str, Any]]:
     agents = [agent for skill in skills for agent in skill.agents]
     if book.paused:
         reason, text = "paused", "The system is paused; resume() lets work go on."
+    elif bucket.held:
+        reason, text = _behind_breaker(book, task, facts)
     elif not book.admitting:
         reason, text = "admission", "No new work starts while the machine is short of resources; it goes on by itself."
     elif not agents:
@@ -175,6 +196,19 @@ def _for_agent(book: Book, task: Task) -> tuple[str, str, dict[str, Any]]:
     return reason, text, facts
 
 
+def _behind_breaker(book: Book, task: Task, facts: dict[str, Any]) -> tuple[str, str]:
+    breaker = book.breakers.known[task.kind.name]
+    facts["task_type"], facts["error"] = breaker.name, breaker.error
+    if breaker.due is not None:
+        facts["seconds"] = left = max(0.0, breaker.due - book.now)
+        when = f"one of them is tried in {left:.3g} s"
+    else:
+        facts["probe"] = probe = _id_of(book, breaker.probe or 0)
+        when = f"task {probe} is being tried, and if that goes well, the others go on"
+    text = f"Tasks of type {breaker.name} failed again and again, and their circuit breaker holds them back: {when}. "
+    return "breaker", f"{text}The last error was {breaker.error}."
+
+
 def _among_agents(book: Book, skills: list[Skill], agents: list[Agent], facts: dict[str, Any]) -> tuple[str, str]:
     place = facts["place"]
     if book.short and all(book.blocked(skill) for skill in skills if skill.agents):
@@ -182,12 +216,13 @@ def _among_agents(book: Book, skills: list[Skill], agents: list[Agent], facts: d
         facts["resources"] = short
         text = f"Its agents take much {' and '.join(short)}, of which the machine is short, and one of them is at work."
         return "resource", text
-    facts["agents"] = {agent.id: _standing(agent) for agent in agents[:_LISTED]}
-    if not any(agent.open for agent in agents):
+    facts["agents"] = {agent.id: _standing(book, agent) for agent in agents[:_LISTED]}
+    able = [agent for agent in agents if agent.open and not (book.short and book.blocked(agent.skill))]
+    if not able:
         standing = ", ".join(f"{name} is {what}" for name, what in facts["agents"].items())
         reason = "starting" if any(skill.starting for skill in skills) else "busy"
         return reason, f"No suitable agent takes work now: {standing}. It is number {place} in line."
-    if not any(agent.free_slots for agent in agents if agent.open):
+    if not any(agent.free_slots for agent in able):
         text = f"All {len(agents)} suitable agents are busy; it is number {place} in line."
         why = _no_more(book, skills)
         if why:
@@ -221,7 +256,7 @@ def _no_more(book: Book, skills: list[Skill]) -> str:
     return reasons[0] if all(reasons) else ""
 
 
-def _standing(agent: Agent) -> str:
+def _standing(book: Book, agent: Agent) -> str:
     """What an agent is doing, in words."""
     for told, holds in (
         (f"being killed ({agent.killed})", agent.killed is not None),
@@ -231,6 +266,7 @@ def _standing(agent: Agent) -> str:
         ("over a soft limit", not agent.inside),
         ("waiting for its sub-tasks", bool(agent.waiting)),
         (f"busy with {len(agent.held)}", not agent.free_slots),
+        ("held back while the machine is short", bool(book.short) and book.blocked(agent.skill)),
     ):
         if holds:
             return told

@@ -85,12 +85,16 @@ class AgentExit:
         error: what that task fails with, unless it is tried again.
         replaced: whether an agent of the same id is being started; its place stays taken.
         begun: how many of the tasks whose results have not arrived had begun, in the order of their assignment.
+        since: when the task that ran at its end had begun, if that is known.
+        ordered: whether it was asked to end, so that its end says nothing about the task.
     """
 
     running: tuple[int, int] | None
     error: AgentDied
     replaced: bool = False
     begun: int = 0
+    since: float | None = None
+    ordered: bool = False
 
 
 class AgentType:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from actors.core.book import FORGET, RETRY, Book
+from actors.core.book import EXPIRE, FORGET, PROBE, RETRY, Book
 from actors.core.decisions import Resolve
+from actors.core.errortext import line_of, text_of
 from actors.core.graph import doomed, released
 from actors.core.record import task_facts
 from actors.core.retry import retries_for, type_names
-from actors.errors import AgentDied, DependencyFailed, RecordedError, TaskCancelled
+from actors.errors import AgentDied, DependencyFailed, TaskCancelled
+from actors.protocol.events import CircuitClosed, CircuitOpened
 from actors.protocol.messages import Failure
 from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
+    from actors.core.breaker import Breaker
     from actors.core.task import Task
 
-__all__ = ["Outcomes", "read_failure", "text_of"]
+__all__ = ["Outcomes", "read_failure"]
 
 _PENDING = TaskStatus.PENDING
 _ASSIGNED = TaskStatus.ASSIGNED
@@ -42,15 +45,6 @@ def read_failure(payload: Any) -> Failure | None:
     return Failure(tuple(names), text, traceback, pickled)
 
 
-def text_of(error: BaseException | Failure | None) -> str:
-    """An error in one line: its type and its text."""
-    if isinstance(error, Failure):
-        return f"{error.type_names[0] if error.type_names else 'error'}: {error.text}"
-    if isinstance(error, RecordedError):
-        return f"{type(error).__name__}: {error.headline}"
-    return f"{type(error).__name__}: {error}" if error is not None else ""
-
-
 class Outcomes:
     """Moves tasks along. Each task that is given an outcome gets exactly one `Resolve`."""
 
@@ -69,6 +63,8 @@ class Outcomes:
 
     def hand_back(self, task: Task, *, begun: bool = False) -> None:
         """An assigned task waits again: one that never began as if it had not been assigned."""
+        if task.kind.breaker:
+            self._returned(task)
         task.move(_PENDING)
         if not begun:
             task.attempt -= 1
@@ -89,6 +85,8 @@ class Outcomes:
         task.results = None
         task.started = started
         task.ended = ended
+        if book.breakers.known and task.kind.breaker:
+            self._went_well(task)
         book.out.append(_new(Resolve, (task,)))
         book.history.add(task, book.now)
         if not book.forget_timer:
@@ -99,15 +97,20 @@ class Outcomes:
             for later in released(task):
                 self.wait(later)
 
-    def fail(self, task: Task, error: BaseException | Failure) -> None:
-        """The task has failed for good, and with it all that depend on it."""
+    def fail(self, task: Task, error: BaseException | Failure, *, blamed: bool = True) -> None:
+        """The task has failed for good, and with it all that depend on it; `blamed`: that speaks against its type."""
+        if task.kind.breaker:
+            self._failed(task, error, blamed=blamed)
         self._end(task, _FAILED, error)
+        self._list(task)
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
         self._doom(task)
 
     def cancel(self, task: Task, reason: str) -> None:
         """The task is cancelled, and what depends on it fails."""
+        if task.kind.breaker:
+            self._returned(task)
         told = f": {reason}" if reason else ""
         self._end(
             task, _CANCELLED, TaskCancelled(f"task {task.id} was cancelled{told}", task_id=task.id, reason=reason)
@@ -131,6 +134,8 @@ class Outcomes:
         if isinstance(root, BaseException):
             error.__cause__ = root
         self._end(task, _FAILED, error)
+        # It is not listed as a dead letter: that is for the first cause.
+        task.payload = task.results = None
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
 
@@ -145,19 +150,26 @@ class Outcomes:
         names = error.type_names if isinstance(error, Failure) else type_names(type(error))
         kind = task.kind
         if task.retried < kind.error_retries and retries_for(kind.retry_on, names):
+            # What is tried again has not failed; but a probe has told that it is too soon.
+            self._failed(task, error, blamed=self._is_probe(task))
             self._again(task, error, kind.backoff.delay(task.retried + 1, self._book.rng))
         else:
             self.fail(task, error)
 
-    def died(self, task: Task, error: AgentDied, *, begun: bool) -> None:
-        """The agent died while it ran the task, or after it had ended it but before it told."""
+    def died(self, task: Task, error: AgentDied, *, begun: bool, ordered: bool = False) -> None:
+        """The agent died while it ran the task, or after it had ended it but before it told.
+
+        `ordered`: it was asked to end, which says nothing about the task.
+        """
         kind = task.kind
         if (begun and not kind.idempotent) or task.retried >= kind.retries:
             own = copy(error)
             own.__dict__.update(task_facts(task, self._book.now))
             own.__cause__ = error.__cause__
-            self.fail(task, own)
+            self.fail(task, own, blamed=not ordered)
             return
+        # Each death counts against the task type: it costs a process, whether the task is tried again or not.
+        self._failed(task, error, blamed=not ordered)
         # The first repetition is at once: most deaths are not the task's own doing.
         delay = kind.backoff.delay(task.retried, self._book.rng) if task.retried else 0.0
         self._again(task, error, delay)
@@ -174,16 +186,19 @@ class Outcomes:
             if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
                 self.died(task, error, begun=True)
                 return
+        if begun:
+            task.note_attempt(line_of(error), self._book.now)
         self.hand_back(task, begun=begun)
 
     def unservable(self, task: Task, error: BaseException) -> None:
         """No agent can take the task any more."""
         if task.queued:
             self._book.line.remove(task)
-        self.fail(task, error)
+        self.fail(task, error, blamed=False)
 
     def _again(self, task: Task, error: BaseException | Failure, delay: float) -> None:
         book = self._book
+        task.note_attempt(line_of(error), book.now)
         task.move(_PENDING)
         task.retried += 1
         if "TaskRetried" in book.wanted:
@@ -195,6 +210,54 @@ class Outcomes:
             book.timer(task.due, RETRY, task)
         else:
             self.wait(task)
+
+    # The circuit breaker of its type
+
+    def _is_probe(self, task: Task) -> bool:
+        breaker = self._book.breakers.known.get(task.kind.name)
+        return breaker is not None and breaker.probe == task.number
+
+    def _failed(self, task: Task, error: BaseException | Failure, *, blamed: bool) -> None:
+        book, kind = self._book, task.kind
+        if not kind.breaker:
+            return
+        if not blamed:
+            self._returned(task)
+            return
+        breaker = book.breakers.failed(kind.name, task.number, kind.breaker, line_of(error), book.now)
+        if breaker is None or breaker.due is None:
+            return
+        book.line.gates.shut(kind.name)
+        book.tripped.add(kind.name)
+        book.timer(breaker.due, PROBE, breaker)
+        if "CircuitOpened" in book.wanted:
+            seconds = breaker.due - book.now
+            book.tell(
+                CircuitOpened, task_type=kind.name, error=breaker.error, seconds=seconds, openings=breaker.openings
+            )
+
+    def _went_well(self, task: Task) -> None:
+        book, name = self._book, task.kind.name
+        breaker = book.breakers.succeeded(name, task.number)
+        if breaker is not None:
+            self._open_gate(name, single=False)
+            if "CircuitClosed" in book.wanted:
+                book.tell(CircuitClosed, task_type=name, seconds=book.now - breaker.since)
+
+    def _returned(self, task: Task) -> None:
+        """The task ended or came back without a word for or against its type: another one may be the probe."""
+        if self._book.breakers.returned(task.kind.name, task.number) is not None:
+            self._open_gate(task.kind.name, single=True)
+
+    def probe_due(self, breaker: Breaker, _: None) -> None:
+        """A breaker's cool-down may have passed: let one task through."""
+        if self._book.breakers.rested(breaker, self._book.now):
+            self._open_gate(breaker.name, single=True)
+
+    def _open_gate(self, name: str, *, single: bool) -> None:
+        book = self._book
+        for bucket in book.line.gates.open(name, single=single):
+            book.fresh[bucket] = None
 
     def _end(self, task: Task, status: TaskStatus, error: BaseException | Failure) -> None:
         book = self._book
@@ -215,6 +278,14 @@ class Outcomes:
         # All of them name the same first cause, so they can fail one by one without looking at the edges again.
         for later in doomed(task):
             self.broken(later, task)
+
+    def _list(self, task: Task) -> None:
+        book = self._book
+        book.dead.add(task, book.now)
+        due = book.dead.next_due()
+        if due is not None and not book.expire_timer:
+            book.expire_timer = True
+            book.timer(due, EXPIRE)
 
     def _forget_later(self) -> None:
         book = self._book

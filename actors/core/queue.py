@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from actors.core.gates import Gates
+
 if TYPE_CHECKING:
     from actors.core.task import Needs, Task
 
@@ -29,10 +31,11 @@ class Lane:
     """The waiting tasks of one need and one priority, the one accepted first in front.
 
     Invariants: `fifo` and `late` together hold `live` tasks that wait and `dead` entries of ones that were taken out
-    of turn; `head` is the order of the first that waits, 0 if none does.
+    of turn; `head` is the order of the first that waits, 0 if none does. While it is `held` no view gives it out, whatever
+    it still promises.
     """
 
-    __slots__ = ("bucket", "dead", "fifo", "groups", "head", "late", "live", "posted", "rank")
+    __slots__ = ("bucket", "dead", "fifo", "groups", "head", "held", "late", "live", "posted", "rank")
 
     def __init__(self, bucket: Bucket, rank: int) -> None:
         self.bucket = bucket
@@ -43,6 +46,7 @@ class Lane:
         self.live = 0
         self.dead = 0
         self.head = 0
+        self.held = bucket.held
         # The best promise that each view's heap holds for this lane.
         self.posted: dict[View, int] = {}
         # Tasks with inputs, by type and inputs, so that similar ones can go together. Entries may be of tasks gone.
@@ -68,8 +72,13 @@ class Lane:
             self.groups.setdefault((task.kind.name, task.inputs), deque()).append(task)
         if self.live == 1 or order < self.head:
             self.head = order
-            for view in self.bucket.views:
-                view.post(self)
+            if not self.held:
+                self.post()
+
+    def post(self) -> None:
+        """Tell all views that can serve it what stands in front."""
+        for view in self.bucket.views:
+            view.post(self)
 
     def take(self) -> Task:
         """Take the task in front; there must be one."""
@@ -141,13 +150,15 @@ class Lane:
 class Bucket:
     """All waiting tasks with the same needs, and the views that can serve them.
 
-    `children` are those of its tasks that running tasks have submitted, by the number of the submitter.
+    While it is `held` none of them is given out; while it is `single`, one at a time.
     """
 
-    __slots__ = ("lanes", "live", "needs", "views")
+    __slots__ = ("held", "lanes", "live", "needs", "single", "views")
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
+        self.held = False
+        self.single = False
         self.views: list[View] = []
         # Critical first.
         self.lanes: list[Lane | None] = [None, None, None, None]
@@ -227,7 +238,7 @@ class View:
         seen = set()
         for heap in self.heaps:
             for _, lane in heap:
-                if lane.live and lane not in seen:
+                if lane.live and not lane.held and lane not in seen:
                     seen.add(lane)
                     count -= lane.live
                 if count <= 0:
@@ -240,7 +251,7 @@ class View:
         lanes = {lane for _, lane in heap}
         heap.clear()
         for lane in lanes:
-            if lane.live:
+            if lane.live and not lane.held:
                 lane.posted[self] = lane.head
                 heap.append((lane.head, lane))
             else:
@@ -251,9 +262,14 @@ class View:
     def _front(self, heap: list[tuple[int, Lane]]) -> Lane | None:
         while heap:
             order, lane = heap[0]
-            if lane.head == order or (len(heap) == 1 and lane.live):
+            if lane.held:
+                heappop(heap)
+                if lane.posted.get(self) == order:
+                    del lane.posted[self]
+                    self.known[lane.rank] -= 1
+            elif lane.head == order or (len(heap) == 1 and lane.live):
                 return lane
-            if lane.posted.get(self) != order:
+            elif lane.posted.get(self) != order:
                 heappop(heap)
             elif lane.live:
                 lane.posted[self] = lane.head
@@ -275,7 +291,7 @@ class WaitingLine(Generic[V]):
     `children` has exactly those that have a parent.
     """
 
-    __slots__ = ("buckets", "children", "filled", "live", "views")
+    __slots__ = ("buckets", "children", "filled", "gates", "live", "views")
 
     def __init__(self) -> None:
         self.buckets: dict[Needs, Bucket] = {}
@@ -283,6 +299,7 @@ class WaitingLine(Generic[V]):
         self.live = 0
         self.filled = 0
         self.children: dict[int, dict[Needs, dict[int, Task]]] = {}
+        self.gates: Gates[Bucket] = Gates()
 
     def add_view(self, view: V) -> None:
         """From now on also serve these abilities."""
@@ -291,7 +308,7 @@ class WaitingLine(Generic[V]):
             if view.serves(bucket.needs):
                 bucket.views.append(view)
                 for lane in bucket.lanes:
-                    if lane is not None and lane.live:
+                    if lane is not None and lane.live and not lane.held:
                         view.post(lane)
 
     def bucket(self, needs: Needs) -> Bucket:
@@ -301,6 +318,7 @@ class WaitingLine(Generic[V]):
             if len(self.buckets) > 2 * self.filled + _EMPTY_KEPT:
                 self._sweep()
             bucket = self.buckets[needs] = Bucket(needs)
+            self.gates.add(bucket)
             bucket.views.extend(view for view in self.views if view.serves(needs))
         return bucket
 
@@ -390,6 +408,7 @@ class WaitingLine(Generic[V]):
     def _sweep(self) -> None:
         """Forget empty buckets; paid for by the many that were made since the last time."""
         self.buckets = {needs: bucket for needs, bucket in self.buckets.items() if bucket.live}
+        self.gates.keep(self.buckets.values())
         for view in self.views:
             for rank in range(4):
                 view.rebuild(rank)

@@ -184,6 +184,8 @@ class Reports:
         running, attempt = end.running if end.running is not None else (None, 0)
         if running is not None and running in agent.held and agent.held[running].attempt == attempt:
             at_work.add(running)
+            if end.since is not None:
+                agent.held[running].started = end.since
         first = in_order[0] if in_order else None
         for number, task in list(agent.held.items()):
             cause = agent.interrupts.get(number)
@@ -202,7 +204,7 @@ class Reports:
                 # The one that was to be ended had just ended by itself, and this one was begun before the kill came.
                 outcomes.displaced(task, end.error, suspect=False, begun=True)
             elif number in at_work or (number in begun and not task.kind.idempotent):
-                outcomes.died(task, end.error, begun=True)
+                outcomes.died(task, end.error, begun=True, ordered=end.ordered)
             else:
                 suspect = number in begun or (number == first and not at_work)
                 outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)
@@ -221,7 +223,7 @@ class Reports:
         elif cause is CancellationCause.TIMEOUT:
             outcomes.raised(task, self._limits.timed_out(task, read_failure(payload)))
         elif outcome == _INTERRUPTED:
-            outcomes.died(task, self._limits.ended(agent, task, read_failure(payload)), begun=True)
+            outcomes.died(task, self._limits.ended(agent, task, read_failure(payload)), begun=True, ordered=True)
         else:
             failure: Failure | TaskExited | None = read_failure(payload)
             if failure is None and outcome == _EXITED:

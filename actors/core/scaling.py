@@ -41,7 +41,7 @@ class Scaling:
             for _, _, bucket in sorted(waiting, key=lambda item: item[:2]):
                 self._consider(bucket)
         for bucket in book.fresh:
-            if bucket.live:
+            if bucket.live and not bucket.held:
                 self._consider(bucket)
 
     def unstick(self) -> None:
@@ -83,7 +83,7 @@ class Scaling:
             for number in agent.waiting:
                 for needs in book.line.children.get(number, ()):
                     bucket = book.line.buckets[needs]
-                    if book.fleet.spawner(bucket) is not None:
+                    if not bucket.held and book.fleet.spawner(bucket) is not None:
                         return bucket
         lanes = [lane for skill in book.fleet.skills.values() if skill.spawnable and (lane := skill.best())]
         return min(lanes, key=lambda lane: (lane.rank, lane.head)).bucket if lanes else None
@@ -114,6 +114,8 @@ class Scaling:
         """Whether enough work waits for each agent that is there to start one more."""
         book = self._book
         estimate = book.estimates.of(bucket.first().kind)
+        if bucket.single:
+            return False
         return estimate < 0 or estimate * bucket.live / agents > book.settings.spawn_backlog
 
     def _spawn(self, skill: Skill, bucket: Bucket) -> None:

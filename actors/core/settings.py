@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from actors.core.retry import Backoff
 from actors.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class EngineSettings:
         grace: seconds from an interruption to the kill.
         idle_timeout: seconds after which an idle agent above the least is ended.
         kept_tasks, kept_seconds: how many finished tasks are kept, and for how long.
+        kept_dead, kept_dead_seconds: how many tasks that failed for good are listed as dead letters, and for how long.
+        kept_dead_bytes: how many bytes the arguments of all of these may take.
+        breaker_window: seconds in which the failures that open a circuit breaker must lie.
+        breaker_cooldown: how long an open circuit breaker lets its task type rest.
         spawn_backlog: seconds of measured work for each agent that must wait before one more is started.
         policy: how an agent is chosen among the suitable ones.
         weights: for the policy "best".
@@ -63,6 +68,11 @@ class EngineSettings:
     idle_timeout: float = 60.0
     kept_tasks: int = 10_000
     kept_seconds: float = 86_400.0
+    kept_dead: int = 1000
+    kept_dead_seconds: float = 604_800.0
+    kept_dead_bytes: int = 64 * 2**20
+    breaker_window: float = 60.0
+    breaker_cooldown: Backoff = field(default_factory=lambda: Backoff(10.0, limit=300.0))
     spawn_backlog: float = 0.1
     policy: Literal["best", "least_loaded", "round_robin", "sticky"] = "best"
     weights: Weights = field(default_factory=Weights)
@@ -79,6 +89,10 @@ class EngineSettings:
             ("idle_timeout", 0),
             ("kept_tasks", 0),
             ("kept_seconds", 0),
+            ("kept_dead", 0),
+            ("kept_dead_seconds", 0),
+            ("kept_dead_bytes", 0),
+            ("breaker_window", 0),
             ("spawn_backlog", 0),
         ):
             value = getattr(self, name)

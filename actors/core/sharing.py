@@ -77,13 +77,22 @@ class Sharing:
         if agent.incarnation == incarnation and agent.asked and not agent.open and not agent.recalls:
             self.take_back_all(agent)
 
-    def take_back_all(self, agent: Agent) -> None:
-        """Ask for all that the agent has not begun, as far as is known."""
+    def take_back_types(self, names: set[str]) -> None:
+        """Ask all agents for what they have not begun of these task types: these are to rest."""
+        for agent in self._book.fleet.agents.values():
+            if agent.killed is None and any(task.kind.name in names for task in agent.held.values()):
+                self.take_back_all(agent, names)
+
+    def take_back_all(self, agent: Agent, names: set[str] | None = None) -> None:
+        """Ask for all that the agent has not begun, as far as is known, or for all of it of some task types."""
         asked = {number for recall in agent.recalls for number, _ in recall}
         waiting = [
             (task.number, task.attempt)
             for task in agent.held.values()
-            if task.status is _ASSIGNED and task.number not in asked and task.number not in agent.waiting
+            if task.status is _ASSIGNED
+            and task.number not in asked
+            and task.number not in agent.waiting
+            and (names is None or task.kind.name in names)
         ]
         if waiting:
             self.recall(agent, tuple(waiting))
@@ -116,7 +125,8 @@ class Sharing:
         best: Task | None = None
         for parent in self._waiting_below(top):
             for needs, siblings in book.line.children.get(parent, {}).items():
-                if not agent.skill.serves(needs) or self._dispatcher.more_to_come(book.line.buckets[needs]):
+                bucket = book.line.buckets[needs]
+                if bucket.held or not agent.skill.serves(needs) or self._dispatcher.more_to_come(bucket):
                     continue
                 task = next(iter(siblings.values()))
                 if best is None or (-task.kind.priority, task.order) < (-best.kind.priority, best.order):

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.core.errortext import line_of
 from actors.core.retry import Backoff
+from actors.core.story import Attempt, Story
 from actors.errors import ConfigError, IllegalTransition
 from actors.protocol.messages import Failure
 from actors.protocol.states import TASK_MOVES, TaskStatus
@@ -29,11 +31,13 @@ _PENDING = TaskStatus.PENDING
 class Needs(NamedTuple):
     """What a task asks of an agent: its type, if one is named, and its capabilities. Waiting tasks are indexed by it.
 
-    Equal by value; it is cheapest to make one for all tasks of a kind.
+    `gate` is the task type, if that has a circuit breaker: its tasks wait apart from others, so that they can be held
+    back without a look at each. Equal by value; it is cheapest to make one for all tasks of a kind.
     """
 
     agent_type: str | None = None
     requires: frozenset[str] = frozenset()
+    gate: str | None = None
 
     def __str__(self) -> str:
         parts = [f"type {self.agent_type}"] if self.agent_type is not None else []
@@ -61,6 +65,7 @@ class TaskKind:
         duration: how long it may take, in seconds, until that has been measured; None if nobody knows.
         family: the durations of tasks of one family are averaged together; the name, if left out.
         prefers: an agent type that is rather taken than others that could do it too.
+        breaker: after how many failures in a row the task type is let rest; 0 for never.
     """
 
     name: str
@@ -77,10 +82,13 @@ class TaskKind:
     duration: float | None = None
     family: str = ""
     prefers: str | None = None
+    breaker: int = 0
 
     def __post_init__(self) -> None:
         if not self.family:
             object.__setattr__(self, "family", self.name)
+        if self.breaker:
+            object.__setattr__(self, "needs", self.needs._replace(gate=self.name))
         if self.priority not in (1, 2, 3, 4):
             message = f"a task's priority is 1 (low), 2 (normal), 3 (high) or 4 (critical), not {self.priority!r}"
             raise ConfigError(message, key="priority", value=self.priority, allowed="1, 2, 3 or 4")
@@ -140,6 +148,7 @@ class Task:
         "spared",
         "started",
         "status",
+        "story",
         "taken",
     )
 
@@ -186,6 +195,8 @@ class Task:
         # The results of what it depends on, by number; None without dependencies. Complete once it is ready.
         self.results: dict[int, Payload] | None = None
         self._progress: deque[tuple[float, str, float]] | None = None
+        # Its earlier attempts; None for most tasks.
+        self.story: Story | None = None
         # The engine's own notes. `order` counts acceptances; `missing` is how many dependencies are not completed;
         # `queued` is true exactly while it stands in the waiting line; `due` is when a retry may start;
         # `estimate` is what it was counted with at its agent (negative: unknown); `cancelling` is the reason; `spared`
@@ -263,6 +274,28 @@ class Task:
             self._progress = deque(maxlen=_PROGRESS_KEPT)
         self._progress.append((fraction, note, time))
 
+    def again(self, number: int, id: str, handle: Any = None) -> Task:  # noqa: A002 - as above
+        """A new task that does the same with the same arguments, whose dependencies are those that were completed."""
+        task = Task(number, id, self.kind, self.payload, inputs=self.inputs, key=self.key, handle=handle)
+        task.results = self.results
+        task.story = Story(repeats=self.id)
+        return task
+
+    def note_attempt(self, error: str, now: float) -> None:
+        """Remember the attempt that ends now and is followed by another one."""
+        if self.story is None:
+            self.story = Story()
+        self.story.attempts.append(self._last_attempt(error, now))
+
+    def attempts(self, error: str) -> tuple[Attempt, ...]:
+        """Its tries so far, also the one under way or that came to its outcome; `error` is what it ended with."""
+        earlier = () if self.story is None else tuple(self.story.attempts)
+        return earlier if self.agent is None else (*earlier, self._last_attempt(error, self.ended))
+
+    def _last_attempt(self, error: str, ended: float | None) -> Attempt:
+        agent = self.agent or ""
+        return Attempt(self.attempt, agent, self.incarnation, self.assigned, self.started, ended, error)
+
     def info(self, utc_offset: float = 0.0, id_of: Callable[[int], str] = str) -> TaskInfo:
         """How it stands now.
 
@@ -298,6 +331,8 @@ class Task:
             result=self.result,
             error=self.error,
             progress=self.progress,
+            attempts=tuple(each.shifted(utc_offset) for each in self.attempts(line_of(self.error))),
+            repeats=None if self.story is None else self.story.repeats,
         )
 
 
@@ -306,7 +341,9 @@ class TaskInfo:
     """How a task stands: what `TaskFuture.info` and `ActorSystem.task_info` give.
 
     Times are UTC seconds, durations seconds. `result` is the serialised value, `error` the exception or the record
-    of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was.
+    of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was. `attempts`
+    are its tries, the last ones if there were many; `repeats` is the id of the task that it runs again, if it was
+    `retry_dead` that submitted it.
     """
 
     id: str
@@ -331,6 +368,8 @@ class TaskInfo:
     result: Payload
     error: BaseException | Failure | None
     progress: tuple[tuple[float, str, float], ...]
+    attempts: tuple[Attempt, ...] = ()
+    repeats: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values that print as JSON: no result, and of an error its type and text."""
@@ -339,6 +378,7 @@ class TaskInfo:
         )
         for name in ("dependencies", "requires"):
             shown[name] = list(shown[name])
+        shown["attempts"] = [attempt.to_dict() for attempt in self.attempts]
         shown["progress"] = [list(item) for item in self.progress]
         error = self.error
         if error is None:

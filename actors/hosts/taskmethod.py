@@ -34,6 +34,7 @@ class TaskOptions:
         idempotent: False if it must never run twice: it is then not retried once it has started.
         duration: estimated duration in seconds, 0 or more, until there is history.
         type: the name of the task's type; "<agent type>.<method>" if None.
+        breaker_failures: after how many failures in a row the task type is let rest for a while; 0 for never.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -48,6 +49,7 @@ class TaskOptions:
     idempotent: bool = True
     duration: float | None = None
     type: str | None = None
+    breaker_failures: int | None = None
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -75,7 +77,7 @@ def _duration(name: str, value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _retries(name: str, value: Any) -> int | None:
+def _count(name: str, value: Any) -> int | None:
     if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         _refuse(name, value, "a whole number, 0 or more")
     return None if value is None else int(value)
@@ -130,7 +132,7 @@ def _type(name: str, value: Any) -> str | None:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "timeout": _timeout,
-    "retries": _retries,
+    "retries": _count,
     "retry_on": _retry_on,
     "backoff": _backoff,
     "priority": _priority,
@@ -138,6 +140,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "idempotent": _idempotent,
     "duration": _duration,
     "type": _type,
+    "breaker_failures": _count,
 }
 
 
@@ -330,6 +333,7 @@ def task(
     idempotent: bool = True,
     duration: float | None = None,
     type: str | None = None,
+    breaker_failures: int | None = None,
 ) -> TaskDecorator: ...
 def task(function: Any = None, /, **options: Any) -> Any:
     """Make a task of a worker's method, `async def` or not.

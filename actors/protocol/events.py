@@ -15,6 +15,8 @@ __all__ = [
     "AgentRestarted",
     "AgentStateChanged",
     "AgentTerminated",
+    "CircuitClosed",
+    "CircuitOpened",
     "CoordinationRequired",
     "DeadLetterFound",
     "Event",
@@ -183,6 +185,24 @@ class ResourceLimitExceeded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CircuitOpened(Event):
+    """Tasks of a type failed again and again: no further one begins for `seconds`. `openings` counts how often in a row."""
+
+    task_type: str
+    error: str = ""
+    seconds: float = 0.0
+    openings: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitClosed(Event):
+    """A task of a type that was let rest went well: work of that type goes on. `seconds` is how long it rested."""
+
+    task_type: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CoordinationRequired(Event):
     """An agent asks for something that only the program can decide."""
 
@@ -238,6 +258,8 @@ KNOWN_EVENTS: dict[str, type[Event]] = {
         ResourceAvailable,
         ResourcePressure,
         ResourceLimitExceeded,
+        CircuitOpened,
+        CircuitClosed,
         CoordinationRequired,
         DeadLetterFound,
         ShutdownInitiated,

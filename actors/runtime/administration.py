@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import abc
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from actors.config import AgentConfig, Limits
+from actors.core.deadletters import DeadTask
 from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
+from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
 from actors.runtime.agent_ref import AgentRef
 from actors.runtime.status import SystemStatus
@@ -162,8 +165,7 @@ class Administration(abc.ABC):
         Raises:
             ConfigError: `limit` is no whole number of 0 or more.
         """
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            raise ConfigError(f"limit takes a whole number of 0 or more, not {limit!r}", key="limit", value=limit)
+        _check_limit(limit)
         info: QueueInfo = self._running().inspect(lambda engine, _now, _utc: engine.queue(limit))
         return info
 
@@ -188,6 +190,39 @@ class Administration(abc.ABC):
         number = assembly.submission.number_of(task)
         found: Explanation = assembly.inspect(lambda engine, now, _utc: engine.explain(number, now))
         return found
+
+    def dead_letters(self, limit: int = 1000) -> list[DeadTask]:
+        """The tasks that failed for good and can be looked at and run again, the latest first, at most `limit`.
+
+        Tasks that were cancelled are not among them, nor those that failed because of another one (`DependencyFailed`):
+        that one is. Beyond `kept_dead` tasks or `kept_dead_seconds` the oldest are forgotten. Messages that had no
+        recipient are something else: these are told by the event `DeadLetterFound`.
+
+        Raises:
+            ConfigError: `limit` is no whole number of 0 or more.
+        """
+        _check_limit(limit)
+        found = self._running().inspect(lambda engine, _now, _utc: engine.dead_letters(limit))
+        # In the caller's thread: with many of them this takes a while.
+        return [replace(dead, arguments=shortened(payload)) for dead, payload in found]
+
+    def retry_dead(self, task: DeadTask | TaskFuture[Any] | str) -> TaskFuture[Any]:
+        """Run a task that failed for good once more: a new task with the same call and options, at its first attempt.
+
+        It leaves the list of dead letters; if the new one fails for good, that one is listed. Where it depended on
+        others, their results are used again.
+
+        Args:
+            task: an item of `dead_letters()`, or the future or the id of the task that failed.
+
+        Raises:
+            ConfigError: it is no task of this system or not among the dead letters, or its arguments are not kept any
+                more (`kept_dead_bytes`).
+        """
+        assembly = self._running()
+        name = task.id if isinstance(task, DeadTask) else task
+        number = assembly.submission.number_of(name)
+        return assembly.retry_dead(number, name if isinstance(name, str) else name.task_id)
 
     def status(self) -> SystemStatus:
         """All agents, and the queue in numbers."""
@@ -233,6 +268,11 @@ def wanted(worker: Any, n: object) -> tuple[int, int]:
             allowed="a number of 1 or more, or (least, most)",
         )
     return pair
+
+
+def _check_limit(limit: object) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise ConfigError(f"limit takes a whole number of 0 or more, not {limit!r}", key="limit", value=limit)
 
 
 def _id_of(agent: AgentRef | str) -> str:

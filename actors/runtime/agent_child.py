@@ -29,6 +29,7 @@ class Child:
         "ready",
         "replace",
         "spawned",
+        "started",
         "timer",
         "waiters",
         "workspace",
@@ -42,6 +43,8 @@ class Child:
         self.announced = False
         self.handle: AgentHandle | None = None
         self.ready = False
+        # The last incarnation that has started well.
+        self.started = 0
         self.workspace = ""
         # Why it was asked to end, and whether it is to be replaced; None while nobody asked.
         self.ending: str | None = None

@@ -23,7 +23,7 @@ from actors.kernel.handlers import handles
 from actors.protocol.messages import Failure, Shutdown
 from actors.runtime import messages as m
 from actors.runtime.agent_child import Child, SupervisorState
-from actors.runtime.endings import agent_died
+from actors.runtime.endings import agent_died, took_work
 from actors.runtime.launching import launch_spec
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class AgentSupervisor(Actor):
         child = self._present(message.agent, message.incarnation)
         if child is None or child.ready:
             return
-        child.ready = True
+        child.ready, child.started = True, child.incarnation
         if child.ending is None:
             child.stop_timer()
         self._carry_out(self._plan.started(message.agent, self.clock.monotonic()))
@@ -248,7 +248,10 @@ class AgentSupervisor(Actor):
         self._remove_workspace(child)
         expected = child.ending is not None or self._recycled(report)
         replace = (child.ending is None or child.replace) and state.stopping is None
-        if report.started_seq:
+        if took_work(report):
+            # Whatever its end was for, its start was none of it, even if word of its readiness is still under way.
+            child.started = child.incarnation
+            self._plan.started(agent, now)
             self._plan.progressed(agent)
         error = self._death_of(child, report)
         if not expected:

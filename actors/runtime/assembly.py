@@ -92,6 +92,11 @@ class Assembly:
                 idle_timeout=math.inf if config.agent.idle_timeout is None else config.agent.idle_timeout,
                 kept_tasks=config.kept_tasks,
                 kept_seconds=config.kept_seconds,
+                kept_dead=config.kept_dead,
+                kept_dead_seconds=config.kept_dead_seconds,
+                kept_dead_bytes=int(config.kept_dead_bytes),
+                breaker_window=config.breaker_window,
+                breaker_cooldown=Backoff(config.breaker_cooldown, limit=config.breaker_cooldown_limit),
             ),
             world.random,
         )
@@ -193,6 +198,13 @@ class Assembly:
         future: TaskFuture[Any] = TaskFuture(task.number, task.id, self)
         task.handle = future
         self.peers.scheduler.tell(m.SubmitTasks((task,)))
+        return future
+
+    def retry_dead(self, number: int, name: str) -> TaskFuture[Any]:
+        """Hand in a task that failed for good once more."""
+        again, task_id = self.submission.next_id()
+        future: TaskFuture[Any] = TaskFuture(again, task_id, self)
+        self.peers.scheduler.ask(m.RetryDead(number, name, (again, task_id, future)))
         return future
 
     # What futures ask of their owner

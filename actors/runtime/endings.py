@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.core.stacks import dumped
 from actors.errors import AgentDied, RecordedError
 from actors.hosts.shortened import shortened
+from actors.protocol.states import AgentState
 
 if TYPE_CHECKING:
     from actors.core.task import Task
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from actors.protocol.states import AgentState, Move
     from actors.runtime.agent_links import AgentLinks
 
-__all__ = ["agent_died", "complete"]
+__all__ = ["agent_died", "complete", "took_work"]
+
+_WITHOUT_TASK = frozenset({AgentState.INITIALIZING, AgentState.IDLE, AgentState.ERROR, AgentState.TERMINATING})
 
 
 def agent_died(report: ExitReport, agent_type: str, task_id: str | None = None, now: float | None = None) -> AgentDied:
@@ -68,3 +71,11 @@ def complete(task: Task, links: AgentLinks) -> None:
 
 def _told(moves: tuple[Move[AgentState], ...]) -> tuple[tuple[float, str, str], ...]:
     return tuple((move.time, str(move.source), str(move.target)) for move in moves)
+
+
+def took_work(report: ExitReport) -> bool:
+    """Whether the agent had a task in hand at its end or before: its start went well, and its death is the task's doing.
+
+    One that dies while it reads a task's arguments never began that task, but its last state tells of it.
+    """
+    return report.started_seq > 0 or (bool(report.moves) and report.moves[-1].target not in _WITHOUT_TASK)

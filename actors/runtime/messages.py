@@ -50,6 +50,7 @@ __all__ = [
     "RequestAgent",
     "Resize",
     "RetireAgent",
+    "RetryDead",
     "SendToAgent",
     "SetLimits",
     "SpawnAgent",
@@ -212,6 +213,14 @@ class SubmitTasks(NamedTuple):
     """Tasks, each with its future (or the agent that submitted it) as its handle."""
 
     tasks: Sequence[Task]
+
+
+class RetryDead(NamedTuple):
+    """To scheduler: run a task that failed for good once more; `again` is number, id and future of the new one."""
+
+    number: int
+    name: str
+    again: tuple[int, str, Any]
 
 
 class CancelAll(NamedTuple):

@@ -113,6 +113,11 @@ class Scheduler(PollingActor):
                 if task.handle is not None:
                     task.handle.set_accepted()
 
+    @handles(m.RetryDead)
+    def _retry_dead(self, message: m.RetryDead) -> None:
+        self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
+        message.again[2].set_accepted()
+
     @handles(m.CancelTask)
     def _cancel(self, message: m.CancelTask) -> bool:
         return self._engine.cancel(message.number, message.reason, self.clock.monotonic())
@@ -208,6 +213,9 @@ class Scheduler(PollingActor):
                 error=agent_died(message.report, message.agent_type, task_id, now),
                 replaced=message.replaced,
                 begun=begun,
+                since=None if running is None else running[2],
+                # A task that ends its process with code 0 was not asked to.
+                ordered=message.expected and (running is None or not message.report.clean),
             ),
             now,
         )

@@ -27,7 +27,18 @@ _PLAIN = TaskOptions()
 _KINDS_KEPT = 4096
 _LASTING = (BuiltinFunctionType, type)
 _OPTION_FIELDS = frozenset(
-    {"priority", "timeout", "retries", "retry_on", "backoff", "requires", "idempotent", "duration", "type"}
+    {
+        "priority",
+        "timeout",
+        "retries",
+        "retry_on",
+        "backoff",
+        "requires",
+        "idempotent",
+        "duration",
+        "type",
+        "breaker_failures",
+    }
 )
 
 
@@ -173,6 +184,7 @@ class Submission:
             below=method.options,
             timeout=self.types.timeout_of(worker_type, named),
             retries=config.retries,
+            breaker=config.breaker_failures,
         )
 
     def _call_kind(self, family: str, options: Options) -> TaskKind:
@@ -191,6 +203,8 @@ class Submission:
             below=_PLAIN,
             timeout=_finite(timeout),
             retries=config.callable_retries,
+            # All callables that name no type are of one: what goes wrong with one says nothing about the others.
+            breaker=config.breaker_failures if options.task.type else None,
             family=family,
         )
 
@@ -204,9 +218,11 @@ class Submission:
         below: TaskOptions,
         timeout: float | None,
         retries: int,
+        breaker: int | None,
         family: str = "",
     ) -> TaskKind:
         named = options.pick("retries", below)
+        opens_after = options.pick("breaker_failures", below)
         retry_on = options.pick("retry_on", below)
         least_errors = retries or 3
         return TaskKind(
@@ -223,6 +239,7 @@ class Submission:
             idempotent=options.pick("idempotent", below),
             duration=options.pick("duration", below),
             family=family,
+            breaker=(breaker or 0) if opens_after is None else opens_after,
         )
 
     def kind_of_fields(self, data: Mapping[str, Any]) -> TaskKind:

@@ -126,3 +126,21 @@ def test_the_queue_counts_all_and_lists_as_many_as_asked() -> None:
     assert info is not None
     assert info.dependencies == ("t5",)
     assert desk.engine.info(99) is None
+
+
+def test_an_idle_agent_that_is_held_back_is_no_reason_to_say_that_the_task_is_next() -> None:
+    """C5: one kind of agent is held back by a shortage, the other one is busy."""
+    able = frozenset({"y"})
+    heavy, light = Profile("heavy", able, cpu="high", least=2, most=2), Profile("light", able, least=1, most=1)
+    desk = Desk(heavy, light)
+    kind = TaskKind("any", Needs(None, able), duration=10.0)
+    desk.engine.admission(True, frozenset({"cpu"}), 0.0)
+    tasks = [desk.submit(kind) for _ in range(2)]
+    assert len(desk.assigned()) == 2
+    waiting = desk.submit(TaskKind("more", Needs(None, able), duration=10.0))
+    desk.engine.agent_drain("light-1", 0.0)
+    desk.engine.take()
+    assert {task.agent for task in tasks} >= {"light-1"}
+    found = desk.engine.explain(waiting.number, 0.0)
+    assert found.reason == "busy", found
+    assert "held back while the machine is short" in found.text

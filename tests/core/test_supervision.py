@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.core.children import ChildSpec, ChildStatus, Intensity, Strategy
 from actors.core.retry import Backoff
@@ -448,6 +450,27 @@ def test_progress_makes_the_next_try_immediate_again() -> None:
         world.plan.progressed("a")
         assert world.die("a") == "+a"
     assert world.die("a") == ""
+
+
+@given(st.lists(st.sampled_from(["a", "b"]), max_size=60), st.integers(0, 3), st.floats(0, 10))
+def test_deaths_at_work_never_end_a_type_and_are_followed_by_a_try_at_once(
+    deaths: list[str], most: int, gap: float
+) -> None:
+    """F4 F1: they are the doing of what ran; a start that fails again and again ends the type all the same."""
+    plan = make("a", "b", counted="failed_starts", parallel=True, intensity=Intensity(most, 5.0))
+    world = World(plan).start()
+    for child in deaths:
+        world.now += gap
+        plan.progressed(child)
+        assert world.die(child) == f"+{child}"
+    assert world.laters == []
+    world.broken.update({"a", "b"})
+    for child in ("a", "b"):
+        plan.progressed(child)
+        world.die(child)
+        for _ in range(most + 1):
+            world.wait(30.0)
+    assert plan.ending
 
 
 def test_waits_vary_by_chance() -> None:

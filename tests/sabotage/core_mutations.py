@@ -8,6 +8,22 @@ __all__ = ["CORE_MUTATIONS"]
 
 CORE_MUTATIONS = (
     Mutation(
+        "a breaker never closes",
+        "actors.core.outcomes",
+        "        if breaker is not None:\n            self._open_gate(name, single=False)\n",
+        "        if breaker is not None:\n",
+        "F4",
+        "the tasks of a type that was let rest stay behind their gate although its probe went well",
+    ),
+    Mutation(
+        "a dead letter stays listed",
+        "actors.core.engine",
+        "        dead.remove(number)\n",
+        "",
+        "F4",
+        "what was run again can be run again once more",
+    ),
+    Mutation(
         "a cancelled retry is started",
         "actors.core.engine",
         "if task.status is _PENDING and task.due is not None and task.due <= self._book.now:",

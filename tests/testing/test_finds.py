@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from actors.config import AgentConfig, SystemConfig
+from actors.core.retry import Backoff
 from actors.errors import ChannelClosed, MessageRefused
 from actors.hosts.serialize import failure_of
 from actors.protocol.messages import ErrorResponse, job_group
 from actors.runtime.agent_links import RECALL
+from actors.runtime.messages import AgentReady
 from actors.testing.campaign.run import run_history
 from actors.testing.campaign.workers import Clerk, Runner
 from actors.testing.faults import FaultPlan
@@ -139,3 +144,37 @@ def test_a_task_that_was_done_and_not_told_has_a_new_attempt() -> None:
 def test_histories_that_once_broke_a_promise_hold(seed: int) -> None:
     """C1 D6 E1 F1: what was found there has tests of its own in the core and in the agent; these are the whole stories."""
     assert run_history(seed).steps >= 200
+
+
+class _Late:
+    """The reference of a supervisor that does not hear in time that its agents are ready."""
+
+    def __init__(self, ref: Any) -> None:
+        self._ref = ref
+
+    def tell(self, message: Any) -> None:
+        """Send on all but that."""
+        if not isinstance(message, AgentReady):
+            self._ref.tell(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ref, name)
+
+
+def test_an_agent_that_a_task_kills_before_its_supervisor_heard_of_it_has_started_all_the_same() -> None:
+    """F1 F4: the scheduler heard first that it is ready, and gave it a task; such deaths counted as failed starts."""
+    with Simulation({Clerk: 1}, choices=PlainChoices(), workspaces=False) as sim:
+        supervisors = sim.assembly.peers.supervisors
+        supervisors["clerk"] = _Late(supervisors["clerk"])
+        future = sim.system.options(retries=9, backoff=Backoff(0.0)).submit(Clerk.slow, 1, 1.0)
+
+        def tried(attempt: int) -> bool:
+            task = sim.engine.task(future.number)
+            return task is not None and task.attempt == attempt
+
+        for attempt in range(1, 8):
+            assert sim.run_until(partial(tried, attempt), 60.0)
+            sim.run(0.2)
+            assert sim.kill("clerk-1")
+        sim.settle()
+        assert future.result() == 1

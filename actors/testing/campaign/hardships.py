@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from actors.errors import (
     ActorsError,
     AskTimeout,
+    CircuitOpen,
     ConfigError,
     DeadLetter,
     DependencyFailed,
@@ -101,6 +102,9 @@ class Hardships:
             self._listen_for_a_while,
             self._echo,
             self._crash,
+            self._shaky,
+            self._shaky,
+            self._retry_dead,
         )
         self.harmful: tuple[Callable[[], None], ...] = (
             self._stubborn,
@@ -109,6 +113,31 @@ class Hardships:
             self._stillborn,
             self._persecute,
         )
+
+    # --- what fails for good ---
+
+    def _shaky(self) -> None:
+        """Tasks of a type with a circuit breaker: it may rest already, and some of these may make it rest."""
+        for _ in range(1 + self._choices.below(4, "count")):
+            number = self._program.number()
+            if self._choices.below(2, "shaky"):
+                self._program.submit(Clerk.shaky, number, False, errors=(LookupError, CircuitOpen))  # noqa: FBT003
+            else:
+                self._program.submit(Clerk.shaky, number, True, value=number, errors=(CircuitOpen,))  # noqa: FBT003
+
+    def _retry_dead(self) -> None:
+        """Run one of the dead letters again; it leaves the list, unless its type rests."""
+        dead = self._system.dead_letters()
+        if not dead:
+            return
+        chosen = dead[self._choices.below(len(dead), "dead letter")]
+        try:
+            again = self._system.retry_dead(chosen)
+        except CircuitOpen:
+            return
+        info = again.info()
+        if info is None or info.repeats != chosen.id or chosen.id in [each.id for each in self._system.dead_letters()]:
+            self._sim.break_promise("ADeadLetterRunsAgain", "F4", f"{chosen} was run again as {again.task_id}: {info}")
 
     # --- handing in ---
 

@@ -49,6 +49,13 @@ class Clerk(Worker):
             raise ValueError(f"attempt {self.attempt}")
         return number
 
+    @task(retries=1, breaker_failures=2)
+    def shaky(self, number: int, good: bool) -> int:  # noqa: FBT001 - an argument as any other
+        """An error, as often as is asked for; its type is let rest for that."""
+        if not good:
+            raise LookupError(f"no {number}")
+        return number
+
     @task(idempotent=False)
     def once(self, number: int) -> int:
         """Never to be run twice."""

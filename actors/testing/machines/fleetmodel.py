@@ -183,6 +183,8 @@ class FleetModel:
             must(not task.dependents, "D3", task, "still has others that wait for it")
         book = self.engine._book  # noqa: SLF001 - nothing may be left in it
         must_be((book.line.live, len(book.line.children)), (0, 0), "D8", "what stands in the line")
+        probed = [each for each in self.engine.queue(0).breakers if each.probe is not None]
+        must_be(probed, [], "F4", "circuit breakers that wait for a task")
         must_be(book.highs, dict.fromkeys(book.highs, 0), "E4", "what is taken of each resource")
         for agent in book.fleet.agents.values():
             left = [agent.held, agent.interrupts, agent.waiting]

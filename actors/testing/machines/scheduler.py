@@ -12,8 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.core.engine import Engine
 from actors.core.fleet import Profile
+from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
+from actors.errors import CircuitOpen
 from actors.protocol.messages import Outcome
 from actors.protocol.states import TASK_MOVES, TaskStatus
 from actors.testing.machines.fleet import Begun, FleetAgent
@@ -70,7 +72,12 @@ class SchedulerMachine(RuleBasedStateMachine):
     def begins(self, data: st.DataObject, policy: Any, at_once: int, ageing: int, limit: int) -> None:
         """A scheduler that knows some of the agent types."""
         settings = EngineSettings(
-            max_agents=limit, kept_tasks=1000, policy=policy, assigned_at_once=at_once, ageing=ageing
+            max_agents=limit,
+            kept_tasks=1000,
+            policy=policy,
+            assigned_at_once=at_once,
+            ageing=ageing,
+            breaker_cooldown=Backoff(1.0, limit=5.0),
         )
         self.engine = self.make(settings)
         self.fleet = FleetModel(self.engine, self.profiles, settings.max_agents)
@@ -96,13 +103,14 @@ class SchedulerMachine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         timeout=st.sampled_from([None, 1.0]),
         idempotent=st.booleans(),
+        breaker=st.sampled_from([0, 1, 2]),
         inputs=st.sampled_from([frozenset[str](), frozenset({"in"})]),
         key=st.sampled_from([None, "k"]),
     )
     def submits(self, data: st.DataObject, needs: int, count: int, priority: int, retries: int, **fields: Any) -> None:
         """Tasks of a kind, perhaps after others, perhaps from inside one."""
         kind = TaskKind(
-            f"p{priority}",
+            f"p{priority}-{fields['breaker']}",
             self.needs[needs % len(self.needs)],
             priority=priority,
             retries=retries,
@@ -110,6 +118,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             retry_on=("ValueError",),
             timeout=fields["timeout"],
             idempotent=fields["idempotent"],
+            breaker=fields["breaker"],
         )
         known = [task.number for task in self.tasks]
         after = data.draw(st.lists(st.sampled_from(known), max_size=2), label="after") if known else []
@@ -126,9 +135,13 @@ class SchedulerMachine(RuleBasedStateMachine):
                 inputs=fields["inputs"],
                 key=fields["key"],
             )
+            try:
+                self.engine.submit(task, self.fleet.now)
+            except CircuitOpen:
+                must(kind.breaker, "F4", task, "is refused, and its type has no circuit breaker")
+                break
             self.tasks.append(task)
             self.statuses[number] = TaskStatus.PENDING
-            self.engine.submit(task, self.fleet.now)
         self.fleet.settle()
 
     @precondition(lambda self: self.tasks)
@@ -140,6 +153,25 @@ class SchedulerMachine(RuleBasedStateMachine):
         must_be(
             self.engine.cancel(task.number, "unwanted", self.fleet.now), not final, "D6", "whether it can be cancelled"
         )
+        self.fleet.settle()
+
+    @precondition(lambda self: self.engine.queue(0).dead)
+    @rule(data=st.data())
+    def retries_a_dead_letter(self, data: st.DataObject) -> None:
+        """A task that failed for good is to run again: a new task, in its place."""
+        listed = [dead for dead, _ in self.engine.dead_letters(1000)]
+        dead = data.draw(st.sampled_from(listed), label="dead letter")
+        must(self.tasks[dead.number - 1].status is TaskStatus.FAILED, "F4", dead, "is listed and has not failed")
+        number = len(self.tasks) + 1
+        try:
+            self.engine.retry_dead(dead.number, dead.id, (number, f"t{number}", None), self.fleet.now)
+        except CircuitOpen:
+            must_be(self.engine.queue(0).dead, len(listed), "F4", "dead letters after a refusal")
+            return
+        self.tasks += [task for task in self.engine.tasks() if task.number == number]
+        must_be(len(self.tasks), number, "F4", "the tasks there are with the one that is run again")
+        self.statuses[number] = TaskStatus.PENDING
+        must_be(self.engine.queue(0).dead, len(listed) - 1, "F4", "dead letters")
         self.fleet.settle()
 
     @precondition(lambda self: len(self.fleet.agents) < 6)
@@ -353,6 +385,15 @@ class SchedulerMachine(RuleBasedStateMachine):
             said = self.engine.explain(task.number, self.fleet.now)
             must(said.text, "C5", task, "is explained without a word")
             must(said.to_dict()["reason"] not in ("unknown", "ready"), "C5", task, "is explained as", said)
+
+    @invariant()
+    def f4_of_a_type_that_rests_only_the_probe_begins(self) -> None:
+        """F4: what was given out since its circuit breaker opened."""
+        for circuit in self.engine.queue(0).breakers:
+            for agent in self.fleet.agents.values():
+                for task in agent.tasks():
+                    fresh = task.name == circuit.task_type and (task.assigned or 0.0) > circuit.since
+                    must(not fresh or task.id == circuit.probe, "F4", task, "was given out, and", circuit)
 
     @invariant()
     def d4_the_load_of_each_agent_is_right(self) -> None:

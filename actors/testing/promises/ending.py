@@ -140,8 +140,7 @@ class StartsAreBounded(Invariant):
                 known, good = self._known.get(name, (None, 0))
                 if known is not child:
                     known, good = child, child.incarnation - 1
-                if child.ready or child.ending is not None:
-                    good = child.incarnation
+                good = child.incarnation if child.ending is not None else max(good, child.started)
                 self._known[name] = known, good
                 if child.incarnation - good > most:
                     self.broken(f"{name} is started for the {child.incarnation - good}. time, and may {most} times")
