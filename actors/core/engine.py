@@ -147,6 +147,23 @@ class Engine(Crew):
         for task in in_order(tasks, book.tasks):
             self._accept(task)
 
+    def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float) -> None:
+        """Take in tasks that were accepted in an earlier life: ended ones as they are, the others to be run.
+
+        Raises:
+            ConfigError: as for `submit_graph`; of the others none was taken in.
+        """
+        book = self._book
+        book.now = now
+        for task in ended:
+            if task.number not in book.tasks:
+                book.tasks[task.number] = task
+                book.history.add(task, now)
+        created = {task.number: task.created for task in tasks}
+        self.submit_graph(tasks, now)
+        for task in tasks:
+            task.created = created[task.number]
+
     def cancel(self, number: int, reason: str, now: float) -> bool:
         """Cancel a task; false if it is unknown or has its outcome.
 

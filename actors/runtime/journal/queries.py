@@ -1,5 +1,8 @@
 """All SQL of the journal: its format with the steps from older ones, and every statement."""
 
+# The statements are put together from names of columns alone; no value of anybody is in them.
+# ruff: noqa: S105, S608
+
 from __future__ import annotations
 
 from functools import cache
@@ -9,21 +12,23 @@ from actors.runtime.journal.record import TaskRecord
 
 __all__ = [
     "APPLICATION",
+    "BY_ID",
     "FETCHED",
     "FIND",
     "FORGET",
+    "KEEP_LAST",
     "LAST",
     "LISTED",
     "MIGRATIONS",
     "NAMED",
     "REMOVE",
     "RETRY",
+    "STRIP",
     "TOKEN",
     "TOKEN_SET",
     "UNFETCHED",
     "UNFINISHED",
     "VERSION",
-    "by_id",
     "portion",
     "write",
 ]
@@ -32,9 +37,7 @@ APPLICATION: Final = 0x61637472
 """Stands in the file's head ("actr"), so that another program's database is told from a journal."""
 
 _COLUMNS: Final = TaskRecord._fields
-_KEPT: Final = frozenset(
-    {"number", "id", "once", "worker", "kind", "payload", "after", "inputs", "key", "created"}
-)
+_KEPT: Final = frozenset({"number", "id", "once", "worker", "kind", "payload", "after", "inputs", "key", "created"})
 """Set once, when a task is accepted."""
 
 _FIRST: Final = """
@@ -68,6 +71,7 @@ CREATE TABLE task (
 );
 CREATE INDEX task_open ON task (number) WHERE status IN ('pending', 'assigned', 'in_progress');
 CREATE INDEX task_unfetched ON task (number) WHERE fetched = 0;
+CREATE INDEX task_ended ON task (ended) WHERE ended IS NOT NULL;
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_FIRST,)
@@ -82,9 +86,7 @@ _ALL: Final = ", ".join(_COLUMNS)
 TOKEN: Final = "SELECT value FROM about WHERE name = 'token'"
 TOKEN_SET: Final = "INSERT INTO about (name, value) VALUES ('token', ?), ('last', '0')"
 # Beside the tasks that there are, because the last ones may have been dropped.
-LAST: Final = (
-    "SELECT max((SELECT CAST(value AS INTEGER) FROM about WHERE name = 'last'), (SELECT ifnull(max(number), 0) FROM task))"
-)
+LAST: Final = "SELECT max((SELECT CAST(value AS INTEGER) FROM about WHERE name = 'last'), (SELECT ifnull(max(number), 0) FROM task))"
 KEEP_LAST: Final = (
     "UPDATE about SET value = (SELECT max(CAST(value AS INTEGER), (SELECT ifnull(max(number), 0) FROM task)))"
     " WHERE name = 'last'"
@@ -95,13 +97,16 @@ FIND: Final = f"SELECT {_ALL} FROM task WHERE number IN (SELECT value FROM json_
 NAMED: Final = f"SELECT {_ALL} FROM task WHERE once = ?"
 FETCHED: Final = "UPDATE task SET fetched = 1 WHERE number IN (SELECT value FROM json_each(?))"
 
-_NEEDED: Final = (
-    f"SELECT dependency.value FROM task AS open, json_each(open.after) AS dependency WHERE open.{_OPEN}"
-)
+_NEEDED: Final = f"SELECT dependency.value FROM task AS open, json_each(open.after) AS dependency WHERE open.{_OPEN}"
+_OLD: Final = "SELECT number FROM task WHERE fetched = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2"
 FORGET: Final = (
-    f"DELETE FROM task WHERE fetched = 1 AND once IS NULL AND ended < ? AND NOT {_OPEN} AND number NOT IN ({_NEEDED})"
+    f"DELETE FROM task WHERE number IN (SELECT number FROM task WHERE NOT {_OPEN} AND once IS NULL"
+    f" AND (ended < ?1 OR (fetched = 1 AND number <= ({_OLD}))) AND number NOT IN ({_NEEDED}) LIMIT ?3)"
 )
-STRIP: Final = f"UPDATE task SET payload = NULL WHERE once IS NOT NULL AND status = 'completed' AND payload IS NOT NULL"
+STRIP: Final = (
+    "UPDATE task SET payload = NULL WHERE number IN (SELECT number FROM task WHERE once IS NOT NULL"
+    " AND status = 'completed' AND payload IS NOT NULL AND ended < ?1 LIMIT ?2)"
+)
 
 LISTED: Final = (
     "SELECT number, id, once, kind, key, created, status, attempt, agent, started, ended, length(payload),"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-__all__ = ["Journal", "Opened", "TaskRecord"]
+__all__ = ["FINAL", "Journal", "Opened", "Survives", "TaskRecord"]
+
+Survives = Literal["processes", "power"]
+"""What a written record outlives: the death of any process, or a loss of power too."""
 
 
 class TaskRecord(NamedTuple):
@@ -112,13 +115,13 @@ class Journal(Protocol):
     def fetched(self, numbers: Iterable[int]) -> None:
         """The program has had the outcomes of these tasks."""
 
-    def forget(self, before: float) -> int:
-        """Drop what ended before a time (UTC seconds) and was fetched, unless a task without outcome depends on it.
+    def forget(self, before: float, most: int) -> int:
+        """Drop some of what ended before a time (UTC seconds), or was fetched and is not among the last `most` of these.
 
-        What was submitted under a name is kept, without its payload.
+        What a task without outcome depends on stays, and so does what was submitted under a name, without its payload.
 
         Returns:
-            How many were dropped.
+            How many were dropped; there may be more.
         """
 
     def close(self) -> None:

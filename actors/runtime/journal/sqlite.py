@@ -8,20 +8,19 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from actors.errors import ConfigError, JournalError
 from actors.runtime.journal import queries
 from actors.runtime.journal.ownership import Ownership
-from actors.runtime.journal.record import Opened, TaskRecord
+from actors.runtime.journal.record import Opened, Survives, TaskRecord
 
-__all__ = ["SqliteJournal", "Survives", "connect"]
-
-Survives = Literal["processes", "power"]
-"""What a written record outlives: the death of any process, or a loss of power too."""
+__all__ = ["SqliteJournal", "check_format", "connect", "failure"]
 
 _T = TypeVar("_T")
 _NOTHING = (None,) * len(TaskRecord._fields)
+_AT_ONCE = 2000
+"""So many are dropped in one go: the scheduler waits meanwhile."""
 _LARGEST = 900 << 20
 """Bytes of a payload or result; SQLite holds a little more."""
 
@@ -108,15 +107,15 @@ class SqliteJournal:
         text = json.dumps(list(numbers))
         self._guarded("written", lambda: self._open_connection().execute(queries.FETCHED, (text,)))
 
-    def forget(self, before: float) -> int:
+    def forget(self, before: float, most: int) -> int:
         """See `Journal.forget`."""
 
         def drop() -> int:
             connection = self._open_connection()
             with _Transaction(connection):
                 connection.execute(queries.KEEP_LAST)
-                connection.execute(queries.STRIP)
-                return connection.execute(queries.FORGET, (before,)).rowcount
+                connection.execute(queries.STRIP, (before, _AT_ONCE))
+                return connection.execute(queries.FORGET, (before, most, _AT_ONCE)).rowcount
 
         return self._guarded("written", drop)
 
