@@ -29,7 +29,7 @@ from actors.runtime.hub import Hub, HubState
 from actors.runtime.journal.durable import DurableWork
 from actors.runtime.journal.keeper import Keeper
 from actors.runtime.journal.record import Opened
-from actors.runtime.journal.translate import Translator
+from actors.runtime.journal.translate import Translator, check_size
 from actors.runtime.mapping import map_tasks
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
@@ -231,6 +231,8 @@ class Assembly:
 
     def _send(self, task: Task) -> TaskFuture[Any]:
         """Hand a task to the scheduler; its future."""
+        if self._keeper is not None:
+            check_size(task)
         future = self._make_future(task.number, task.id)
         task.handle = future
         self.peers.scheduler.tell(m.SubmitTasks((task,)))

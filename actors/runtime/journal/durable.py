@@ -212,7 +212,7 @@ class DurableWork:
 
 def _resolve(future: TaskFuture[Any], task: Task) -> None:
     """Give a future the outcome that stands in the journal."""
-    if task.status is TaskStatus.COMPLETED:
+    if task.status is TaskStatus.COMPLETED and task.error is None:
         future.set_payload(task.result, unpack_value)
     elif task.status is TaskStatus.CANCELLED:
         future.set_cancelled(task.cancelling or "")

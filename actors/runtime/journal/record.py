@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-__all__ = ["FINAL", "Journal", "Opened", "Survives", "TaskRecord"]
+__all__ = ["FINAL", "LARGEST", "Journal", "Opened", "Survives", "TaskRecord"]
+
+LARGEST = 900 << 20
+"""Bytes of a call or of a result that a journal keeps; SQLite holds a little more."""
 
 Survives = Literal["processes", "power"]
 """What a written record outlives: the death of any process, or a loss of power too."""

@@ -21,8 +21,6 @@ _T = TypeVar("_T")
 _NOTHING = (None,) * len(TaskRecord._fields)
 _AT_ONCE = 2000
 """So many are dropped in one go: the scheduler waits meanwhile."""
-_LARGEST = 900 << 20
-"""Bytes of a payload or result; SQLite holds a little more."""
 
 
 class SqliteJournal:
@@ -85,8 +83,6 @@ class SqliteJournal:
 
     def write(self, records: Sequence[TaskRecord]) -> None:
         """See `Journal.write`."""
-        for record in records:
-            _check_size(record)
         self._guarded("written", lambda: self._write(records))
 
     def _write(self, records: Sequence[TaskRecord]) -> None:
@@ -245,17 +241,6 @@ def _filled(records: Sequence[TaskRecord], rows: int) -> list[Any]:
     for _ in range(rows - len(records)):
         values += _NOTHING
     return values
-
-
-def _check_size(record: TaskRecord) -> None:
-    for what, value in (("arguments", record.payload), ("result", record.result)):
-        if value is not None and len(value) > _LARGEST:
-            raise JournalError(
-                f"the {what} of {record.id} have {len(value):,} bytes; a journal keeps up to {_LARGEST:,}. Hand over "
-                "the path of a file instead",
-                path="",
-                reason="too large",
-            )
 
 
 _HINTS = {

@@ -15,12 +15,12 @@ from actors.hosts.payload import view_of
 from actors.hosts.serialize import failure_of
 from actors.protocol.messages import Failure
 from actors.protocol.states import TaskStatus
-from actors.runtime.journal.record import TaskRecord
+from actors.runtime.journal.record import LARGEST, TaskRecord
 
 if TYPE_CHECKING:
     from actors.protocol.messages import Payload
 
-__all__ = ["Translator", "kind_of", "task_of", "worker_of"]
+__all__ = ["Translator", "check_size", "kind_of", "task_of", "worker_of"]
 
 _KINDS_KEPT = 4096
 _FINAL = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED)
@@ -49,6 +49,10 @@ class Translator:
         failure: Failure | None = None
         error = task.error
         final = task.status in _FINAL
+        result = _bytes(task.result) if final else None
+        if result is not None and len(result) > LARGEST:
+            failure = failure_of(_too_large(f"the result of {task.id}", len(result)))
+            result = None
         if error is not None and task.status is TaskStatus.FAILED:
             failure = error if isinstance(error, Failure) else failure_of(error)
         return TaskRecord(
@@ -70,7 +74,7 @@ class Translator:
             started=None if task.started is None else task.started + utc_offset,
             ended=None if task.ended is None else task.ended + utc_offset,
             cancelling=task.cancelling,
-            result=_bytes(task.result) if final else None,
+            result=result,
             error_types=None if failure is None else json.dumps(failure.type_names),
             error_text=None if failure is None else failure.text,
             error_traceback=None if failure is None else failure.traceback,
@@ -95,6 +99,24 @@ class Translator:
             values["backoff"] = [getattr(kind.backoff, each.name) for each in fields(kind.backoff)]
             text = self._kinds[kind] = json.dumps(values)
         return text
+
+
+def check_size(task: Task) -> None:
+    """Refuse what no journal keeps.
+
+    Raises:
+        JournalError: its arguments are too large.
+    """
+    payload = _bytes(task.payload)
+    if payload is not None and len(payload) > LARGEST:
+        raise _too_large(f"the arguments of {task.id}", len(payload))
+
+
+def _too_large(what: str, size: int) -> JournalError:
+    return JournalError(
+        f"{what} have {size:,} bytes, and a journal keeps up to {LARGEST:,}: put it into a file and hand over its path",
+        reason="too large",
+    )
 
 
 def _bytes(payload: Payload) -> bytes | memoryview | None:
