@@ -182,7 +182,15 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         host = self._host
         make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
         asked = sum(least if most is None else most for _, least, most in self._workers)
-        assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke, self._make_journal())
+        # First, because it is what most likely cannot be had.
+        journal = self._make_journal()
+        opened = None if journal is None else journal.open(self._world.token())
+        try:
+            assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened)
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            raise
         assembly.start()
         for worker, least, most in self._workers:
             worker_type = assembly.types.add(worker, least, most)

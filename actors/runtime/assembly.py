@@ -69,10 +69,8 @@ class Assembly:
         asked: how many agents the program's workers ask for in all.
         world: the machine.
         on_broken: called once if a part of the system fails for good, with what the supervisors tell.
-        journal: where tasks are kept; None for nowhere.
-
-    Raises:
-        JournalError: the journal cannot be used.
+        journal: where tasks are kept, open; None for nowhere. It is closed at the end.
+        opened: what the journal said when it was opened.
     """
 
     def __init__(
@@ -84,6 +82,7 @@ class Assembly:
         world: World,
         on_broken: Callable[[BaseException], None],
         journal: Journal | None = None,
+        opened: Opened | None = None,
     ) -> None:
         self.config = config
         self.pid = os.getpid()
@@ -109,10 +108,7 @@ class Assembly:
         )
         self.durable = DurableWork(journal, self.types, self.peers, self._make_future, world.clock)
         self._keeper: Keeper | None = None
-        opened = Opened(world.token(), 0)
         if journal is not None:
-            # Last, because it opens a file.
-            opened = journal.open(opened.token)
             self._keeper = Keeper(
                 journal,
                 Translator(self.types.worker_of),
@@ -120,6 +116,7 @@ class Assembly:
                 kept_tasks=config.kept_tasks,
             )
         promises = getattr(self.host, "promises", None)
+        opened = Opened(world.token(), 0) if opened is None else opened
         self.submission = Submission(self.types, opened.token, Unkept(promises), last=opened.last)
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None

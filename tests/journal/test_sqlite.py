@@ -19,6 +19,12 @@ from actors.runtime.journal.sqlite import SqliteJournal
 from actors.testing.conformance.journal import record
 
 
+_HOLDER = (
+    "import sys; from actors.runtime.journal.sqlite import SqliteJournal; j = SqliteJournal(sys.argv[1]);"
+    "j.open('token'); print('open', flush=True); sys.stdin.read()"
+)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the journal is."""
@@ -43,6 +49,12 @@ def numbers(path: Path) -> list[int]:
         journal.close()
 
 
+def read(journal: SqliteJournal) -> None:
+    """Open it and read all of it."""
+    journal.open("token")
+    list(journal.unfinished())
+
+
 def test_only_its_owner_can_read_it(path: Path) -> None:
     """F3 I2: it holds pickled calls."""
     filled(path)
@@ -55,8 +67,7 @@ def test_a_second_program_is_told_who_has_it(path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys; from actors.runtime.journal.sqlite import SqliteJournal; j = SqliteJournal(sys.argv[1]);"
-            "j.open('token'); print('open', flush=True); sys.stdin.read()",
+            _HOLDER,
             str(path),
         ],
         stdin=subprocess.PIPE,
@@ -125,8 +136,7 @@ def test_a_damaged_journal_says_what_to_do(path: Path) -> None:
     path.write_bytes(content)
     journal = SqliteJournal(path)
     with pytest.raises(JournalError, match="damaged; keep the file"):
-        journal.open("token")
-        list(journal.unfinished())
+        read(journal)
     journal.close()
 
 

@@ -6,9 +6,10 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from actors.errors import ActorsError, AgentDied
+from actors.errors import ActorsError, AgentDied, ConfigError
 from actors.future import TaskFuture
 from actors.hosts.serialize import error_of, failure_of, unpack_value
 from actors.protocol.messages import Failure
@@ -91,7 +92,7 @@ class DurableWork:
         ready = self._hold_back(tasks)
         self._peers.scheduler.tell(m.RestoreTasks([*before, *done], ready))
         if tasks:
-            _log.warning("The journal had %d unfinished tasks, which go on", len(tasks))
+            _log.warning("The journal has unfinished tasks, which go on: %d", len(tasks))
 
     def _future_of(self, task: Task) -> TaskFuture[Any]:
         future = self._make_future(task.number, task.id)
@@ -120,7 +121,7 @@ class DurableWork:
                 self._held.setdefault(waits_for, []).append(task)
         for agent_type, waiting in self._held.items():
             _log.warning(
-                "%d tasks of the journal wait until the program names their worker type %r: pass its class to "
+                "%d of the journal's tasks wait until the program names their worker type %r: pass its class to "
                 "ActorSystem(workers=...)",
                 len(waiting),
                 agent_type,
@@ -130,14 +131,16 @@ class DurableWork:
     def _is_known(self, task: Task, agent_type: str) -> bool:
         if self._types.get(agent_type) is not None:
             return True
+        with suppress(ConfigError):
+            # One that ships with the library.
+            self._types.named(agent_type)
+            return True
         reference = self._workers.get(agent_type)
         try:
             if reference:
                 self._types.add(worker_of(reference))
-            else:
-                self._types.named(agent_type)
         except Exception as error:  # noqa: BLE001 - a module of the user's, which may raise anything
-            _log.debug("The worker of %s cannot be imported from %r: %r", task.id, reference, error)
+            _log.debug("The worker of %s cannot be imported from %r", task.id, reference, exc_info=error)
         return self._types.get(agent_type) is not None
 
     def type_known(self, agent_type: str) -> None:

@@ -147,7 +147,8 @@ class Keeper:
         """The task whose record a decision changes."""
         if type(decision) is Resolve:
             task = decision.task
-            return None if self._leaving and task.status is TaskStatus.CANCELLED else task
+            # All that ends otherwise ends because the program does.
+            return None if self._leaving and task.status is not TaskStatus.COMPLETED else task
         if type(decision) is Assign:
             # A first try that may be repeated leaves no trace: after a death of the program it is just made again.
             again = decision.attempt > 1 or not decision.task.kind.idempotent

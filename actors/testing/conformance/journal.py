@@ -119,7 +119,10 @@ class JournalConformance(Suite):
         """F3: a name that is taken spoils all of it."""
         journal = self.opened()
         journal.write([record(1, once="order")])
-        for records in ([record(2), record(3, once="order")], [record(n) for n in range(10, 600)] + [record(4, once="order")]):
+        for records in (
+            [record(2), record(3, once="order")],
+            [record(n) for n in range(10, 600)] + [record(4, once="order")],
+        ):
             try:
                 journal.write(records)
             except JournalError:
