@@ -18,7 +18,6 @@ from actors.runtime.journal import queries
 from actors.runtime.journal.sqlite import SqliteJournal
 from actors.testing.conformance.journal import record
 
-
 _HOLDER = (
     "import sys; from actors.runtime.journal.sqlite import SqliteJournal; j = SqliteJournal(sys.argv[1]);"
     "j.open('token'); print('open', flush=True); sys.stdin.read()"

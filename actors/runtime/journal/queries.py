@@ -13,6 +13,7 @@ from actors.runtime.journal.record import TaskRecord
 __all__ = [
     "APPLICATION",
     "BY_ID",
+    "COUNT",
     "FETCHED",
     "FIND",
     "FORGET",
@@ -113,6 +114,7 @@ LISTED: Final = (
     " length(result), error_types, error_text, fetched FROM task"
     " WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1))) ORDER BY number DESC LIMIT ?2"
 )
+COUNT: Final = "SELECT count(*) FROM task WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))"
 RETRY: Final = (
     "UPDATE task SET status = 'pending', attempt = 0, retried = 0, spared = 0, agent = NULL, started = NULL, ended = NULL,"
     " cancelling = NULL, error_types = NULL, error_text = NULL, error_traceback = NULL, error_pickle = NULL, fetched = 0"
