@@ -22,7 +22,7 @@ def journal(tmp_path: Path) -> Path:
     system = ActorSystem({Scribe: 1}, journal=path, host="thread").start()
     assert system.submit(Scribe.join, "a").result(LIMIT) == "a"
     assert isinstance(system.submit(Scribe.fail, "no such order").exception(LIMIT), LookupError)
-    assert system.options(once="order-1").submit(Scribe.join, "b").accepted(LIMIT)
+    assert system.options(once="order-1").submit(Scribe.join, "b").result(LIMIT) == "b"
     assert system.submit(Scribe.wait_for, str(tmp_path / "never")).accepted(LIMIT)
     system.shutdown(wait=False)
     return path

@@ -199,6 +199,10 @@ class Keeper:
             self._fail(error)
         return ready
 
+    def holds(self, number: int) -> bool:
+        """Whether a task has its outcome, and nobody is told because it is not written yet."""
+        return number in self._held
+
     @property
     def has_to_tend(self) -> bool:
         """Whether something waits for `tend`."""
