@@ -181,6 +181,9 @@ class SystemConfig(Settings):
         ceilings: by agent type, the most that an agent may be granted when it asks for more. For what is not named
             there, its limit is the most; what is named as None has no ceiling but what the machine can spare.
         workspace_root: where agents have their workspaces; None is a directory of the user's below the temporary one.
+        journal: the SQLite file in which accepted tasks and their outcomes are kept; None is no journal.
+        journal_survives: what is written outlives the death of any process ("processes"), or a loss of power, too
+            ("power"), which costs a wait for the disk in each turn of the scheduler.
         log_level: from which level on agents' records are forwarded.
         agent: what holds for agents of workers that say nothing else.
         callable_agent: the same for agents that run plain callables.
@@ -222,6 +225,8 @@ class SystemConfig(Settings):
         MappingProxyType({}), mapping(nested(Limits).check, "a mapping of agent types to limits")
     )
     workspace_root: str | None = setting(None, optional(text()))
+    journal: str | None = setting(None, optional(text()))
+    journal_survives: Literal["processes", "power"] = setting("processes", one_of("processes", "power"))
     log_level: str = setting("warning", one_of("debug", "info", "warning", "error", "critical"))
     agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))  # noqa: RUF009 - it is frozen
     callable_agent: AgentConfig = setting(AgentConfig(limits=_NO_LIMITS, timeout=None), nested(AgentConfig))  # noqa: RUF009 - it is frozen

@@ -21,6 +21,7 @@ __all__ = [
     "DeadLetter",
     "DependencyFailed",
     "IllegalTransition",
+    "JournalError",
     "LimitExceeded",
     "MailboxClosed",
     "MailboxFull",
@@ -359,6 +360,16 @@ class CommandFailed(ActorsError):
     code: int | None
     stdout: str | None
     stderr: str | None
+
+
+class JournalError(ActorsError):
+    """The journal cannot be used, or something cannot be kept in it.
+
+    `path` is its file, `reason` a word for what is the matter.
+    """
+
+    path: str | None
+    reason: str | None
 
 
 class ResultTaken(ActorsError, concurrent.futures.InvalidStateError):

@@ -57,6 +57,8 @@ class TaskFuture(LazyFuture[T]):
 
     _owner: FutureOwner | None
     _is_accepted = False
+    # Hears once that the outcome was asked for.
+    _on_fetched: Callable[[int], object] | None = None
     _taken = False
     _progress = TaskProgress()
 
@@ -172,6 +174,15 @@ class TaskFuture(LazyFuture[T]):
         self._progress = TaskProgress(fraction, note, time)
         return not self.done()
 
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the task was accepted."""
+        return self._is_accepted
+
+    def when_fetched(self, tell: Callable[[int], object]) -> None:
+        """Let somebody hear the number of the task when its outcome is asked for, once."""
+        self._on_fetched = tell
+
     # --- inside ---
 
     @property
@@ -188,7 +199,20 @@ class TaskFuture(LazyFuture[T]):
         else:
             callbacks()
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See `LazyFuture.exception`."""
+        error = super().exception(timeout)
+        self._tell_fetched()
+        return error
+
+    def _tell_fetched(self) -> None:
+        tell, self._on_fetched = self._on_fetched, None
+        if tell is not None:
+            tell(self.number)
+
     def _outcome(self) -> T:
+        if self._on_fetched is not None:
+            self._tell_fetched()
         try:
             value = super()._outcome()
         finally:

@@ -26,6 +26,7 @@ from actors.runtime import messages as m
 from actors.runtime.administration import Administration, wanted
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
+from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
 from actors.runtime.world import World
@@ -75,6 +76,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             agents are started when there is work. Types that are not named become known when they are first used.
         max_agents: how many agents may live at once; None: the largest of 5, the number of processors, and what the
             workers ask for.
+        journal: the file in which accepted tasks and their outcomes are kept, so that neither is lost whatever dies; what
+            has no outcome goes on at the next start (see `recovered`). Or a `Journal`. None takes the setting.
         host: where agents run: "process", "thread" (for quick tests and debugging: a thread cannot be killed, has no
             memory limit and shares the interpreter), or a `Host`.
         config: settings; None loads them from the environment.
@@ -95,6 +98,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         workers: Mapping[WorkerLike, int | tuple[int, int]] | Iterable[WorkerLike] | None = None,
         *,
         max_agents: int | None = None,
+        journal: str | os.PathLike[str] | Journal | None = None,
         host: HostName | Host = "process",
         config: SystemConfig | None = None,
     ) -> None:
@@ -108,6 +112,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         if not isinstance(host, str) and not callable(getattr(host, "launch", None)):
             raise ConfigError(f"host takes a name or a Host, not {host!r}", key="host", value=host, allowed="a Host")
         self._host = host
+        self._journal = journal
         self._workers = _counted(workers)
         _check_workers(self._workers, self._config)
         self._world = self._make_world()
@@ -176,14 +181,41 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         host = self._host
         make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
         asked = sum(least if most is None else most for _, least, most in self._workers)
-        assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke)
+        # First, because it is what most likely cannot be had.
+        journal = self._make_journal()
+        opened = None if journal is None else journal.open(self._world.token())
+        try:
+            assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened)
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            raise
         assembly.start()
         for worker, least, most in self._workers:
             worker_type = assembly.types.add(worker, least, most)
             for _ in range(least):
                 assembly.peers.scheduler.tell(m.RequestAgent(worker_type))
+        try:
+            assembly.durable.recover()
+        except BaseException:
+            assembly.stop("its journal could not be read")
+            raise
         _SYSTEMS.add(self)
         return assembly
+
+    def _make_journal(self) -> Journal | None:
+        config, journal = self._config, self._journal
+        if journal is None:
+            journal = config.journal
+        if journal is None:
+            return None
+        if not isinstance(journal, str | os.PathLike):
+            if callable(getattr(journal, "unfinished", None)):
+                return journal
+            raise ConfigError(
+                f"journal takes the path of a file or a Journal, not {journal!r}", key="journal", value=journal
+            )
+        return self._world.journal(os.fspath(journal), config.journal_survives)
 
     def _broke(self, error: BaseException) -> None:
         """A part of the system failed for good; nothing can be relied on, so everybody who waits is told."""
@@ -210,7 +242,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             cancel_tasks: cancel all tasks that have not ended.
             timeout: seconds that agents have to end in order before they are killed.
 
-        A second call does nothing. Ctrl-C while it waits cancels the tasks, ends the system and is raised again.
+        A second call does nothing. Ctrl-C while it waits cancels the tasks, ends the system and is raised again. With a
+        journal, tasks are cancelled for good by `cancel_tasks` alone; otherwise they go on at the next start.
         """
         life = self._life
         with life.lock:
@@ -224,6 +257,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         reason = "the system is shut down"
         assembly.peers.hub.tell(m.Publish(ShutdownInitiated(source="system", reason=reason)))
         interrupted: BaseException | None = None
+        leave = not cancel_tasks
         try:
             if cancel_tasks or not wait:
                 cancel_tasks = True
@@ -232,7 +266,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         except BaseException as error:  # noqa: BLE001 - Ctrl-C first of all; raised again below
             interrupted, cancel_tasks = error, True
         if cancel_tasks:
-            assembly.cancel_all(reason)
+            assembly.cancel_all(reason, leave=leave)
             assembly.peers.scheduler.ask_later(m.WhenIdle()).wait(min(timeout, self._config.agent.grace))
         self._take_apart(assembly, timeout, reason)
         if interrupted is not None:
@@ -255,7 +289,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.shutdown(cancel_tasks=error is not None)
+        self.shutdown(wait=error is None)
 
     # Actors of the program's own
 

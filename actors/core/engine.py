@@ -161,6 +161,23 @@ class Engine(Crew):
         for task in in_order(tasks, book.tasks):
             self._accept(task)
 
+    def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float) -> None:
+        """Take in tasks that were accepted in an earlier life: ended ones as they are, the others to be run.
+
+        Raises:
+            ConfigError: as for `submit_graph`; of the others none was taken in.
+        """
+        book = self._book
+        book.now = now
+        for task in ended:
+            if task.number not in book.tasks:
+                book.tasks[task.number] = task
+                book.history.add(task, now)
+        created = {task.number: task.created for task in tasks}
+        self.submit_graph(tasks, now)
+        for task in tasks:
+            task.created = created[task.number]
+
     def cancel(self, number: int, reason: str, now: float) -> bool:
         """Cancel a task; false if it is unknown or has its outcome.
 
@@ -203,7 +220,7 @@ class Engine(Crew):
             for task in islice(reversed(book.dead), limit)
         ]
 
-    def retry_dead(self, number: int, name: str, again: tuple[int, str, Any], now: float) -> None:
+    def retry_dead(self, number: int, name: str, again: tuple[int, str, Any], now: float) -> Task:
         """Accept a task that repeats one of the dead letters, which leaves the list.
 
         Args:
@@ -211,14 +228,19 @@ class Engine(Crew):
             again: number, id and handle of the new task.
             now: monotonic seconds.
 
+        Returns:
+            The new task.
+
         Raises:
             ConfigError: it is not listed, or its arguments are not kept any more.
             CircuitOpen: as `submit`; it stays listed.
             SystemClosed: `close` was called.
         """
         dead = self._book.dead
-        self.submit(dead.find(number, name).again(*again), now)
+        task = dead.find(number, name).again(*again)
+        self.submit(task, now)
         dead.remove(number)
+        return task
 
     # The rest
 

@@ -137,6 +137,7 @@ class Task:
         "kind",
         "missing",
         "number",
+        "once",
         "order",
         "parent",
         "payload",
@@ -174,6 +175,8 @@ class Task:
         self.key = key
         self.parent = parent
         self.handle = handle
+        # The name under which it was submitted once.
+        self.once: str | None = None
         self.status = _PENDING
         # Which try this is: 0 before the first, counted up by each assignment and back by each return unstarted.
         self.attempt = 0

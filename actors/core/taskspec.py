@@ -33,6 +33,7 @@ class TaskSpec:
         idempotent: whether it may run again after its agent died while it ran.
         key: tasks with the same key go to the same agent where possible.
         inputs: names of what it reads, so that it finds an agent that has them warm.
+        once: a name; a second submission under it gives the future of the first one.
 
     Raises:
         ConfigError: a value that is not allowed; it names the field, the value and what is allowed.
@@ -53,10 +54,11 @@ class TaskSpec:
     idempotent: bool = True
     key: str | None = None
     inputs: frozenset[str] = frozenset()
+    once: str | None = None
 
     def __post_init__(self) -> None:
         _text("type", self.type)
-        for name in ("agent_type", "job", "key"):
+        for name in ("agent_type", "job", "key", "once"):
             if getattr(self, name) is not None:
                 _text(name, getattr(self, name))
         if not isinstance(self.data, Mapping):

@@ -13,6 +13,7 @@ from actors.protocol.messages import Priority
 __all__ = ["Options"]
 
 _OF_TASK = tuple(item.name for item in fields(TaskOptions))
+_OWN = ("after", "key", "inputs", "job", "once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Options:
 
     `task` are those that `@task` knows too, `named` says which of them were given here. `after` are futures or ids of
     tasks to wait for; tasks with the same `key` go to the same agent where possible; `inputs` names what the task
-    reads, so that it finds an agent that has it warm; `job` is what task and agents belong to.
+    reads, so that it finds an agent that has it warm; `job` is what task and agents belong to; `once` is the name under
+    which the task is submitted once.
     """
 
     task: TaskOptions = field(default_factory=TaskOptions)
@@ -30,6 +32,7 @@ class Options:
     key: str | None = None
     inputs: frozenset[str] = frozenset()
     job: str | None = None
+    once: str | None = None
 
     def updated(self, values: dict[str, Any]) -> Options:
         """These options with some replaced.
@@ -38,9 +41,9 @@ class Options:
             ConfigError: a value that is not allowed.
             TypeError: an option that does not exist.
         """
-        unknown = values.keys() - {*_OF_TASK, "after", "key", "inputs", "job"}
+        unknown = values.keys() - {*_OF_TASK, *_OWN}
         if unknown:
-            known = ", ".join(sorted({*_OF_TASK, "after", "key", "inputs", "job"}))
+            known = ", ".join(sorted({*_OF_TASK, *_OWN}))
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}; there are {known}")
         of_task = {name: value for name, value in values.items() if name in _OF_TASK}
         rest: dict[str, Any] = {name: value for name, value in values.items() if name not in _OF_TASK}
@@ -48,7 +51,7 @@ class Options:
             rest["after"] = _sequence(rest["after"])
         if "inputs" in rest:
             rest["inputs"] = _names(rest["inputs"])
-        for name in ("key", "job"):
+        for name in ("key", "job", "once"):
             if rest.get(name) is not None and not (isinstance(rest[name], str) and rest[name]):
                 raise _bad(name, rest[name], "a text that is not empty")
         return replace(self, task=replace(self.task, **of_task), named=self.named | frozenset(of_task), **rest)

@@ -10,6 +10,7 @@ from actors.config import AgentConfig, Limits
 from actors.core.deadletters import DeadTask
 from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
 from actors.runtime.agent_ref import AgentRef
@@ -233,10 +234,20 @@ class Administration(abc.ABC):
             queue=self.queue(0),
         )
 
+    def recovered(self) -> list[TaskFuture[Any]]:
+        """What the journal had at the start: a future for each task that goes on, and for each outcome never fetched.
+
+        In the order of submission. `info()` of a future says which task it is; an outcome counts as fetched when its
+        result or exception was asked for. Without a journal there is nothing.
+        """
+        return self._running().durable.recovered()
+
     def healthy(self) -> bool:
-        """Whether all parts of the system answer."""
+        """Whether all parts of the system answer, and its journal, if it has one, can be written."""
         try:
             assembly = self._running()
+            if assembly.journal_failing is not None:
+                return False
             peers = assembly.peers
             for peer in (peers.hub, peers.scheduler, peers.resources, *peers.supervisors.values()):
                 peer.ask(m.Ping(), timeout=5)

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from actors.core.children import ChildSpec, Intensity, Strategy
 from actors.core.engine import Engine
 from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
-from actors.errors import ActorsError, SystemClosed
+from actors.errors import ActorsError, ConfigError, SystemClosed
 from actors.future import TaskFuture
 from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
@@ -25,7 +26,12 @@ from actors.runtime.agent_supervisor import AgentSupervisor
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
 from actors.runtime.hub import Hub, HubState
+from actors.runtime.journal.durable import DurableWork
+from actors.runtime.journal.keeper import Keeper
+from actors.runtime.journal.record import Opened
+from actors.runtime.journal.translate import Translator, check_size
 from actors.runtime.mapping import map_tasks
+from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
@@ -42,8 +48,10 @@ if TYPE_CHECKING:
     from actors.config import SystemConfig
     from actors.core.task import Task
     from actors.core.taskspec import TaskSpec
+    from actors.errors import JournalError
     from actors.hosts.host import Host
     from actors.hosts.options import Options
+    from actors.runtime.journal.record import Journal
 
 __all__ = ["Assembly"]
 
@@ -61,6 +69,8 @@ class Assembly:
         asked: how many agents the program's workers ask for in all.
         world: the machine.
         on_broken: called once if a part of the system fails for good, with what the supervisors tell.
+        journal: where tasks are kept, open; None for nowhere. It is closed at the end.
+        opened: what the journal said when it was opened.
     """
 
     def __init__(
@@ -71,6 +81,8 @@ class Assembly:
         asked: int,
         world: World,
         on_broken: Callable[[BaseException], None],
+        journal: Journal | None = None,
+        opened: Opened | None = None,
     ) -> None:
         self.config = config
         self.pid = os.getpid()
@@ -80,7 +92,6 @@ class Assembly:
         self.host = make_host(self.id, self.workspaces.root)
         self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
-        self.submission = Submission(self.types, world.token(), Unkept(getattr(self.host, "promises", None)))
         self.peers = Peers()
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)
         self.engine = Engine(
@@ -100,6 +111,18 @@ class Assembly:
             ),
             world.random,
         )
+        self.durable = DurableWork(journal, self.types, self.peers, self._make_future, world.clock)
+        self._keeper: Keeper | None = None
+        if journal is not None:
+            self._keeper = Keeper(
+                journal,
+                Translator(self.types.worker_of),
+                kept_seconds=config.kept_seconds,
+                kept_tasks=config.kept_tasks,
+            )
+        promises = getattr(self.host, "promises", None)
+        opened = Opened(world.token(), 0) if opened is None else opened
+        self.submission = Submission(self.types, opened.token, Unkept(promises), last=opened.last)
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
         self._lock = threading.Lock()
@@ -120,7 +143,7 @@ class Assembly:
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
                 self._child("resources", ResourceManager, config, peers, ResourceState(config, world.probe())),
-                self._child("scheduler", Scheduler, SchedulerState(self.engine), peers, self.most),
+                self._child("scheduler", Scheduler, SchedulerState(self.engine, self._keeper), peers, self.most),
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
             self._root = Supervisor.start_with(
@@ -160,16 +183,21 @@ class Assembly:
         if self._root is not None:
             self._root.tell(StartChild(child))
         self.peers.scheduler.tell(m.KnowType(worker_type))
+        self.durable.type_known(worker_type.name)
 
     # Work
 
     def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> TaskFuture[Any]:
         """Hand in one task."""
-        return self._send(self.submission.task(call, args, kwargs, options))
+        return self._hand_in(lambda: self.submission.task(call, args, kwargs, options), options.once)
 
     def submit_spec(self, spec: TaskSpec, options: Options) -> TaskFuture[Any]:
         """Hand in work described as data."""
-        return self._send(self.submission.spec_task(spec, options))
+        once = getattr(spec, "once", None) or options.once
+        return self._hand_in(lambda: self.submission.spec_task(spec, options), once)
+
+    def _hand_in(self, make: Callable[[], Task], once: str | None) -> TaskFuture[Any]:
+        return self._send(make()) if once is None else self.durable.submit_once(once, make, self._send)
 
     def map(
         self,
@@ -181,7 +209,17 @@ class Assembly:
         timeout: float | None,
         progress: bool,
     ) -> Iterator[Any]:
-        """Hand in a stream of calls."""
+        """Hand in a stream of calls.
+
+        Raises:
+            ConfigError: it is to be submitted once, and would make several tasks.
+        """
+        if options.once is not None:
+            raise ConfigError(
+                f"once={options.once!r} names one task, and map makes many; submit them one by one, each with a name",
+                key="once",
+                value=options.once,
+            )
         return map_tasks(
             self.submission,
             self._send,
@@ -195,7 +233,9 @@ class Assembly:
 
     def _send(self, task: Task) -> TaskFuture[Any]:
         """Hand a task to the scheduler; its future."""
-        future: TaskFuture[Any] = TaskFuture(task.number, task.id, self)
+        if self._keeper is not None:
+            check_size(task)
+        future = self._make_future(task.number, task.id)
         task.handle = future
         self.peers.scheduler.tell(m.SubmitTasks((task,)))
         return future
@@ -203,20 +243,41 @@ class Assembly:
     def retry_dead(self, number: int, name: str) -> TaskFuture[Any]:
         """Hand in a task that failed for good once more."""
         again, task_id = self.submission.next_id()
-        future: TaskFuture[Any] = TaskFuture(again, task_id, self)
+        future = self._make_future(again, task_id)
         self.peers.scheduler.ask(m.RetryDead(number, name, (again, task_id, future)))
         return future
+
+    def _make_future(self, number: int, task_id: str) -> TaskFuture[Any]:
+        future: TaskFuture[Any] = TaskFuture(number, task_id, self)
+        if self._keeper is not None:
+            future.when_fetched(self._fetched)
+        return future
+
+    def _fetched(self, number: int) -> None:
+        if self.pid != os.getpid():
+            return
+        # The system may have ended, and the next start of the program tells of the outcome once more.
+        with suppress(ActorsError):
+            self.peers.scheduler.tell(m.OutcomeFetched(number))
+
+    @property
+    def journal_failing(self) -> JournalError | None:
+        """Why the journal cannot be written at present; None if it can, or there is none."""
+        return None if self._keeper is None else self._keeper.failing
 
     # What futures ask of their owner
 
     def cancel(self, number: int, reason: str) -> None:
         """Cancel the task of a future."""
-        if self.pid == os.getpid():
+        if self.pid == os.getpid() and not self.durable.cancel_held(number, reason):
             self.peers.scheduler.tell(m.CancelTask(number, reason))
 
     def info(self, number: int) -> Any:
         """What is known of a task."""
         self.check_process()
+        held = self.durable.held(number)
+        if held is not None:
+            return held.info()
         return self.inspect(lambda engine, _now, _utc: engine.info(number))
 
     def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
@@ -248,9 +309,9 @@ class Assembly:
                 "its agents and futures stayed there. Make a system of its own here"
             )
 
-    def cancel_all(self, reason: str) -> None:
-        """Cancel every task that has no outcome."""
-        self.peers.scheduler.tell(m.CancelAll(reason))
+    def cancel_all(self, reason: str, *, leave: bool = False) -> None:
+        """Cancel every task that has no outcome; `leave`: a journal keeps them for the next start."""
+        self.peers.scheduler.tell(m.CancelAll(reason, leave))
 
     # The end
 
@@ -267,6 +328,8 @@ class Assembly:
         if root is not None:
             root.stop(block=False)
             root.join(_STOP_ROOM)
+        self._end_journal()
+        self.answer(SystemClosed(f"the task had no outcome when the system ended: {reason}"))
         # A future that the program keeps leads here, and must not keep the results of all the others. Before the host
         # is closed, which frees the shared memory that nobody uses.
         for task in list(self.engine.tasks()):
@@ -276,7 +339,6 @@ class Assembly:
         except (ActorsError, OSError):
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         finally:
-            self.answer(SystemClosed(f"the task had no outcome when the system ended: {reason}"))
             self.dispatcher.close(_STOP_ROOM)
             self.workspaces.close()
 
@@ -290,3 +352,11 @@ class Assembly:
                 handle.set_cancelled(task.cancelling)
             else:
                 handle.set_error(error)
+
+    def _end_journal(self) -> None:
+        """Nobody writes any more: tell what was held back, and close it."""
+        keeper = self._keeper
+        if keeper is not None:
+            for held in keeper.give_up():
+                deliver(held.task)
+            keeper.end()

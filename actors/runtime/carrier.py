@@ -74,16 +74,29 @@ class Carrier:
     def carry_out(self) -> None:
         """Carry out all that has been decided, and what follows from it; each agent gets its new tasks in one message."""
         state, carry = self._state, self._carry
-        engine, decided = state.engine, state.decided
-        decided.extend(engine.take())
+        decided = state.decided
+        self.take()
+        if state.keeper is not None:
+            # What was handed in has been accepted only now.
+            self.take()
         while decided or state.assignments:
             while decided:
                 # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
                 decision = decided.popleft()
                 carry[type(decision)](decision)
                 if not decided:
-                    decided.extend(engine.take())
+                    self.take()
             self._send_assignments()
+
+    def take(self) -> None:
+        """Take over what the engine has decided; with a journal, it is written down first, with what was handed in."""
+        state = self._state
+        if state.keeper is None:
+            state.decided.extend(state.engine.take())
+            return
+        state.taken += state.engine.take()
+        state.decided.extend(state.keeper.admit(state.engine, self._now(), state.taken))
+        state.taken = []
 
     def _assign(self, decision: Assign) -> None:
         agent, incarnation, task, attempt, nested = decision
@@ -133,7 +146,7 @@ class Carrier:
             now = self._now()
             result = (item[0], item[1], int(Outcome.ERROR), tuple(failure_of(error)), now, now)
             self._state.engine.finished(link.agent, link.incarnation, result, now)
-            self._state.decided.extend(self._state.engine.take())
+            self.take()
 
     def _recall(self, decision: Recall) -> None:
         self._send_assignments()

@@ -32,6 +32,7 @@ __all__ = [
     "Control",
     "ControlReceived",
     "DrainAgent",
+    "FindOnce",
     "ForgetTask",
     "GetUsages",
     "HeartbeatReceived",
@@ -43,12 +44,14 @@ __all__ = [
     "KnowType",
     "LimitBreached",
     "ListAgents",
+    "OutcomeFetched",
     "Ping",
     "Publish",
     "RemoveListener",
     "ReplacementDropped",
     "RequestAgent",
     "Resize",
+    "RestoreTasks",
     "RetireAgent",
     "RetryDead",
     "SendToAgent",
@@ -209,6 +212,29 @@ class Resize(NamedTuple):
     worker_type: WorkerType
 
 
+class RestoreTasks(NamedTuple):
+    """To scheduler: tasks of an earlier life that the journal has: with their outcomes, and to be run.
+
+    `cancel`: why these are to be cancelled at once; None if they are not.
+    """
+
+    ended: Sequence[Task]
+    tasks: Sequence[Task]
+    cancel: str | None = None
+
+
+class OutcomeFetched(NamedTuple):
+    """To scheduler: the program has had the outcome of a task."""
+
+    number: int
+
+
+class FindOnce(NamedTuple):
+    """To scheduler: which record has the journal of the task that was submitted under a name? None if there is none."""
+
+    name: str
+
+
 class SubmitTasks(NamedTuple):
     """Tasks, each with its future (or the agent that submitted it) as its handle."""
 
@@ -224,9 +250,10 @@ class RetryDead(NamedTuple):
 
 
 class CancelAll(NamedTuple):
-    """To scheduler: cancel every task that has no outcome."""
+    """To scheduler: cancel every task that has no outcome. `leave`: the journal keeps them for the next start."""
 
     reason: str
+    leave: bool = False
 
 
 class Control(NamedTuple):

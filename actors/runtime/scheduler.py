@@ -24,14 +24,16 @@ from actors.protocol.messages import (
     Result,
 )
 from actors.runtime import messages as m
-from actors.runtime.agent_links import RECALL, AgentLink
+from actors.runtime.agent_links import AgentLink
 from actors.runtime.carrier import Carrier
 from actors.runtime.endings import agent_died
+from actors.runtime.journal.keeper import RETRY_EVERY
 from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
+    from actors.runtime.journal.record import TaskRecord
     from actors.runtime.peers import Peers
     from actors.runtime.scheduler_state import SchedulerState
 
@@ -40,6 +42,10 @@ __all__ = ["Scheduler"]
 
 class _Tick(NamedTuple):
     """Something that the engine waits for is due."""
+
+
+class _Tend(NamedTuple):
+    """The journal is to be looked after."""
 
 
 class Scheduler(PollingActor):
@@ -59,6 +65,7 @@ class Scheduler(PollingActor):
         self._peers = peers
         self._most = most
         self._timer: Timer | None = None
+        self._tending = False
         self._timer_due = 0.0
         self._carrier = Carrier(state, peers, self.clock.monotonic)
         self._incoming: dict[type[Any], Callable[[str, int, Any, Envelope], None]] = {
@@ -85,6 +92,9 @@ class Scheduler(PollingActor):
             for reply in state.waiting_for_idle:
                 reply.set(None)
             state.waiting_for_idle.clear()
+        if state.keeper is not None and state.keeper.has_to_tend and not self._tending:
+            self._tending = True
+            self.timers.once(RETRY_EVERY, _Tend())
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:
@@ -104,7 +114,11 @@ class Scheduler(PollingActor):
     @handles(m.SubmitTasks)
     def _submit(self, message: m.SubmitTasks) -> None:
         now = self.clock.monotonic()
+        keeper = self._state.keeper
         for task in message.tasks:
+            if keeper is not None:
+                keeper.hand_in(task)
+                continue
             try:
                 self._engine.submit(task, now)
             except ActorsError as error:
@@ -115,11 +129,53 @@ class Scheduler(PollingActor):
 
     @handles(m.RetryDead)
     def _retry_dead(self, message: m.RetryDead) -> None:
-        self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
-        message.again[2].set_accepted()
+        keeper = self._state.keeper
+        if keeper is not None:
+            keeper.check()
+        task = self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
+        if keeper is not None:
+            keeper.adopt(task)
+        else:
+            message.again[2].set_accepted()
+
+    @handles(m.RestoreTasks)
+    def _restore(self, message: m.RestoreTasks) -> None:
+        now = self.clock.monotonic()
+        try:
+            self._engine.restore(message.ended, message.tasks, now)
+        except ActorsError as error:
+            for task in message.tasks:
+                refuse(task, error)
+            return
+        if message.cancel is not None:
+            for task in message.tasks:
+                self._engine.cancel(task.number, message.cancel, now)
+
+    @handles(m.OutcomeFetched)
+    def _fetched(self, message: m.OutcomeFetched) -> None:
+        if self._state.keeper is not None:
+            self._state.keeper.fetched(message.number)
+
+    @handles(m.FindOnce)
+    def _find_once(self, message: m.FindOnce) -> TaskRecord | None:
+        keeper = self._state.keeper
+        return None if keeper is None else keeper.journal.named(message.name)
+
+    @handles(_Tend)
+    def _tend(self, message: _Tend) -> None:
+        self._tending = False
+        keeper = self._state.keeper
+        if keeper is not None:
+            self._state.decided.extend(keeper.tend(self._engine, self.clock.monotonic()))
+
+    def _admit(self) -> None:
+        """Let what was handed in before be known to the engine, for a message that may be about it."""
+        if self._state.keeper is not None:
+            self._carrier.take()
 
     @handles(m.CancelTask)
     def _cancel(self, message: m.CancelTask) -> bool:
+        self._admit()
         return self._engine.cancel(message.number, message.reason, self.clock.monotonic())
 
     @handles(m.ForgetTask)
@@ -342,11 +398,6 @@ class Scheduler(PollingActor):
         """An agent refused a recall, as one does that ends: it keeps what it has, until its end tells what becomes of it."""
         self._engine.recalled(agent, incarnation, [], self.clock.monotonic())
 
-    def _kept(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
-        """An agent that is about to end does not take a recall: it gives back what it has of itself, or with its end."""
-        if envelope.correlation == RECALL:
-            self._engine.recalled(agent, incarnation, (), self.clock.monotonic())
-
     # What agents ask for their tasks
 
     @handles(m.TaskWaiting)
@@ -369,7 +420,10 @@ class Scheduler(PollingActor):
 
     @handles(m.CancelAll)
     def _cancel_all(self, message: m.CancelAll) -> None:
+        self._admit()
         now = self.clock.monotonic()
+        if message.leave and self._state.keeper is not None:
+            self._state.keeper.leave()
         for task in list(self._engine.tasks()):
             if not task.final:
                 self._engine.cancel(task.number, message.reason, now)
@@ -377,6 +431,7 @@ class Scheduler(PollingActor):
     @handles(m.Inspect)
     def _inspect(self, message: m.Inspect) -> Any:
         """Answer a question about tasks, with the status blocks looked at first: they know what runs right now."""
+        self._admit()
         for link in self._links:
             self._carrier.look(link)
         return message.question(self._engine, self.clock.monotonic(), self.clock.utc() - self.clock.monotonic())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from actors.core.decisions import Decision
     from actors.core.engine import Engine
     from actors.kernel.reply import Reply
+    from actors.runtime.journal.keeper import Keeper
 
 __all__ = ["SchedulerState"]
 
@@ -20,16 +21,20 @@ class SchedulerState:
 
     Attributes:
         engine: the mind.
+        keeper: writes the journal; None if there is none.
         links: the agents' channels and status blocks.
-        decided: what the engine has decided and nobody has carried out yet.
+        taken: what the engine has decided and the journal, if there is one, does not have yet.
+        decided: what has been decided, is in the journal and has not been carried out yet.
         assignments: tasks that are to be sent at the end of the turn.
         waiting_for_idle: who wants to know when every task has its outcome.
         work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keeper: Keeper | None = None) -> None:
         self.engine = engine
+        self.keeper = keeper
         self.links = AgentLinks()
+        self.taken: list[Decision] = []
         self.decided: deque[Decision] = deque()
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
         self.waiting_for_idle: list[Reply[None]] = []

@@ -49,12 +49,13 @@ class Submission:
         types: the worker types.
         token: the beginning of all ids.
         unkept: tells what the host cannot keep.
+        last: the highest number of a task that there ever was.
     """
 
-    def __init__(self, types: WorkerTypes, token: str, unkept: Unkept | None = None) -> None:
+    def __init__(self, types: WorkerTypes, token: str, unkept: Unkept | None = None, *, last: int = 0) -> None:
         self.types = types
         self._unkept = unkept or Unkept(None)
-        self._numbers = count(1)
+        self._numbers = count(last + 1)
         # Ids of two systems never meet, and none comes from the clock.
         self._token = token
         self._prefix = self._token + "-"

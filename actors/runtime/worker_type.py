@@ -106,6 +106,11 @@ class WorkerTypes:
         """The type of that name, if it is known already."""
         return self._types.get(name)
 
+    def worker_of(self, name: str) -> type[Worker] | None:
+        """The worker class of a type that is known already."""
+        known = self._types.get(name)
+        return None if known is None else known.worker
+
     def add(self, worker: WorkerLike, least: int = 0, most: int | None = None) -> WorkerType:
         """Make a worker known.
 

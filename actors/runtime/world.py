@@ -16,6 +16,7 @@ from actors.kernel.actor import ActorOptions
 from actors.kernel.cell import Dispatcher
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.threads import SystemThreads, Threads
+from actors.runtime.journal.record import Journal, Survives
 from actors.runtime.probe import Probe
 from actors.runtime.procfs import cpu_seconds
 from actors.runtime.workspaces import DirectoryWorkspaces, Workspaces
@@ -25,6 +26,12 @@ __all__ = ["World"]
 
 def _token() -> str:
     return secrets.token_hex(4)
+
+
+def _journal(path: str, survives: Survives) -> Journal:
+    from actors.runtime.journal.sqlite import SqliteJournal  # noqa: PLC0415 - no journal, no sqlite3
+
+    return SqliteJournal(path, survives)
 
 
 def _settle(ready: Callable[[], bool], timeout: float | None) -> float | None:
@@ -46,6 +53,7 @@ class World:
         settle: see `Settle`.
         workspaces: makes the workspaces, given the directory below which they are to be.
         probe: makes what measures processes and the machine.
+        journal: makes the journal, given its file and what it is to survive.
         cpu_seconds: the processor time that a process has used; None if there is none of that pid.
     """
 
@@ -57,6 +65,7 @@ class World:
     settle: Settle = _settle
     workspaces: Callable[[Path], Workspaces] = DirectoryWorkspaces
     probe: Callable[[], Probe] = Probe
+    journal: Callable[[str, Survives], Journal] = _journal
     cpu_seconds: Callable[[int], float | None] = cpu_seconds
 
     def options(self, name: str | None, bound: int | None = None) -> ActorOptions:

@@ -10,7 +10,18 @@ from actors.errors import ConfigError
 __all__ = ["CALM", "ROUGH", "FaultPlan"]
 
 _CHANCES = frozenset(
-    {"dies", "dies_writing", "hangs", "stalls", "doubles", "garbles", "launch_fails", "disk_full", "leaks"}
+    {
+        "dies",
+        "dies_writing",
+        "hangs",
+        "stalls",
+        "doubles",
+        "garbles",
+        "launch_fails",
+        "disk_full",
+        "journal_fails",
+        "leaks",
+    }
 )
 
 
@@ -29,6 +40,7 @@ class FaultPlan:
         garbles: that what an agent writes arrives as no sound frame, for each write.
         launch_fails: that an agent ends before it has started, for each launch.
         disk_full: that there is no room for an agent's workspace, for each launch.
+        journal_fails: that a write of the journal fails as on a full disk, for each write.
         leaks: that a task fills the memory until its agent is over its limit, for each task whose agent has one.
         latency: how long a write travels.
         boot: how long an agent takes from its launch to its first step.
@@ -47,6 +59,7 @@ class FaultPlan:
     garbles: float = 0.0
     launch_fails: float = 0.0
     disk_full: float = 0.0
+    journal_fails: float = 0.0
     leaks: float = 0.0
     latency: tuple[float, float] = (0.0, 0.001)
     boot: tuple[float, float] = (0.02, 0.1)
@@ -89,6 +102,7 @@ ROUGH = FaultPlan(
     garbles=0.005,
     launch_fails=0.02,
     disk_full=0.01,
+    journal_fails=0.02,
     leaks=0.02,
     most=8,
 )

@@ -33,6 +33,7 @@ from actors.testing.sim.choices import Choices, SeededChoices
 from actors.testing.sim.conductor import Conductor
 from actors.testing.sim.dispatcher import SimDispatcher
 from actors.testing.sim.host import SimHost, SimWorkspaces
+from actors.testing.sim.journal import MemoryJournal
 from actors.testing.sim.machine import SimMachine, SimProcesses
 from actors.testing.sim.network import Network
 from actors.testing.sim.recorder import Recorder
@@ -90,6 +91,7 @@ class Simulation:
         config: settings of the system. None: the defaults, whatever the environment says, and a look at the memory of
             agents every five seconds.
         max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
+        journal: where the system keeps its tasks; a later simulation may go on with it. None: nowhere.
         detail: whether the history keeps what is in each message; without it a run is twice as fast.
         invariants: what must hold at any moment; none of them makes a run quicker.
         checks: further ones of one's own, each called with the simulation after each step; one that does not hold
@@ -123,6 +125,7 @@ class Simulation:
         faults: FaultPlan = CALM,
         config: SystemConfig | None = None,
         max_agents: int | None = None,
+        journal: MemoryJournal | None = None,
         detail: bool = True,
         invariants: Iterable[type[Invariant]] = INVARIANTS,
         checks: Iterable[Callable[[Simulation], object]] = (),
@@ -167,7 +170,13 @@ class Simulation:
         config = SystemConfig(memory_sample_every=5.0) if config is None else config
         if max_agents is None and config.max_agents is None:
             max_agents = _AGENTS
-        self._system = _SimulatedSystem(world, workers, max_agents=max_agents, host=self.host, config=config)
+        self.journal = journal
+        if journal is not None:
+            # A start that cannot write is refused, and is nothing to judge.
+            journal.fails = lambda: self._judging and self.host.inject("journal_fails", "journal", "cannot be written")
+        self._system = _SimulatedSystem(
+            world, workers, max_agents=max_agents, journal=journal, host=self.host, config=config
+        )
         self._closed = False
         self._assembly: Assembly | None = None
         self.watch = Watch(self, invariants, checks)
@@ -318,6 +327,17 @@ class Simulation:
         self.host.calm = True
         self.conductor.stall = _never
 
+    def die(self) -> None:
+        """Let the program die, as by signal 9, at this moment: nothing is ended in order, and its journal stays as it is.
+
+        Another simulation may go on with the journal. Nothing can be done with this one any more.
+        """
+        self._recorder.fault("program", "is killed")
+        self._judging = False
+        self.close()
+        if self.journal is not None:
+            self.journal.close()
+
     # --- start and end ---
 
     def __enter__(self) -> Self:
@@ -330,8 +350,9 @@ class Simulation:
     ) -> None:
         try:
             if error is None:
-                self._judging = False
-                self.system.shutdown()
+                if not self._closed:
+                    self._judging = False
+                    self.system.shutdown()
             elif self.seed is not None:
                 error.add_note(seed_text(self.seed))
         finally:

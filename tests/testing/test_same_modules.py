@@ -57,6 +57,7 @@ STANDS_FOR = {
     "actors.testing.sim.network": "sockets and epoll",
     "actors.testing.sim.recorder": "nothing: writes down",
     "actors.testing.sim.telling": "nothing: tells values in a few words",
+    "actors.testing.sim.journal": "a file that outlives the program",
     "actors.testing.sim.threads": "threads, conditions, and descriptors to sleep on",
 }
 """All there is in the simulated machine, and what each stands for."""

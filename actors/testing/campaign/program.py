@@ -14,6 +14,7 @@ from actors.errors import (
     ConfigError,
     DeadLetter,
     DependencyFailed,
+    JournalError,
     LimitExceeded,
     MessageRefused,
     NoSuitableAgent,
@@ -38,7 +39,16 @@ from actors.testing.simulation import Simulation
 
 __all__ = ["Program"]
 
-_HARM = (AgentDied, NoSuitableAgent, LimitExceeded, AskTimeout, DeadLetter, DependencyFailed, TaskCancelled)
+_HARM = (
+    AgentDied,
+    NoSuitableAgent,
+    LimitExceeded,
+    AskTimeout,
+    DeadLetter,
+    DependencyFailed,
+    JournalError,
+    TaskCancelled,
+)
 """What may come of any task once something went wrong on purpose."""
 
 _TASK_EVENTS = (

@@ -6,11 +6,13 @@ import time
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
+from actors.testing.campaign.lives import Lives
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
 from actors.testing.campaign.workers import Clerk, Runner, Specialist
 from actors.testing.faults import CALM, ROUGH, FaultPlan
 from actors.testing.sim.choices import Choices, SeededChoices
+from actors.testing.sim.journal import MemoryJournal
 from actors.testing.simulation import Simulation
 
 __all__ = ["Outcome", "make_simulation", "run_history"]
@@ -23,6 +25,10 @@ _STEPS_OF_AN_ACT = 60
 # To look at what has come of everything takes about so many, or none.
 _STEPS_OF_A_LOOK = 15
 _MOST_STEPS = 200_000
+# Of eight histories one has real directories, and one a journal and several lives.
+_WORKSPACES, _JOURNAL = 7, 6
+_LIVES = 3
+_STEPS_OF_A_LIFE = 60
 
 _CEILINGS = {"porter": Limits(memory="300M")}
 _CONFIG = SystemConfig(
@@ -64,8 +70,15 @@ class Outcome(NamedTuple):
     simulation: Simulation | None = None
 
 
-def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulation, bool]:
+def make_simulation(
+    choices: Choices, *, detail: bool = False, journal: MemoryJournal | None = None
+) -> tuple[Simulation, bool]:
     """A simulation of the campaign: how many agents of which types, and what goes wrong, are its first choices.
+
+    Args:
+        choices: of the history.
+        detail: whether its history keeps what is in each message.
+        journal: the one of an earlier life; without it, there is a new one in one of eight histories.
 
     Returns:
         The simulation, and whether nothing is planned to go wrong.
@@ -79,16 +92,20 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
         Porter: (0, 1 + choices.below(2, "porters")),
     }
     config = (_CONFIG, _BRISK)[choices.below(2, "config")]
+    most, rare = 4 + choices.below(3, "most"), choices.below(8, "workspaces")
+    if rare == _JOURNAL and journal is None:
+        journal = MemoryJournal()
     sim = Simulation(
         workers,
         choices=choices,
         faults=plan,
         config=config,
-        max_agents=4 + choices.below(3, "most"),
+        max_agents=most,
+        journal=journal,
         detail=detail,
         # Its workers are known to be good.
         guarded=False,
-        workspaces=choices.below(8, "workspaces") == 7,
+        workspaces=rare == _WORKSPACES,
         max_steps=_MOST_STEPS,
     )
     return sim, plan in (CALM, _SLOW)
@@ -97,6 +114,19 @@ def make_simulation(choices: Choices, *, detail: bool = False) -> tuple[Simulati
 def _steps_to_come(sim: Simulation) -> int:
     """How many steps the end of a system takes at the least."""
     return _LAST_STEPS + _STEPS_OF_AN_END * len(sim.host.agents)
+
+
+def _live_and_die(sim: Simulation, lives: Lives, choices: Choices) -> None:
+    """One life of a program with a journal: random calls, and its death at any moment."""
+    with sim:
+        lives.judge(sim, last=False)
+        program = Program(sim, harmless=False)
+        most = choices.below(_STEPS_OF_A_LIFE, "death")
+        while sim.conductor.steps < most:
+            program.act()
+            sim.run_steps(1 + choices.below(20, "steps"))
+        lives.note(program)
+        sim.die()
 
 
 def run_history(
@@ -123,9 +153,17 @@ def run_history(
     began = time.perf_counter()
     choices = SeededChoices(seed or 0) if choices is None else choices
     sim, harmless = make_simulation(choices, detail=detail)
+    lives, done = Lives(), 0
     try:
+        if sim.journal is not None:
+            for _ in range(1 + choices.below(_LIVES, "lives")):
+                _live_and_die(sim, lives, choices)
+                done += sim.conductor.steps
+                sim, _ = make_simulation(choices, detail=detail, journal=sim.journal)
+        steps = max(0, steps - done)
         with sim:
-            program = Program(sim, harmless=harmless)
+            # A death of the program does harm to what must not run twice.
+            program = Program(sim, harmless=harmless and not done)
             # At first much at once; then one thing after the other, until there have been enough steps.
             enough, most = steps // 6, _ACTS_AT_ONCE
             while (left := steps - sim.conductor.steps - _steps_to_come(sim)) > 0:
@@ -137,12 +175,16 @@ def run_history(
                 enough, most = sim.conductor.steps + 1, 1
                 if sim.conductor.steps + _steps_to_come(sim) + _STEPS_OF_A_LOOK >= steps:
                     program.finish()
+            if sim.journal is not None:
+                sim.settle()
+                lives.note(program)
+                lives.judge(sim, last=True)
     except BaseException as error:
         error.simulation = sim  # type: ignore[attr-defined]
         raise
     return Outcome(
         seed,
-        sim.conductor.steps,
+        done + sim.conductor.steps,
         sim.now,
         program.handed,
         sim.host.injected,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from actors.testing.sim.conductor import Conductor
     from actors.testing.sim.dispatcher import SimDispatcher
     from actors.testing.sim.host import SimHost
+    from actors.testing.sim.journal import MemoryJournal
     from actors.testing.sim.machine import SimMachine
 
 __all__ = ["Observed"]
@@ -29,6 +30,7 @@ class Observed(Protocol):
     dispatcher: SimDispatcher
     faults: FaultPlan
     host: SimHost
+    journal: MemoryJournal | None
     machine: SimMachine
 
     @property

@@ -1,4 +1,4 @@
-"""The command `actors`."""
+"""The command `actors review`."""
 
 from __future__ import annotations
 
@@ -7,29 +7,18 @@ import importlib.util
 import io
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from actors.cli.ending import DONE, FAILED, PROBLEMS, USAGE, Stop, installed_version, refuse, text_of
 
 if TYPE_CHECKING:
     from actors.review.discover import Discovery
-    from actors.review.review import Outcome, Review
+    from actors.review.review import Outcome
 
-__all__ = ["main"]
-
-DONE = 0
-PROBLEMS = 1
-USAGE = 2
-FAILED = 3
-INTERRUPTED = 128
-"""Plus the number of the signal, as shells count: 130 for Ctrl-C, 143 for TERM."""
+__all__ = ["add_review"]
 
 _HTML = "actors-review.html"
-# Where one of them does not exist, --help and --version work all the same.
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # What each extra brings that the review needs.
 _NEEDED = {"rich": "cli", "jinja2": "review", "tree_sitter": "review"}
 
@@ -49,95 +38,8 @@ exit codes:
 """
 
 
-class _Stopped(Exception):
-    """The command ends with a code and a message for people."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: its arguments; None takes those of the process.
-
-    Returns:
-        The exit code; see `actors review --help`.
-    """
-    stop = _Stop()
-    try:
-        with stop.heeded():
-            options = _parser().parse_args(argv)
-            code = _review(options, stop)
-        if code == stop.code and argv is None:
-            # Two seconds are promised, and the interpreter's own way out takes up to one on a busy machine.
-            _leave(code)
-        return code
-    except _Stopped as stopped:
-        print(f"actors: {stopped}", file=sys.stderr)
-        return stopped.code
-    except KeyboardInterrupt:
-        print("actors: interrupted; there is no report", file=sys.stderr)
-        return stop.code
-    except BrokenPipeError:
-        # Whoever read the output has gone; a flush at exit must not say so again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process with nothing more than what stands in the buffers. The agents are gone by now."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
-
-
-class _Stop:
-    """Signals that ask the command to end: the first one the running review, a second one at once."""
-
-    def __init__(self) -> None:
-        self._signal: int | None = None
-        self.review: Review | None = None
-
-    @property
-    def code(self) -> int:
-        """The exit code that says so."""
-        return INTERRUPTED + (self._signal or signal.SIGINT)
-
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Heed the signals inside the block; those that the command was started to ignore stay ignored."""
-        earlier = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number, handler in earlier.items():
-            if handler not in {signal.SIG_IGN, None}:
-                signal.signal(number, self._heed)
-        try:
-            yield
-        finally:
-            for number, handler in earlier.items():
-                if handler is not None:
-                    signal.signal(number, handler)
-
-    def _heed(self, number: int, frame: object) -> None:
-        first, self._signal = self._signal is None, number
-        if first and self.review is not None:
-            # Not by an exception, which could come anywhere: the review ends at a place of its own choice.
-            self.review.interrupt()
-        else:
-            raise KeyboardInterrupt
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="actors",
-        description="Typed worker processes that work together as actors.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"actors {_version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+def add_review(commands: Any) -> None:
+    """Add it to the commands that there are."""
     review = commands.add_parser(
         "review",
         help="analyse a tree of source files, leave an HTML report",
@@ -159,14 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-on-problems", action="store_true", help="exit with 1 if a file has errors or could not be looked into"
     )
     review.add_argument("-q", "--quiet", action="store_true", help="print nothing but where the report is, and errors")
-    return parser
-
-
-def _version() -> str:
-    try:
-        return version("actors-hub")
-    except PackageNotFoundError:
-        return "of a source tree that is not installed"
+    review.set_defaults(run=_review)
 
 
 def _workers(text: str) -> int:
@@ -188,7 +83,7 @@ def _size(text: str) -> int:
     return number
 
 
-def _review(options: argparse.Namespace, stop: _Stop) -> int:
+def _review(options: argparse.Namespace, stop: Stop) -> int:
     """The command `actors review`."""
     _check_machine()
     for stream in (sys.stdout, sys.stderr):
@@ -205,7 +100,7 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
     try:
         found = discover(options.path)
     except OSError as error:
-        _refuse(USAGE, f"cannot review {options.path!r}: {_text(error)}")
+        refuse(USAGE, f"cannot review {options.path!r}: {text_of(error)}")
     title = os.path.basename(found.root) if found.method != "file" else found.files[0]
     view = view_for(sys.stderr, options.path, quiet=options.quiet)
     review = Review(found, title=title or "/", workers=options.workers, max_bytes=options.max_bytes, watch=view.show)
@@ -219,10 +114,10 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
     try:
         outcome = review.run()
     except ReviewFailed as error:
-        _refuse(FAILED, str(error))
+        refuse(FAILED, str(error))
     except ConfigError as error:
         # A setting from the environment.
-        _refuse(USAGE, str(error))
+        refuse(USAGE, str(error))
     finally:
         view.close()
         stop.review = None
@@ -231,7 +126,7 @@ def _review(options: argparse.Namespace, stop: _Stop) -> int:
         if options.json not in {None, "-"}:
             write_output(options.json, _json(found, outcome))
     except OSError as error:
-        _refuse(FAILED, f"the review is done, but cannot be written: {_text(error)}")
+        refuse(FAILED, f"the review is done, but cannot be written: {text_of(error)}")
     _print(options, found, outcome)
     return _code(options, outcome, stop)
 
@@ -243,13 +138,13 @@ def _check_machine() -> None:
     try:
         check_platform()
     except ConfigError as error:
-        _refuse(FAILED, str(error))
+        refuse(FAILED, str(error))
     missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
     if missing:
         # All at once, so that nobody installs one extra only to learn of the next.
         extras = ",".join(sorted({_NEEDED[module] for module in missing}))
         names = ", ".join(missing)
-        _refuse(FAILED, f"the review needs what is not installed ({names}): pip install 'actors-hub[{extras}]'")
+        refuse(FAILED, f"the review needs what is not installed ({names}): pip install 'actors-hub[{extras}]'")
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -257,18 +152,18 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
     wanted = [options.html, *([options.json] if options.json not in {None, "-"} else [])]
     if len({os.path.realpath(path) for path in wanted}) < len(wanted):
-        _refuse(USAGE, f"--html and --json name the same file, {options.html!r}")
+        refuse(USAGE, f"--html and --json name the same file, {options.html!r}")
     for path in wanted:
         try:
             check_output(path)
         except (OSError, ValueError) as error:
-            _refuse(USAGE, f"cannot write to {path!r}: {_text(error)}")
+            refuse(USAGE, f"cannot write to {path!r}: {text_of(error)}")
 
 
 def _json(found: Discovery, outcome: Outcome) -> str:
     data: dict[str, Any] = {
         "format": 1,
-        "version": _version(),
+        "version": installed_version(),
         "root": found.root,
         "method": found.method,
         "notes": list(outcome.notes),
@@ -304,24 +199,10 @@ def _print(options: argparse.Namespace, found: Discovery, outcome: Outcome) -> N
     print_summary(outcome.code, outcome.run, report=place, console=console)
 
 
-def _code(options: argparse.Namespace, outcome: Outcome, stop: _Stop) -> int:
+def _code(options: argparse.Namespace, outcome: Outcome, stop: Stop) -> int:
     if outcome.interrupted:
         return stop.code
     if not outcome.complete:
         return FAILED
     troubled = any(trouble.is_error for trouble in outcome.code.troubles)
     return PROBLEMS if options.fail_on_problems and troubled else DONE
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename!r}" if error.filename else error.strerror
-    return str(error)
-
-
-def _refuse(code: int, message: str) -> NoReturn:
-    raise _Stopped(code, message) from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,5 @@
+"""The command `actors`."""
+
+from actors.cli.command import main
+
+__all__ = ["main"]
