@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from actors.core.fleet import AgentExit
 from actors.errors import ActorsError, AgentDied, AgentLimitReached, ChannelClosed
 from actors.kernel.handlers import handles
-from actors.kernel.polling import PollingActor
 from actors.protocol.messages import (
     AssignmentAck,
     AssignmentRefusal,
@@ -25,15 +24,13 @@ from actors.protocol.messages import (
 )
 from actors.runtime import messages as m
 from actors.runtime.agent_links import AgentLink
-from actors.runtime.carrier import Carrier
+from actors.runtime.durable_scheduler import DurableScheduler
 from actors.runtime.endings import agent_died
-from actors.runtime.journal.keeper import RETRY_EVERY
 from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
-    from actors.runtime.journal.record import TaskRecord
     from actors.runtime.peers import Peers
     from actors.runtime.scheduler_state import SchedulerState
 
@@ -44,11 +41,7 @@ class _Tick(NamedTuple):
     """Something that the engine waits for is due."""
 
 
-class _Tend(NamedTuple):
-    """The journal is to be looked after."""
-
-
-class Scheduler(PollingActor):
+class Scheduler(DurableScheduler):
     """Decides which task goes where and when, and tells everyone concerned.
 
     Args:
@@ -58,16 +51,12 @@ class Scheduler(PollingActor):
     """
 
     def __init__(self, state: SchedulerState, peers: Peers, most: int) -> None:
-        super().__init__()
-        self._state = state
-        self._engine = state.engine
+        super().__init__(state, peers)
         self._links = state.links
         self._peers = peers
         self._most = most
         self._timer: Timer | None = None
-        self._tending = False
         self._timer_due = 0.0
-        self._carrier = Carrier(state, peers, self.clock.monotonic)
         self._incoming: dict[type[Any], Callable[[str, int, Any, Envelope], None]] = {
             Result: self._results,
             Progress: self._progress,
@@ -92,9 +81,7 @@ class Scheduler(PollingActor):
             for reply in state.waiting_for_idle:
                 reply.set(None)
             state.waiting_for_idle.clear()
-        if state.keeper is not None and state.keeper.has_to_tend and not self._tending:
-            self._tending = True
-            self.timers.once(RETRY_EVERY, _Tend())
+        self.tend_later()
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:
@@ -138,44 +125,9 @@ class Scheduler(PollingActor):
         else:
             message.again[2].set_accepted()
 
-    @handles(m.RestoreTasks)
-    def _restore(self, message: m.RestoreTasks) -> None:
-        now = self.clock.monotonic()
-        try:
-            self._engine.restore(message.ended, message.tasks, now)
-        except ActorsError as error:
-            for task in message.tasks:
-                refuse(task, error)
-            return
-        if message.cancel is not None:
-            for task in message.tasks:
-                self._engine.cancel(task.number, message.cancel, now)
-
-    @handles(m.OutcomeFetched)
-    def _fetched(self, message: m.OutcomeFetched) -> None:
-        if self._state.keeper is not None:
-            self._state.keeper.fetched(message.number)
-
-    @handles(m.FindOnce)
-    def _find_once(self, message: m.FindOnce) -> TaskRecord | None:
-        keeper = self._state.keeper
-        return None if keeper is None else keeper.journal.named(message.name)
-
-    @handles(_Tend)
-    def _tend(self, message: _Tend) -> None:
-        self._tending = False
-        keeper = self._state.keeper
-        if keeper is not None:
-            self._state.decided.extend(keeper.tend(self._engine, self.clock.monotonic()))
-
-    def _admit(self) -> None:
-        """Let what was handed in before be known to the engine, for a message that may be about it."""
-        if self._state.keeper is not None:
-            self._carrier.take()
-
     @handles(m.CancelTask)
     def _cancel(self, message: m.CancelTask) -> bool:
-        self._admit()
+        self.admit()
         return self._engine.cancel(message.number, message.reason, self.clock.monotonic())
 
     @handles(m.ForgetTask)
@@ -420,7 +372,7 @@ class Scheduler(PollingActor):
 
     @handles(m.CancelAll)
     def _cancel_all(self, message: m.CancelAll) -> None:
-        self._admit()
+        self.admit()
         now = self.clock.monotonic()
         if message.leave and self._state.keeper is not None:
             self._state.keeper.leave()
@@ -431,7 +383,7 @@ class Scheduler(PollingActor):
     @handles(m.Inspect)
     def _inspect(self, message: m.Inspect) -> Any:
         """Answer a question about tasks, with the status blocks looked at first: they know what runs right now."""
-        self._admit()
+        self.admit()
         for link in self._links:
             self._carrier.look(link)
         return message.question(self._engine, self.clock.monotonic(), self.clock.utc() - self.clock.monotonic())

@@ -1,0 +1,82 @@
+"""The scheduler's part that concerns its journal, if it has one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from actors.errors import ActorsError
+from actors.kernel.handlers import handles
+from actors.kernel.polling import PollingActor
+from actors.runtime import messages as m
+from actors.runtime.carrier import Carrier
+from actors.runtime.journal.keeper import RETRY_EVERY
+from actors.runtime.outcomes import refuse
+
+if TYPE_CHECKING:
+    from actors.runtime.journal.record import TaskRecord
+    from actors.runtime.peers import Peers
+    from actors.runtime.scheduler_state import SchedulerState
+
+__all__ = ["DurableScheduler"]
+
+
+class _Tend(NamedTuple):
+    """The journal is to be looked after."""
+
+
+class DurableScheduler(PollingActor):
+    """What a scheduler does for its journal.
+
+    Args:
+        state: what outlives a restart.
+        peers: the system's other actors.
+    """
+
+    def __init__(self, state: SchedulerState, peers: Peers) -> None:
+        super().__init__()
+        self._state = state
+        self._engine = state.engine
+        self._carrier = Carrier(state, peers, self.clock.monotonic)
+        self._tending = False
+
+    def tend_later(self) -> None:
+        """At the end of a turn: look after the journal in a moment, if it has to be."""
+        keeper = self._state.keeper
+        if keeper is not None and keeper.has_to_tend and not self._tending:
+            self._tending = True
+            self.timers.once(RETRY_EVERY, _Tend())
+
+    def admit(self) -> None:
+        """Let what was handed in before be known to the engine, for a message that may be about it."""
+        if self._state.keeper is not None:
+            self._carrier.take()
+
+    @handles(_Tend)
+    def _tend(self, message: _Tend) -> None:
+        self._tending = False
+        keeper = self._state.keeper
+        if keeper is not None:
+            self._state.decided.extend(keeper.tend(self._engine, self.clock.monotonic()))
+
+    @handles(m.RestoreTasks)
+    def _restore(self, message: m.RestoreTasks) -> None:
+        now = self.clock.monotonic()
+        try:
+            self._engine.restore(message.ended, message.tasks, now)
+        except ActorsError as error:
+            for task in message.tasks:
+                refuse(task, error)
+            return
+        if message.cancel is not None:
+            for task in message.tasks:
+                self._engine.cancel(task.number, message.cancel, now)
+
+    @handles(m.OutcomeFetched)
+    def _fetched(self, message: m.OutcomeFetched) -> None:
+        if self._state.keeper is not None:
+            self._state.keeper.fetched(message.number)
+
+    @handles(m.FindOnce)
+    def _find_once(self, message: m.FindOnce) -> TaskRecord | None:
+        keeper = self._state.keeper
+        return None if keeper is None else keeper.journal.named(message.name)
