@@ -15,7 +15,6 @@ from actors.config import SystemConfig
 from actors.core.engine import Engine
 from actors.errors import ConfigError
 from actors.kernel.clock import ManualClock
-from actors.runtime.agent_ref import AgentRef
 from actors.runtime.assembly import Assembly
 from actors.runtime.probe import Probe
 from actors.runtime.worker_type import WorkerLike
@@ -38,6 +37,7 @@ from actors.testing.sim.machine import SimMachine, SimProcesses
 from actors.testing.sim.network import Network
 from actors.testing.sim.recorder import Recorder
 from actors.testing.sim.threads import SimThreads
+from actors.testing.simulatedsystem import SimulatedSystem
 
 __all__ = ["Simulation"]
 
@@ -47,37 +47,6 @@ _UTC = 1_577_836_800.0
 _ROOM = 1 << 16
 _AGENTS = 5
 _RETRY_SOON = 0.001
-
-
-class _SimulatedSystem(ActorSystem):
-    """The shipped system, in a world of its own."""
-
-    def __init__(self, world: World, *args: Any, **kwargs: Any) -> None:
-        self._given_world = world
-        self.spawned = 0
-        super().__init__(*args, **kwargs)
-
-    def _make_world(self) -> World:
-        return self._given_world
-
-    @property
-    def assembly(self) -> Assembly:
-        """What runs behind it."""
-        return self._running()
-
-    @property
-    def declared(self) -> list[tuple[Any, int, int | None]]:
-        """The workers that it was made with: class, least, most."""
-        return self._workers
-
-    def spawn(self, *args: Any, **kwargs: Any) -> AgentRef:
-        """See `ActorSystem.spawn`."""
-        self.spawned += 1
-        return super().spawn(*args, **kwargs)
-
-    def give_up(self) -> None:
-        """Count as closed, without having ended in order."""
-        self._life.closing = self._life.closed = True
 
 
 class Simulation:
@@ -174,7 +143,7 @@ class Simulation:
         if journal is not None:
             # A start that cannot write is refused, and is nothing to judge.
             journal.fails = lambda: self._judging and self.host.inject("journal_fails", "journal", "cannot be written")
-        self._system = _SimulatedSystem(
+        self._system = SimulatedSystem(
             world, workers, max_agents=max_agents, journal=journal, host=self.host, config=config
         )
         self._closed = False
