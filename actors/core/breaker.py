@@ -63,11 +63,11 @@ class Breaker:
     `due` is set exactly while it is open; `probe`, a task's number, only in half-open.
     """
 
-    __slots__ = ("due", "error", "failures", "name", "openings", "probe", "since", "state")
+    __slots__ = ("due", "error", "failures", "name", "openings", "phase", "probe", "since")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.state: CircuitState = "closed"
+        self.phase: CircuitState = "closed"
         self.failures: deque[float] = deque()
         self.openings = 0
         self.since = 0.0
@@ -78,14 +78,14 @@ class Breaker:
     @property
     def shut(self) -> bool:
         """Whether nothing of the type may begin."""
-        return self.state == "open" or self.probe is not None
+        return self.phase == "open" or self.probe is not None
 
     def opens(self, now: float, wait: float) -> None:
         """Let the type rest for so many seconds."""
         if not self.openings:
             self.since = now
         self.openings += 1
-        self.state = "open"
+        self.phase = "open"
         self.due = now + wait
         self.probe = None
         self.failures.clear()
@@ -126,11 +126,11 @@ class Breakers:
             if len(self.known) >= _TOO_MANY:
                 self._sweep(now)
             breaker = self.known[name] = Breaker(name)
-        if breaker.state == "open" or (breaker.state == "half_open" and breaker.probe != number):
+        if breaker.phase == "open" or (breaker.phase == "half_open" and breaker.probe != number):
             # Of one that had begun before it opened: it tells nothing new.
             return None
         breaker.error = error
-        if breaker.state == "closed":
+        if breaker.phase == "closed":
             failures = breaker.failures
             failures.append(now)
             while failures[0] < now - self._window:
@@ -143,25 +143,25 @@ class Breakers:
     def succeeded(self, name: str, number: int) -> Breaker | None:
         """A task went well: gives the breaker, if that closed it."""
         breaker = self.known.get(name)
-        if breaker is None or breaker.state == "open" or (breaker.state == "half_open" and breaker.probe != number):
+        if breaker is None or breaker.phase == "open" or (breaker.phase == "half_open" and breaker.probe != number):
             return None
         del self.known[name]
-        if breaker.state == "closed":
+        if breaker.phase == "closed":
             return None
-        breaker.state, breaker.probe = "closed", None
+        breaker.phase, breaker.probe = "closed", None
         return breaker
 
     def rested(self, breaker: Breaker, now: float) -> bool:
         """Go half-open if the cool-down has passed; whether that is so."""
         if breaker.due is None or breaker.due > now:
             return False
-        breaker.state, breaker.due = "half_open", None
+        breaker.phase, breaker.due = "half_open", None
         return True
 
     def begins(self, name: str, number: int) -> Breaker | None:
         """A task is given to an agent: gives the breaker, if the task is its probe."""
         breaker = self.known.get(name)
-        if breaker is None or breaker.state != "half_open" or breaker.probe is not None:
+        if breaker is None or breaker.phase != "half_open" or breaker.probe is not None:
             return None
         breaker.probe = number
         return breaker
@@ -201,5 +201,5 @@ class Breakers:
         self.known = {
             name: each
             for name, each in self.known.items()
-            if each.state != "closed" or each.failures[-1] >= now - self._window
+            if each.phase != "closed" or each.failures[-1] >= now - self._window
         }

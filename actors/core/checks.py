@@ -229,7 +229,7 @@ def _check_breakers(book: Book) -> None:
     gates = {needs.gate for needs in book.line.buckets if needs.gate is not None}
     for name in gates | known.keys():
         breaker = known.get(name)
-        wanted = None if breaker is None or breaker.state == "closed" else breaker.shut
+        wanted = None if breaker is None or breaker.phase == "closed" else breaker.shut
         if book.line.gates.state(name) is not wanted:
             _fail("the gate of", name, "is", book.line.gates.state(name), "and its breaker wants", wanted)
     for needs, bucket in book.line.buckets.items():
@@ -237,9 +237,9 @@ def _check_breakers(book: Book) -> None:
         if (bucket.held, bucket.single) != (state is True, state is False):
             _fail(needs, "is held", bucket.held, "is single", bucket.single, "and its gate is", state)
     for breaker in known.values():
-        if (breaker.due is not None) != (breaker.state == "open"):
-            _fail("the breaker of", breaker.name, "is", breaker.state, "and is due at", breaker.due)
-        if breaker.state == "open" and all(timer[3] is not breaker for timer in book.timers):
+        if (breaker.due is not None) != (breaker.phase == "open"):
+            _fail("the breaker of", breaker.name, "is", breaker.phase, "and is due at", breaker.due)
+        if breaker.phase == "open" and all(timer[3] is not breaker for timer in book.timers):
             _fail("the breaker of", breaker.name, "is open, and nothing will ever wake it")
         probe = book.tasks.get(breaker.probe) if breaker.probe is not None else None
         if breaker.probe is not None and (probe is None or probe.final or probe.status is TaskStatus.PENDING):

@@ -102,14 +102,14 @@ def queue(book: Book, limit: int) -> QueueInfo:
         active_tasks=tuple(info(book, task) for task in held[:limit]),
         finished_tasks=tuple(info(book, task) for task in book.history.latest(limit)),
         dead=len(book.dead),
-        breakers=tuple(_circuit(book, each) for each in book.breakers.known.values() if each.state != "closed"),
+        breakers=tuple(_circuit(book, each) for each in book.breakers.known.values() if each.phase != "closed"),
     )
 
 
 def _circuit(book: Book, breaker: Breaker) -> CircuitInfo:
     return CircuitInfo(
         task_type=breaker.name,
-        state=breaker.state,
+        state=breaker.phase,
         since=breaker.since + book.utc_offset,
         retry_at=None if breaker.due is None else breaker.due + book.utc_offset,
         openings=breaker.openings,

@@ -181,11 +181,11 @@ class Outcomes:
 
         `suspect`: nothing was running, and this may have been what killed it; so it moves on only a few times.
         """
-        if suspect:
+        if suspect or begun:
             task.spared += 1
-            if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
-                self.died(task, error, begun=True)
-                return
+        if suspect and task.spared > max(_SPARED_AT_MOST, task.kind.retries):
+            self.died(task, error, begun=True)
+            return
         if begun:
             task.note_attempt(line_of(error), self._book.now)
         self.hand_back(task, begun=begun)

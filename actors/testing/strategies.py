@@ -266,6 +266,7 @@ def fault_plans(*, most: int = 8) -> st.SearchStrategy[FaultPlan]:
         garbles=chance,
         launch_fails=chance,
         disk_full=chance,
+        journal_fails=chance,
         leaks=chance,
         latency=pairs,
         boot=pairs,
