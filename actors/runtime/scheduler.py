@@ -24,7 +24,7 @@ from actors.protocol.messages import (
     Result,
 )
 from actors.runtime import messages as m
-from actors.runtime.agent_links import RECALL, AgentLink
+from actors.runtime.agent_links import AgentLink
 from actors.runtime.carrier import Carrier
 from actors.runtime.endings import agent_died
 from actors.runtime.outcomes import refuse
@@ -322,11 +322,6 @@ class Scheduler(PollingActor):
     def _nothing_given_back(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
         """An agent refused a recall, as one does that ends: it keeps what it has, until its end tells what becomes of it."""
         self._engine.recalled(agent, incarnation, [], self.clock.monotonic())
-
-    def _kept(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
-        """An agent that is about to end does not take a recall: it gives back what it has of itself, or with its end."""
-        if envelope.correlation == RECALL:
-            self._engine.recalled(agent, incarnation, (), self.clock.monotonic())
 
     # What agents ask for their tasks
 
