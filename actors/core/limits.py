@@ -59,16 +59,14 @@ class Limits:
             book.timer(book.now + book.settings.grace, GRACE, agent, whom)
             return
         cause = agent.interrupts.get(number, CancellationCause.CANCELLED)
-        first = next((held for held in agent.held if held not in agent.waiting), number)
-        if agent.slots == 1 and number != first and number not in agent.waiting:
+        if agent.slots == 1 and number != _first(agent, number) and number not in agent.waiting:
             # Others come first there, so it does not run: its interruption got lost on the way.
             book.out.append(
                 Interrupt(agent.id, agent.incarnation, number, attempt, cause, task.cancelling or "it is not wanted")
             )
             book.timer(book.now + book.settings.grace, GRACE, agent, whom)
             return
-        agent.culprit = number
-        book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
+        self._kill_for(agent, task, cause)
 
     def expect_answer(self, agent: Agent, task: Task) -> None:
         """A cancelled task is asked back, of which nobody knows whether it has begun: the agent has the grace to answer."""
@@ -82,13 +80,16 @@ class Limits:
         asked = any((number, attempt) in recall for recall in agent.recalls)
         if agent.incarnation != incarnation or task is None or task.attempt != attempt or not asked:
             return
-        if number == next((held for held in agent.held if held not in agent.waiting), number):
+        if number == _first(agent, number):
             # All before it have ended, so it is what runs there, and the agent does not even say so.
-            grace = self._book.settings.grace
-            agent.culprit = number
-            self._book.kill(agent, f"task {task.id} did not stop within {grace:g} s (cancelled)")
+            self._kill_for(agent, task, CancellationCause.CANCELLED)
         else:
             self.expect_answer(agent, task)
+
+    def _kill_for(self, agent: Agent, task: Task, cause: CancellationCause) -> None:
+        book = self._book
+        agent.culprit = task.number
+        book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
 
     def look_due(self, agent: Agent, incarnation: int) -> None:
         """A limit of one of the agent's tasks could have expired by now."""
@@ -175,3 +176,8 @@ class Limits:
             stack=None if failure is None else interrupted(failure.traceback),
             **task_facts(task, self._book.now),
         )
+
+
+def _first(agent: Agent, otherwise: int) -> int:
+    """The number of the first task at the agent that waits for no sub-tasks: with one slot, the one that runs."""
+    return next((held for held in agent.held if held not in agent.waiting), otherwise)

@@ -21,7 +21,7 @@ from tests.sabotage.mutations import MUTATIONS, named
 __all__ = ["BASES", "Hunt", "Verdict", "hunt", "hunt_all", "rerun", "table"]
 
 BASES = (1, 2, 3)
-_HISTORIES = 400
+_HISTORIES = 1000
 _SECONDS = 90.0
 _EACH = 12.0
 # How long a process may take to start, and to tell its verdict.

@@ -437,6 +437,8 @@ class Hardships:
             if run.cell.name == "actors-resources":
                 # The next full sample, and no more: an idle system is left alone.
                 self._must(len(run.timers) <= 1, "the memory of agents is looked at although there is no work", "E1")
+            elif run.cell.name == "actors-scheduler":
+                self._must(len(run.timers) <= 1, "the scheduler has several timers for what is due next", "B6")
 
     def _must(self, holds: bool, text: str, requirement: str) -> None:  # noqa: FBT001 - as `assert`
         if not holds:
