@@ -12,10 +12,11 @@ give the same decisions.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from actors.core import checks, explain
+from actors.core import checks, explain, rebuild
 from actors.core.book import ASK_AGAIN, COOLED, FORGET, GRACE, IDLE, LOOK, RETRY, STEAL, UNANSWERED
 from actors.core.crew import Crew
 from actors.core.fleet import Agent
@@ -84,6 +85,15 @@ class Engine(Crew):
 
     def take(self) -> list[Decision]:
         """Let everything follow that follows from what was noted since the last call, and give the decisions."""
+        decided: deque[Decision] = deque()
+        self.decide(decided)
+        return list(decided)
+
+    def decide(self, decided: deque[Decision]) -> None:
+        """Like `take`, with the decisions added to those that are given.
+
+        With a failure they may be in both places, and are never in none; `rebuild` puts that right.
+        """
         book = self._book
         if book.fresh or book.stirred or book.reconsider or book.idled:
             self._dispatcher.run()
@@ -96,9 +106,26 @@ class Engine(Crew):
             if book.idled:
                 self._end_surplus()
                 self._sharing.steal()
-        out = book.out
+        book.history.trim()
+        decided.extend(book.out)
         book.out = []
-        return out
+
+    def rebuild(self, decided: deque[Decision], unsent: Iterable[tuple[Task, int]], now: float) -> None:
+        """Go on after a failure in the middle of any method: all that is derived is made anew, what was begun is completed.
+
+        What had not been noted when it failed is to be said again; what had been does no harm when it is said twice.
+
+        Args:
+            decided: the decisions that were not carried out; those that no longer hold are taken out.
+            unsent: tasks whose assignment was taken up and never sent, each with its attempt.
+            now: monotonic seconds.
+        """
+        self._book.now = now
+        rebuild.make_anew(self._book, decided, unsent)
+        for agent in list(self._book.fleet.agents.values()):
+            if agent.fates is not None:
+                self._bury(agent)
+        rebuild.complete(self._book, self._outcomes, self._limits, self._sharing, self._stop)
 
     # Work
 
@@ -163,7 +190,12 @@ class Engine(Crew):
         if task.cancelling is not None:
             return True
         task.cancelling = reason
-        agent = book.fleet.agents[task.agent or ""]
+        self._stop(book.fleet.agents[task.agent or ""], task)
+        return True
+
+    def _stop(self, agent: Agent, task: Task) -> None:
+        """Have a cancelled task ended that is at an agent."""
+        number, reason = task.number, task.cancelling or ""
         ahead = agent.slots == 1 and task.status is TaskStatus.ASSIGNED and not agent.waiting
         if ahead and next(iter(agent.held)) != number:
             self._outcomes.cancel(task, reason)
@@ -171,7 +203,13 @@ class Engine(Crew):
             self._limits.expect_answer(agent, task)
         else:
             self._limits.interrupt(agent, task, CancellationCause.CANCELLED, reason)
-        return True
+
+    def unservable(self, number: int, error: BaseException, now: float) -> None:
+        """A task that waits for an agent cannot be given to any: it fails."""
+        self._book.now = now
+        task = self._book.tasks.get(number)
+        if task is not None and task.status is _PENDING:
+            self._outcomes.unservable(task, error)
 
     def take_result(self, number: int) -> Any:
         """The result of a completed task, which is freed; None if there is none (any more)."""

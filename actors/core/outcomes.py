@@ -66,12 +66,7 @@ class Outcomes:
 
     def hand_back(self, task: Task, *, begun: bool = False) -> None:
         """An assigned task waits again: one that never began as if it had not been assigned."""
-        task.move(_PENDING)
-        if not begun:
-            task.attempt -= 1
-        task.agent = None
-        task.assigned = task.started = None
-        self.wait(task)
+        self._back(task, begun=begun, spared=0)
 
     def complete(self, task: Task, payload: Any, started: float, ended: float) -> None:
         """The task has a result."""
@@ -79,13 +74,13 @@ class Outcomes:
         if book.wanted:
             self._began(task, started)
         if task.status is not _ASSIGNED and task.status is not _IN_PROGRESS:
-            task.move(_COMPLETED)
-        task.status = _COMPLETED
+            task.check_move(_COMPLETED)
         task.result = payload
-        task.payload = None
-        task.results = None
         task.started = started
         task.ended = ended
+        task.status = _COMPLETED
+        task.payload = None
+        task.results = None
         book.out.append(_new(Resolve, (task,)))
         book.history.add(task, book.now)
         if not book.forget_timer:
@@ -166,12 +161,10 @@ class Outcomes:
 
         `suspect`: nothing was running, and this may have been what killed it; so it moves on only a few times.
         """
-        if suspect:
-            task.spared += 1
-            if task.spared > max(_SPARED_AT_MOST, task.kind.retries):
-                self.died(task, error, begun=True)
-                return
-        self.hand_back(task, begun=begun)
+        if suspect and task.spared >= max(_SPARED_AT_MOST, task.kind.retries):
+            self.died(task, error, begun=True)
+        else:
+            self._back(task, begun=begun, spared=int(suspect))
 
     def unservable(self, task: Task, error: BaseException) -> None:
         """No agent can take the task any more."""
@@ -179,16 +172,24 @@ class Outcomes:
             self._book.line.remove(task)
         self.fail(task, error)
 
+    def _back(self, task: Task, *, begun: bool, spared: int) -> None:
+        task.check_move(_PENDING)
+        task.status, task.attempt, task.spared = _PENDING, task.attempt - (not begun), task.spared + spared
+        task.agent = None
+        task.assigned = task.started = None
+        self.wait(task)
+
     def _again(self, task: Task, error: BaseException | Failure, delay: float) -> None:
         book = self._book
-        task.move(_PENDING)
-        task.retried += 1
+        task.check_move(_PENDING)
+        if delay > 0:
+            task.due = book.now + delay
+        task.status, task.retried = _PENDING, task.retried + 1
         if "TaskRetried" in book.wanted:
             book.publish("TaskRetried", task, error=text_of(error), delay=delay)
         task.agent = None
         task.assigned = task.started = None
-        if delay > 0:
-            task.due = book.now + delay
+        if task.due is not None:
             book.timer(task.due, RETRY, task)
         else:
             self.wait(task)
@@ -197,10 +198,11 @@ class Outcomes:
         book = self._book
         if task.queued:
             book.line.remove(task)
-        task.move(status)
-        task.due = None
+        task.check_move(status)
         task.error = error
         task.ended = book.now
+        task.status = status
+        task.due = None
         book.out.append(Resolve(task))
         book.history.add(task, book.now)
         if not book.forget_timer:

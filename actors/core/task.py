@@ -245,6 +245,11 @@ class Task:
         Raises:
             IllegalTransition: `TASK_MOVES` has no such move; the status stays.
         """
+        self.check_move(status)
+        self.status = status
+
+    def check_move(self, status: TaskStatus) -> None:
+        """Change nothing, but raise what `move` would."""
         if status not in TASK_MOVES[self.status]:
             allowed = tuple(sorted(str(target) for target in TASK_MOVES[self.status]))
             raise IllegalTransition(
@@ -255,7 +260,6 @@ class Task:
                 target=str(status),
                 allowed=allowed,
             )
-        self.status = status
 
     def note_progress(self, fraction: float, note: str, time: float) -> None:
         """Remember how far it has come, 0 to 1."""

@@ -22,7 +22,10 @@ class SchedulerState:
         engine: the mind.
         links: the agents' channels and status blocks.
         decided: what the engine has decided and nobody has carried out yet.
+        carrying: the decision that is being carried out; None from the moment in which that has taken effect.
+        carried_again: the one that the incarnation before failed on.
         assignments: tasks that are to be sent at the end of the turn.
+        failure: what the last incarnation failed with.
         waiting_for_idle: who wants to know when every task has its outcome.
         work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
     """
@@ -31,6 +34,9 @@ class SchedulerState:
         self.engine = engine
         self.links = AgentLinks()
         self.decided: deque[Decision] = deque()
+        self.carrying: Decision | None = None
+        self.carried_again: Decision | None = None
+        self.failure: BaseException | None = None
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
         self.waiting_for_idle: list[Reply[None]] = []
         self.work_told = False
