@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from actors.core.breaker import Breakers
 from actors.core.credit import Estimates, release
 from actors.core.deadletters import DeadLetters
-from actors.core.decisions import Decision, Kill, Publish
-from actors.core.fleet import Agent, Fleet, Skill
+from actors.core.decisions import Decision, Kill, Publish, Spawn
+from actors.core.fleet import Agent, AgentType, Fleet, Skill
 from actors.core.history import History
 from actors.core.placement import Placement
 from actors.core.queue import Bucket, WaitingLine
@@ -160,10 +160,10 @@ class Book:
             return None
         return task
 
-    def let_go(self, agent: Agent, task: Task) -> None:
-        """The agent no longer has the task."""
+    def let_go(self, agent: Agent, task: Task, told: int = 0) -> None:
+        """The agent no longer has the task, and has told the end of so many attempts that it had begun (0 or 1)."""
         number = task.number
-        del agent.held[number]
+        agent.told, _ = agent.told + told, agent.held.pop(number)
         release(agent, task.estimate)
         for name in agent.skill.highs:
             self.highs[name] -= 1
@@ -207,13 +207,17 @@ class Book:
     def kill(self, agent: Agent, reason: str) -> None:
         """Have the agent killed, once."""
         if agent.killed is None:
-            agent.killed = reason
             self.out.append(Kill(agent.id, agent.incarnation, reason))
+            agent.killed = reason
             self.refit(agent)
 
     def tell(self, kind: type[Event], **data: Any) -> None:
         """Tell an event that is about no single task; call it only if the kind is in `wanted`."""
         self.out.append(Publish(kind(source="scheduler", time=self.now + self.utc_offset, **data)))
+
+    def ask_for(self, kind: AgentType, spawn: Spawn) -> None:
+        """Have an agent started, and count it as one that is to come: both, or with a failure neither."""
+        _, kind.spawning = self.out.append(spawn), kind.spawning + 1  # type: ignore[func-returns-value]
 
     def publish(self, kind: str, task: Task, **data: Any) -> None:
         """Tell an event about a task; call it only if the kind is in `wanted`."""

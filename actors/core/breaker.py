@@ -12,6 +12,7 @@ In half-open the gate is open for one task, the probe, and shut again until that
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -84,10 +85,8 @@ class Breaker:
         """Let the type rest for so many seconds."""
         if not self.openings:
             self.since = now
-        self.openings += 1
-        self.phase = "open"
-        self.due = now + wait
-        self.probe = None
+        # In one step: a breaker that is open without being due would never be tried again.
+        self.phase, self.due, self.probe, self.openings = "open", now + wait, None, self.openings + 1
         self.failures.clear()
 
 
@@ -173,6 +172,19 @@ class Breakers:
             return None
         breaker.probe = None
         return breaker
+
+    def rebuild(self, is_out: Callable[[int], bool]) -> None:
+        """After a failure in the middle of a step: a probe that is at no agent has told nothing; another one may be it.
+
+        Args:
+            is_out: whether the task of a number is at an agent.
+        """
+        for name, breaker in list(self.known.items()):
+            if breaker.phase == "closed":
+                if not breaker.failures:
+                    del self.known[name]
+            elif breaker.probe is not None and not is_out(breaker.probe):
+                breaker.probe = None
 
     def refusal(self, name: str, task_id: str, now: float, utc_offset: float) -> CircuitOpen | None:
         """The error that a submission of the type is refused with, or None if it may come in."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.core.book import Book
+from actors.core.decisions import Spawn
 from actors.core.dispatch import Dispatcher
-from actors.core.figures import figure_text
 from actors.core.fleet import Agent, AgentExit, Profile, Skill, Verdict
 from actors.core.limits import Limits
 from actors.core.outcomes import Outcomes
@@ -83,23 +83,19 @@ class Crew:
         book.now = now
         skill = self._skill(profile)
         known = book.fleet.agents.get(agent)
-        if known is not None:
-            if known.held:
-                message = f"agent {agent} is started again before it was said to be gone"
-                raise ConfigError(message, key="agent", value=agent, allowed="agent_gone first")
-            book.fleet.remove(known)
-        elif skill.type.spawning:
-            skill.type.spawning -= 1
+        if known is not None and known.held:
+            message = f"agent {agent} is started again before it was said to be gone"
+            raise ConfigError(message, key="agent", value=agent, allowed="agent_gone first")
         book.fleet.add(Agent(agent, incarnation, skill, slots, job))
         book.reconsider = True
 
-    def agent_requested(self, agent_type: str, now: float) -> None:
-        """The shell starts an agent of the type of its own accord; it is counted as one that `Spawn` asked for."""
+    def agent_requested(self, agent_type: str, now: float, order: Any = None, job: str | None = None) -> None:
+        """The shell wants an agent of the type of its own accord: a `Spawn` with its order and job follows."""
         self._book.now = now
         kind = self._book.fleet.type(agent_type)
-        kind.spawning += 1
         # Whoever asks for one by name gets it, beyond the most, too, and keeps it.
-        kind.allowed = max(kind.allowed, kind.agents + kind.spawning)
+        kind.allowed = max(kind.allowed, kind.agents + kind.spawning + 1)
+        self._book.ask_for(kind, Spawn(agent_type, job, order))
 
     def missing(self, agent_type: str) -> int:
         """How many agents of the type have to be started so that there is its least."""
@@ -132,17 +128,8 @@ class Crew:
         if found is None or found.incarnation != incarnation + found.awaited:
             book.stale += 1
             return
-        skill = found.skill
-        self._reports.gone(found, end)
-        book.waiting_agents.pop(found, None)
-        book.idled.pop(found, None)
-        if end.replaced:
-            book.fleet.restart(found)
-        else:
-            book.fleet.remove(found)
-            if not skill.viable:
-                self._abandon(skill.type.name, skill)
-        book.stir_all()
+        self._reports.judge(found, end)
+        self._bury(found)
 
     def agent_drain(self, agent: str, now: float) -> None:
         """The agent takes no new work; what it has not begun is asked back."""
@@ -249,12 +236,22 @@ class Crew:
         if found is not None and task is not None:
             self._reports.refused(found, task, reason)
 
-    def recalled(self, agent: str, incarnation: int, given_back: Iterable[tuple[int, int]], now: float) -> None:
-        """The answer to the oldest open `Recall` of the agent: the (number, attempt) of those that it gave back."""
+    def recalled(
+        self,
+        agent: str,
+        incarnation: int,
+        given_back: Iterable[tuple[int, int]],
+        now: float,
+        answer: object = None,
+    ) -> None:
+        """The answer to the oldest open `Recall` of the agent: the (number, attempt) of those that it gave back.
+
+        `answer` is an object that stands for it, if it may be told twice.
+        """
         self._book.now = now
         found = self._book.agent(agent, incarnation)
         if found is not None:
-            self._reports.recalled(found, given_back)
+            self._reports.recalled(found, given_back, answer)
 
     def progressed(
         self, agent: str, incarnation: int, number: int, attempt: int, fraction: float, note: str, at: float, now: float
@@ -292,10 +289,22 @@ class Crew:
         self._book.now = now
         found = self._book.agent(agent, incarnation)
         if found is not None and found.verdict is None:
-            found.verdict = Verdict(limit, figure, allowed, growth)
-            self._book.kill(
-                found, f"over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"
-            )
+            self._limits.condemn(found, Verdict(limit, figure, allowed, growth))
+
+    def _bury(self, agent: Agent) -> None:
+        """Part from an agent that is dead, once it is noted what becomes of its tasks."""
+        book = self._book
+        skill = agent.skill
+        self._reports.bury(agent)
+        book.waiting_agents.pop(agent, None)
+        book.idled.pop(agent, None)
+        if agent.replaced:
+            book.fleet.restart(agent)
+        else:
+            book.fleet.remove(agent)
+            if not skill.viable:
+                self._abandon(skill.type.name, skill)
+        book.stir_all()
 
     def _skill(self, profile: Profile) -> Skill:
         fleet = self._book.fleet

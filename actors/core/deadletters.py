@@ -103,6 +103,17 @@ class DeadLetters:
         self._laden: dict[int, int] = {}
         self.size = 0
 
+    def rebuild(self) -> None:
+        """After a failure in the middle of a step: let what is listed fit to what is kept for it."""
+        self._laden = {number: size for number, size in self._laden.items() if number in self._listed}
+        self.size = sum(self._laden.values())
+        for number, (_, task) in self._listed.items():
+            if number not in self._laden:
+                task.payload = task.results = None
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._listed
+
     def __len__(self) -> int:
         return len(self._listed)
 
@@ -121,9 +132,8 @@ class DeadLetters:
     def add(self, task: Task, now: float) -> None:
         """A task has failed for good."""
         number = task.number
-        size = _size_of(task)
+        size = self._laden[number] = _size_of(task)
         self._listed[number] = (now, task)
-        self._laden[number] = size
         self.size += size
         while len(self._listed) > self._most:
             self._drop(next(iter(self._listed)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from actors.core.task import Task
@@ -67,10 +67,14 @@ class Resolve(NamedTuple):
 
 
 class Spawn(NamedTuple):
-    """Start an agent of the type. It is counted as starting already; `Engine.spawn_failed` takes that back."""
+    """Start an agent of the type. It is counted as starting already; `Engine.spawn_failed` takes that back.
+
+    `order` is what the shell ties to a request of its own; None if the engine wants the agent.
+    """
 
     agent_type: str
     job: str | None
+    order: Any = None
 
 
 class Retire(NamedTuple):

@@ -96,15 +96,17 @@ class Dispatcher:
         out = book.out
         for task in tasks:
             if task.status is not _PENDING:
-                task.move(_ASSIGNED)
-            task.status = _ASSIGNED
-            attempt = task.attempt = task.attempt + 1
+                task.check_move(_ASSIGNED)
+            attempt = task.attempt + 1
             task.assigned = now
             task.agent = name
             task.incarnation = incarnation
             task.estimate = estimate
-            held[task.number] = task
+            # From here on it is assigned: an assignment that is still in `out` after a failure is taken back.
             out.append(_new(Assign, (name, incarnation, task, attempt, nested)))
+            task.attempt = attempt
+            held[task.number] = task
+            task.status = _ASSIGNED
         if kind.breaker and book.breakers.begins(kind.name, tasks[0].number) is not None:
             book.line.gates.shut(kind.name)
         self._account(agent, len(tasks), estimate)
@@ -234,7 +236,7 @@ class Dispatcher:
     def retire(self, agent: Agent) -> None:
         """Have an idle agent ended."""
         book = self._book
+        book.out.append(Retire(agent.id, agent.incarnation))
         agent.retiring = True
         book.fleet.drain(agent)
-        book.out.append(Retire(agent.id, agent.incarnation))
         book.refit(agent)

@@ -12,11 +12,12 @@ give the same decisions.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from actors.core import checks, explain
+from actors.core import checks, explain, rebuild
 from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL, UNANSWERED
 from actors.core.crew import Crew
 from actors.core.deadletters import dead_task
@@ -90,6 +91,15 @@ class Engine(Crew):
 
     def take(self) -> list[Decision]:
         """Let everything follow that follows from what was noted since the last call, and give the decisions."""
+        decided: deque[Decision] = deque()
+        self.decide(decided)
+        return list(decided)
+
+    def decide(self, decided: deque[Decision]) -> None:
+        """Like `take`, with the decisions added to those that are given.
+
+        With a failure they may be in both places, and are never in none; `rebuild` puts that right.
+        """
         book = self._book
         if book.tripped:
             self._sharing.take_back_types(book.tripped)
@@ -105,9 +115,26 @@ class Engine(Crew):
             if book.idled:
                 self._end_surplus()
                 self._sharing.steal()
-        out = book.out
+        book.history.trim()
+        decided.extend(book.out)
         book.out = []
-        return out
+
+    def rebuild(self, decided: deque[Decision], unsent: Iterable[tuple[Task, int]], now: float) -> None:
+        """Go on after a failure in the middle of any method: all that is derived is made anew, what was begun is completed.
+
+        What had not been noted when it failed is to be said again; what had been does no harm when it is said twice.
+
+        Args:
+            decided: the decisions that were not carried out; those that no longer hold are taken out.
+            unsent: tasks whose assignment was taken up and never sent, each with its attempt.
+            now: monotonic seconds.
+        """
+        self._book.now = now
+        rebuild.make_anew(self._book, decided, unsent)
+        for agent in list(self._book.fleet.agents.values()):
+            if agent.fates is not None:
+                self._bury(agent)
+        rebuild.complete(self._book, self._outcomes, self._limits, self._sharing, self._stop)
 
     # Work
 
@@ -132,7 +159,7 @@ class Engine(Crew):
             self._refuse_if_open(task)
         if task.after:
             check_dependencies(task, tasks)
-            self._accept(task)
+            self._accept(task, now)
             return
         # The usual case of `_accept`, without the calls.
         book.accepted = task.order = book.accepted + 1
@@ -146,20 +173,13 @@ class Engine(Crew):
         """Accept tasks that may depend on each other, in any order: all of them or, with an error, none.
 
         Raises:
-            ConfigError, CircuitOpen: as `submit`, or a circle among them.
-            CircuitOpen: its task type has failed too often, and rests.
-            SystemClosed: `close` was called.
+            ConfigError, CircuitOpen, SystemClosed: as `submit`, or a circle among them.
         """
         book = self._book
         book.now = now
-        if book.closed:
-            raise _closed()
-        for task in tasks:
-            if task.number in book.tasks:
-                raise _in_use(book.tasks[task.number])
-            self._refuse_if_open(task)
+        self._check_graph(tasks)
         for task in in_order(tasks, book.tasks):
-            self._accept(task)
+            self._accept(task, now)
 
     def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float) -> None:
         """Take in tasks that were accepted in an earlier life: ended ones as they are, the others to be run.
@@ -167,16 +187,17 @@ class Engine(Crew):
         Raises:
             ConfigError: as for `submit_graph`; of the others none was taken in.
         """
+        # With a failure in between it is said again: what was taken in stays as it is.
         book = self._book
         book.now = now
         for task in ended:
             if task.number not in book.tasks:
                 book.tasks[task.number] = task
                 book.history.add(task, now)
-        created = {task.number: task.created for task in tasks}
-        self.submit_graph(tasks, now)
-        for task in tasks:
-            task.created = created[task.number]
+        new = [task for task in tasks if book.tasks.get(task.number) is not task]
+        self._check_graph(new)
+        for task in in_order(new, book.tasks):
+            self._accept(task, task.created)
 
     def cancel(self, number: int, reason: str, now: float) -> bool:
         """Cancel a task; false if it is unknown or has its outcome.
@@ -194,7 +215,12 @@ class Engine(Crew):
         if task.cancelling is not None:
             return True
         task.cancelling = reason
-        agent = book.fleet.agents[task.agent or ""]
+        self._stop(book.fleet.agents[task.agent or ""], task)
+        return True
+
+    def _stop(self, agent: Agent, task: Task) -> None:
+        """Have a cancelled task ended that is at an agent."""
+        number, reason = task.number, task.cancelling or ""
         ahead = agent.slots == 1 and task.status is TaskStatus.ASSIGNED and not agent.waiting
         if ahead and next(iter(agent.held)) != number:
             self._outcomes.cancel(task, reason)
@@ -202,7 +228,13 @@ class Engine(Crew):
             self._limits.expect_answer(agent, task)
         else:
             self._limits.interrupt(agent, task, CancellationCause.CANCELLED, reason)
-        return True
+
+    def unservable(self, number: int, error: BaseException, now: float) -> None:
+        """A task that waits for an agent cannot be given to any: it fails."""
+        self._book.now = now
+        task = self._book.tasks.get(number)
+        if task is not None and task.status is _PENDING:
+            self._outcomes.unservable(task, error)
 
     def take_result(self, number: int) -> Any:
         """The result of a completed task, which is freed; None if there is none (any more)."""
@@ -237,9 +269,13 @@ class Engine(Crew):
             SystemClosed: `close` was called.
         """
         dead = self._book.dead
-        task = dead.find(number, name).again(*again)
-        self.submit(task, now)
-        dead.remove(number)
+        # With a failure in between it is said again, of a task that is accepted already.
+        task = self._book.tasks.get(again[0])
+        if task is None:
+            task = dead.find(number, name).again(*again)
+            self.submit(task, now)
+        if number in dead:
+            dead.remove(number)
         return task
 
     # The rest
@@ -332,10 +368,19 @@ class Engine(Crew):
             if refusal is not None:
                 raise refusal
 
-    def _accept(self, task: Task) -> None:
+    def _check_graph(self, tasks: Sequence[Task]) -> None:
+        book = self._book
+        if book.closed:
+            raise _closed()
+        for task in tasks:
+            if task.number in book.tasks:
+                raise _in_use(book.tasks[task.number])
+            self._refuse_if_open(task)
+
+    def _accept(self, task: Task, created: float) -> None:
         book = self._book
         book.accepted = task.order = book.accepted + 1
-        task.created = book.now
+        task.created = created
         book.tasks[task.number] = task
         if "TaskSubmitted" in book.wanted:
             book.publish("TaskSubmitted", task)

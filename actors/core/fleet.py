@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -170,12 +170,14 @@ class Agent:
         "awaited",
         "cooling",
         "culprit",
-        "done",
         "draining",
+        "fates",
         "free_cpu",
         "free_memory",
         "group",
         "group_run",
+        "heard",
+        "hearing",
         "held",
         "id",
         "idle_since",
@@ -191,6 +193,7 @@ class Agent:
         "phase",
         "recalls",
         "refusals",
+        "replaced",
         "retiring",
         "skill",
         "slots",
@@ -211,10 +214,6 @@ class Agent:
         self.free_cpu = 100.0
         self.free_memory = 100.0
         self.last = 0
-        self.begin(incarnation)
-
-    def begin(self, incarnation: int) -> None:
-        """Be a new incarnation that knows nothing of the last one."""
         self.incarnation = incarnation
         self.phase = STARTING
         # Whether it stands for a replacement that has not been started yet.
@@ -247,9 +246,14 @@ class Agent:
         self.unknowns = 0
         self.work = 0.0
         self.refusals = 0
-        self.done = 0
         # How many attempts that it had begun it has told the end of.
         self.told = 0
+        # For a failure in the middle, see `actors.core.rebuild`: whose end is being taken in, and what that adds to `told`;
+        # the last answer to a recall; once it is dead, what becomes of each task, and whether it is replaced.
+        self.hearing: tuple[int, int] | None = None
+        self.heard: object = None
+        self.fates: list[tuple[Task, Callable[[], None]]] | None = None
+        self.replaced = False
         self.idle_since = 0.0
         self.idle_timer = False
         self.look_due: float | None = None
@@ -305,26 +309,37 @@ class Fleet:
         return kind
 
     def add(self, agent: Agent) -> None:
-        """One more agent, not yet ready."""
-        self.agents[agent.id] = agent
+        """One more agent, not yet ready. It takes the place of one with its id, or of one that was asked for."""
+        known = self.agents.get(agent.id)
+        kind = agent.skill.type
+        kind.spawning, self.agents[agent.id] = max(0, kind.spawning - (known is None)), agent
+        if known is not None:
+            self._forget(known)
         agent.skill.agents[agent] = None
         agent.skill.starting += 1
-        agent.skill.type.agents += 1
+        kind.agents += 1
 
     def remove(self, agent: Agent) -> None:
         """The agent is gone and its place is free."""
-        self.halt(agent)
-        skill = agent.skill
         del self.agents[agent.id]
-        del skill.agents[agent]
-        skill.starting -= 1
-        skill.type.agents -= 1
+        self._forget(agent)
 
     def restart(self, agent: Agent) -> None:
         """The agent is gone and one of the same id is to come."""
+        following = Agent(agent.id, agent.incarnation + (not agent.awaited), agent.skill, agent.slots, agent.job)
+        following.free_cpu, following.free_memory, following.last = agent.free_cpu, agent.free_memory, agent.last
+        following.awaited = True
+        self.agents[agent.id] = following
+        self._forget(agent)
+        following.skill.agents[following] = None
+        following.skill.starting += 1
+        following.skill.type.agents += 1
+
+    def _forget(self, agent: Agent) -> None:
         self.halt(agent)
-        agent.begin(agent.incarnation if agent.awaited else agent.incarnation + 1)
-        agent.awaited = True
+        del agent.skill.agents[agent]
+        agent.skill.starting -= 1
+        agent.skill.type.agents -= 1
 
     def ready(self, agent: Agent) -> None:
         """The agent takes work from now on."""

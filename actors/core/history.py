@@ -19,7 +19,8 @@ class History:
         most: how many are kept, 0 or more.
         seconds: how long they are kept.
 
-    Invariant: holds exactly the ended tasks of the table, in the order of their end.
+    Invariant: holds exactly the ended tasks of the table, in the order of their end. There may be more than `most` until
+    `trim`: nothing is forgotten while what follows from its end is still to happen.
     """
 
     __slots__ = ("_ended", "_most", "_seconds", "_tasks", "forgotten")
@@ -37,11 +38,23 @@ class History:
 
     def add(self, task: Task, now: float) -> None:
         """A task has ended."""
+        self._ended.append((now, task))
+
+    def trim(self) -> None:
+        """Forget those that are too many."""
         ended = self._ended
-        ended.append((now, task))
-        if len(ended) > self._most:
+        while len(ended) > self._most:
             del self._tasks[ended.popleft()[1].number]
             self.forgotten += 1
+
+    def rebuild(self, now: float) -> list[Task]:
+        """Hold what the table has, after a failure; gives the ended tasks that had not been added."""
+        tasks = self._tasks
+        self._ended = deque((when, task) for when, task in self._ended if tasks.get(task.number) is task)
+        known = {task.number for _, task in self._ended}
+        added = [task for task in tasks.values() if task.final and task.number not in known]
+        self._ended.extend((now, task) for task in added)
+        return added
 
     def expire(self, now: float) -> None:
         """Forget those that are too old."""

@@ -43,8 +43,8 @@ class Limits:
         book = self._book
         if task.number in agent.interrupts:
             return
-        agent.interrupts[task.number] = cause
         book.out.append(Interrupt(agent.id, agent.incarnation, task.number, task.attempt, cause, reason))
+        agent.interrupts[task.number] = cause
         book.timer(book.now + book.settings.grace, GRACE, agent, (agent.incarnation, task.number, task.attempt))
 
     def grace_over(self, agent: Agent, whom: tuple[int, int, int]) -> None:
@@ -140,6 +140,14 @@ class Limits:
         if "TaskStarted" in self._book.wanted:
             self._book.publish("TaskStarted", task)
         return True
+
+    def condemn(self, agent: Agent, verdict: Verdict) -> None:
+        """Have an agent killed that went over a hard limit."""
+        agent.verdict = verdict
+        limit, figure, allowed, _ = verdict
+        self._book.kill(
+            agent, f"over its limit of {limit}: {figure_text(limit, figure)} of {figure_text(limit, allowed)}"
+        )
 
     def timed_out(self, task: Task, failure: Failure | None = None) -> TaskTimeout:
         """What a task fails with that ran too long; `failure` is how its interruption ended it."""

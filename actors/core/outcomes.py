@@ -63,14 +63,7 @@ class Outcomes:
 
     def hand_back(self, task: Task, *, begun: bool = False) -> None:
         """An assigned task waits again: one that never began as if it had not been assigned."""
-        if task.kind.breaker:
-            self._returned(task)
-        task.move(_PENDING)
-        if not begun:
-            task.attempt -= 1
-        task.agent = None
-        task.assigned = task.started = None
-        self.wait(task)
+        self._back(task, begun=begun, spared=0)
 
     def complete(self, task: Task, payload: Any, started: float, ended: float) -> None:
         """The task has a result."""
@@ -78,19 +71,19 @@ class Outcomes:
         if book.wanted:
             self._began(task, started)
         if task.status is not _ASSIGNED and task.status is not _IN_PROGRESS:
-            task.move(_COMPLETED)
-        task.status = _COMPLETED
+            task.check_move(_COMPLETED)
         task.result = payload
-        task.payload = None
-        task.results = None
         task.started = started
         task.ended = ended
-        if book.breakers.known and task.kind.breaker:
-            self._went_well(task)
+        task.status = _COMPLETED
+        task.payload = None
+        task.results = None
         book.out.append(_new(Resolve, (task,)))
         book.history.add(task, book.now)
         if not book.forget_timer:
             self._forget_later()
+        if book.breakers.known and task.kind.breaker:
+            self._went_well(task)
         if "TaskCompleted" in book.wanted:
             book.publish("TaskCompleted", task, seconds=ended - started)
         if task.dependents is not None:
@@ -99,23 +92,22 @@ class Outcomes:
 
     def fail(self, task: Task, error: BaseException | Failure, *, blamed: bool = True) -> None:
         """The task has failed for good, and with it all that depend on it; `blamed`: that speaks against its type."""
+        self._end(task, _FAILED, error, dead=True)
         if task.kind.breaker:
             self._failed(task, error, blamed=blamed)
-        self._end(task, _FAILED, error)
-        self._list(task)
         if "TaskFailed" in self._book.wanted:
             self._book.publish("TaskFailed", task, error=text_of(error))
         self._doom(task)
 
     def cancel(self, task: Task, reason: str) -> None:
         """The task is cancelled, and what depends on it fails."""
-        if task.kind.breaker:
-            self._returned(task)
         told = f": {reason}" if reason else ""
         self._end(
             task, _CANCELLED, TaskCancelled(f"task {task.id} was cancelled{told}", task_id=task.id, reason=reason)
         )
         task.payload = task.results = None
+        if task.kind.breaker:
+            self._returned(task)
         if "TaskCancelledEvent" in self._book.wanted:
             self._book.publish("TaskCancelledEvent", task, reason=reason)
         self._doom(task)
@@ -150,9 +142,9 @@ class Outcomes:
         names = error.type_names if isinstance(error, Failure) else type_names(type(error))
         kind = task.kind
         if task.retried < kind.error_retries and retries_for(kind.retry_on, names):
+            self._again(task, error, kind.backoff.delay(task.retried + 1, self._book.rng))
             # What is tried again has not failed; but a probe has told that it is too soon.
             self._failed(task, error, blamed=self._is_probe(task))
-            self._again(task, error, kind.backoff.delay(task.retried + 1, self._book.rng))
         else:
             self.fail(task, error)
 
@@ -168,11 +160,11 @@ class Outcomes:
             own.__cause__ = error.__cause__
             self.fail(task, own, blamed=not ordered)
             return
-        # Each death counts against the task type: it costs a process, whether the task is tried again or not.
-        self._failed(task, error, blamed=not ordered)
         # The first repetition is at once: most deaths are not the task's own doing.
         delay = kind.backoff.delay(task.retried, self._book.rng) if task.retried else 0.0
         self._again(task, error, delay)
+        # Each death counts against the task type: it costs a process, whether the task is tried again or not.
+        self._failed(task, error, blamed=not ordered)
 
     def displaced(self, task: Task, error: AgentDied, *, suspect: bool, begun: bool) -> None:
         """The agent died while the task waited there: it moves on without losing an attempt.
@@ -181,14 +173,12 @@ class Outcomes:
 
         `suspect`: nothing was running, and this may have been what killed it; so it moves on only a few times.
         """
-        if suspect or begun:
-            task.spared += 1
-        if suspect and task.spared > max(_SPARED_AT_MOST, task.kind.retries):
+        if suspect and task.spared >= max(_SPARED_AT_MOST, task.kind.retries):
             self.died(task, error, begun=True)
             return
         if begun:
             task.note_attempt(line_of(error), self._book.now)
-        self.hand_back(task, begun=begun)
+        self._back(task, begun=begun, spared=int(suspect or begun))
 
     def unservable(self, task: Task, error: BaseException) -> None:
         """No agent can take the task any more."""
@@ -196,17 +186,27 @@ class Outcomes:
             self._book.line.remove(task)
         self.fail(task, error, blamed=False)
 
+    def _back(self, task: Task, *, begun: bool, spared: int) -> None:
+        task.check_move(_PENDING)
+        task.status, task.attempt, task.spared = _PENDING, task.attempt - (not begun), task.spared + spared
+        task.agent = None
+        task.assigned = task.started = None
+        self.wait(task)
+        if task.kind.breaker:
+            self._returned(task)
+
     def _again(self, task: Task, error: BaseException | Failure, delay: float) -> None:
         book = self._book
+        task.check_move(_PENDING)
         task.note_attempt(line_of(error), book.now)
-        task.move(_PENDING)
-        task.retried += 1
+        if delay > 0:
+            task.due = book.now + delay
+        task.status, task.retried = _PENDING, task.retried + 1
         if "TaskRetried" in book.wanted:
             book.publish("TaskRetried", task, error=text_of(error), delay=delay)
         task.agent = None
         task.assigned = task.started = None
-        if delay > 0:
-            task.due = book.now + delay
+        if task.due is not None:
             book.timer(task.due, RETRY, task)
         else:
             self.wait(task)
@@ -259,15 +259,19 @@ class Outcomes:
         for bucket in book.line.gates.open(name, single=single):
             book.fresh[bucket] = None
 
-    def _end(self, task: Task, status: TaskStatus, error: BaseException | Failure) -> None:
+    def _end(self, task: Task, status: TaskStatus, error: BaseException | Failure, *, dead: bool = False) -> None:
         book = self._book
         if task.queued:
             book.line.remove(task)
-        task.move(status)
-        task.due = None
+        task.check_move(status)
         task.error = error
         task.ended = book.now
+        task.status = status
+        task.due = None
         book.out.append(Resolve(task))
+        if dead:
+            self._list(task)
+        # The last of all: what is in the history has got all that comes with an end.
         book.history.add(task, book.now)
         if not book.forget_timer:
             self._forget_later()

@@ -154,18 +154,26 @@ class Registry:
         """
         record = self._agents.get(agent)
         if record is None:
-            record = self._agents[agent] = _Record(agent, agent_type, incarnation, now, job)
+            record = _Record(agent, agent_type, incarnation, now, job)
             self._types.setdefault(agent_type, {})[agent] = None
             if job is not None:
-                self.joins(agent, job)
+                record.jobs[job] = 1
+                self._jobs.setdefault(job, {})[agent] = None
+            # Last, so that after a failure before this it can be told again.
+            self._agents[agent] = record
             return
         if record.agent_type != agent_type or record.incarnation >= incarnation:
             came = f"{agent_type} #{incarnation}"
             allowed = f"{record.agent_type}, an incarnation above {record.incarnation}"
             message = f"agent {agent} is {record.agent_type} #{record.incarnation}; {came} cannot take its place"
             raise ConfigError(message, key="agent", value=agent, allowed=allowed)
-        self._begin(record, incarnation, now)
         self._quiet.pop(agent, None)
+        self._begin(record, incarnation, now)
+
+    def knows(self, agent: str, incarnation: int) -> bool:
+        """Whether the agent is there in this incarnation, or a later one."""
+        record = self._agents.get(agent)
+        return record is not None and record.incarnation >= incarnation
 
     def register(self, registration: Registration, now: float) -> bool:
         """Take an agent's word on who it is. False: it is unknown, of an old incarnation, or of another type."""
@@ -411,9 +419,11 @@ class Registry:
 
     @staticmethod
     def _drop(index: dict[str, dict[str, None]], key: str, agent: str) -> None:
-        index[key].pop(agent, None)
-        if not index[key]:
-            del index[key]
+        members = index.get(key)
+        if members is not None:
+            members.pop(agent, None)
+            if not members:
+                del index[key]
 
 
 def _must(holds: object, what: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from actors.core.book import COOLED, Book
@@ -54,11 +55,11 @@ class Reports:
         complete = self._outcomes.complete
         note = book.estimates.note
         held = agent.held
+        let_go = held.pop
         plain = not agent.skill.highs
         # What a run of tasks of one kind took is noted once.
         kind = None
         spent, count = 0.0, 0
-        told = 0
         for fields in results:
             try:
                 number, attempt, outcome, payload, started, ended = fields
@@ -75,28 +76,12 @@ class Reports:
                 book.stale += 1
                 continue
             # One that never began is interrupted without a payload, or refused.
-            if outcome < _INTERRUPTED or (payload is not None and outcome == _INTERRUPTED):
-                told += 1
-            ending = None
-            if plain and not agent.interrupts and not agent.waiting:
-                # The usual case of `Book.let_go`, without the call.
-                del held[number]
-                estimate = task.estimate
-                if estimate < 0:
-                    agent.unknowns -= 1
-                elif estimate >= LONG:
-                    agent.longs -= 1
-                else:
-                    agent.work -= estimate
-            else:
-                ending = agent.interrupts.get(number)
-                book.let_go(agent, task)
+            told = 1 if outcome < _INTERRUPTED or (payload is not None and outcome == _INTERRUPTED) else 0
             if (
                 outcome == _VALUE
                 and task.cancelling is None
                 and (task.status is _ASSIGNED or task.status is _IN_PROGRESS)
             ):
-                agent.done += 1
                 if task.kind is not kind:
                     if kind is not None:
                         note(kind.family, spent / count)
@@ -106,8 +91,22 @@ class Reports:
                 complete(task, payload, started, ended)
             elif not task.final:
                 task.started = started
-                self._ended(agent, task, (outcome, payload), ending)
-        agent.told += told
+                agent.hearing = (number, told)
+                self._ended(agent, task, (outcome, payload), agent.interrupts.get(number))
+            # Only now, and in one step with the count: a failure in between leaves one that has ended and is still held.
+            if plain and not agent.interrupts and not agent.waiting:
+                # The usual case of `Book.let_go`, without the call.
+                agent.told, _ = agent.told + told, let_go(number)
+                estimate = task.estimate
+                if estimate < 0:
+                    agent.unknowns -= 1
+                elif estimate >= LONG:
+                    agent.longs -= 1
+                else:
+                    agent.work -= estimate
+            else:
+                book.let_go(agent, task, told)
+            agent.hearing = None
         if kind is not None:
             note(kind.family, spent / count)
             agent.refusals = 0
@@ -119,25 +118,28 @@ class Reports:
     def refused(self, agent: Agent, task: Task, reason: str) -> None:
         """The agent will not run the task: it moves on, and the agent is left alone for a moment."""
         book = self._book
-        book.let_go(agent, task)
         self._refused(agent, task, reason)
+        book.let_go(agent, task)
         book.refit(agent)
 
-    def recalled(self, agent: Agent, given_back: Iterable[tuple[int, int]]) -> None:
-        """The agent's answer to a recall: what it gave back; the rest has begun."""
+    def recalled(self, agent: Agent, given_back: Iterable[tuple[int, int]], answer: object) -> None:
+        """The agent's answer to a recall: what it gave back; the rest has begun. The same object again is no new answer."""
         book = self._book
-        asked = agent.recalls.pop(0) if agent.recalls else ()
+        if answer is not None and answer is agent.heard:
+            return
+        asked = agent.recalls[0] if agent.recalls else ()
         for number, attempt in given_back:
             task = book.hold(agent, number, attempt)
             if task is None or number in agent.waiting:
                 continue
-            book.let_go(agent, task)
             self._unstarted(task)
+            book.let_go(agent, task)
         for number, attempt in asked:
             task = agent.held.get(number)
             if task is not None and task.attempt == attempt and task.final:
                 # It was cancelled in the belief that it had not begun.
                 self._limits.interrupt(agent, task, CancellationCause.CANCELLED, task.cancelling or "")
+        agent.recalls, agent.heard = agent.recalls[1:], answer
         book.refit(agent)
         self._sharing.answered(agent)
 
@@ -173,9 +175,8 @@ class Reports:
             self._sharing.take_back_all(agent)
         book.refit(agent)
 
-    def gone(self, agent: Agent, end: AgentExit) -> None:
-        """The agent is dead: what it ran is tried again or fails, what waited there moves on."""
-        book = self._book
+    def judge(self, agent: Agent, end: AgentExit) -> None:
+        """The agent is dead: note what becomes of all that it held. What it ran is tried again or fails, the rest moves on."""
         outcomes = self._outcomes
         begun = {number for number, task in agent.held.items() if task.status is _IN_PROGRESS}
         in_order = [number for number in agent.held if number not in agent.waiting]
@@ -187,27 +188,37 @@ class Reports:
             if end.since is not None:
                 agent.held[running].started = end.since
         first = in_order[0] if in_order else None
-        for number, task in list(agent.held.items()):
-            cause = agent.interrupts.get(number)
-            book.let_go(agent, task)
-            if task.final:
-                continue
+        fates: list[tuple[Task, Callable[[], None]]] = []
+        for number, task in agent.held.items():
+            fate: Callable[[], None]
             if task.cancelling is not None:
-                outcomes.cancel(task, task.cancelling)
-            elif cause is CancellationCause.TIMEOUT:
-                outcomes.raised(task, told_by(self._limits.timed_out(task), end.error))
+                fate = partial(outcomes.cancel, task, task.cancelling)
+            elif agent.interrupts.get(number) is CancellationCause.TIMEOUT:
+                fate = partial(outcomes.raised, task, told_by(self._limits.timed_out(task), end.error))
             elif (
                 number in at_work and agent.verdict is not None and end.running is not None and number == end.running[0]
             ):
-                outcomes.raised(task, told_by(self._limits.exceeded(agent, task, agent.verdict), end.error))
+                exceeded = self._limits.exceeded(agent, task, agent.verdict)
+                fate = partial(outcomes.raised, task, told_by(exceeded, end.error))
             elif agent.culprit is not None and number == running and number != agent.culprit and task.kind.idempotent:
                 # The one that was to be ended had just ended by itself, and this one was begun before the kill came.
-                outcomes.displaced(task, end.error, suspect=False, begun=True)
+                fate = partial(outcomes.displaced, task, end.error, suspect=False, begun=True)
             elif number in at_work or (number in begun and not task.kind.idempotent):
-                outcomes.died(task, end.error, begun=True, ordered=end.ordered)
+                fate = partial(outcomes.died, task, end.error, begun=True, ordered=end.ordered)
             else:
                 suspect = number in begun or (number == first and not at_work)
-                outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)
+                fate = partial(outcomes.displaced, task, end.error, suspect=suspect, begun=number in begun)
+            fates.append((task, fate))
+        agent.fates, agent.replaced = fates, end.replaced
+
+    def bury(self, agent: Agent) -> None:
+        """Let what was noted by `judge` become of each task that still is where it was."""
+        for task, fate in agent.fates or ():
+            if agent.held.get(task.number) is not task:
+                continue
+            if task.status is _ASSIGNED or task.status is _IN_PROGRESS:
+                fate()
+            self._book.let_go(agent, task)
 
     def _ended(self, agent: Agent, task: Task, end: tuple[int, Any], cause: CancellationCause | None) -> None:
         """An attempt ended in another way than with a value that is wanted: by outcome and payload."""
@@ -216,7 +227,6 @@ class Reports:
         if outcome == _REFUSED:
             self._refused(agent, task, "")
             return
-        agent.done += 1
         agent.refusals = 0
         if task.cancelling is not None:
             outcomes.cancel(task, task.cancelling)

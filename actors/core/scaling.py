@@ -120,9 +120,8 @@ class Scaling:
 
     def _spawn(self, skill: Skill, bucket: Bucket) -> None:
         book = self._book
-        skill.type.spawning += 1
+        book.ask_for(skill.type, Spawn(skill.type.name, bucket.first().kind.job))
         book.starved.pop(skill, None)
-        book.out.append(Spawn(skill.type.name, bucket.first().kind.job))
 
     def _make_place(self, skill: Skill, bucket: Bucket) -> None:
         """The limit is reached and no agent can do this work: end an idle one, now or when one falls idle."""

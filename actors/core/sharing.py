@@ -99,8 +99,8 @@ class Sharing:
 
     def recall(self, agent: Agent, tasks: tuple[tuple[int, int], ...]) -> None:
         """Ask the agent to give tasks back."""
-        agent.recalls.append(tasks)
         self._book.out.append(Recall(agent.id, agent.incarnation, tasks))
+        agent.recalls.append(tasks)
 
     def nest(self) -> None:
         """At the limit, let agents whose task waits run what that task waits for."""

@@ -87,7 +87,7 @@ class SupervisionPlan:
         self._quiet = intensity.period if quiet is None else quiet
         self._children: dict[str, Child] = {}  # in the order of their start
         self._rounds: dict[str, Round] = {}  # by member
-        self._restarts: deque[float] = deque()  # when, inside the period
+        self._restarts: deque[tuple[float, str]] = deque()  # when, inside the period, and which for what
         self._last: Escalate | Finish | None = None  # set: the plan is ending, and this will be its last action
         self._left: dict[str, None] = {}  # while ending: children that are not yet down
         for spec in children:
@@ -268,12 +268,15 @@ class SupervisionPlan:
         """Restart the child, and those that its strategy restarts with it, unless that is once too often."""
         child, most = record.spec.id, self._intensity
         if self._counted == "restarts":
-            self._restarts.append(now)
-            while self._restarts[0] < now - most.period:
+            self._restarts.append((now, f"{child}: {why}"))
+            while self._restarts[0][0] < now - most.period:
                 self._restarts.popleft()
             if len(self._restarts) > most.restarts:
                 story = f"more than {most.restarts} restarts in {most.period:g} s; the last was for {child}: {why}"
-                return self._end(Escalate(child, story))
+                before = [f"{told} ({now - when:.3g} s earlier)" for when, told in list(self._restarts)[:-1]]
+                return self._end(
+                    Escalate(child, "; before that ".join([story, ", ".join(before)]) if before else story)
+                )
         wait = self._backoff.delay(record.tries, self._rng) if record.tries else 0.0
         record.tries += 1
         members = self._restarted_with(child)

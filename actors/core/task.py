@@ -259,6 +259,11 @@ class Task:
         Raises:
             IllegalTransition: `TASK_MOVES` has no such move; the status stays.
         """
+        self.check_move(status)
+        self.status = status
+
+    def check_move(self, status: TaskStatus) -> None:
+        """Change nothing, but raise what `move` would."""
         if status not in TASK_MOVES[self.status]:
             allowed = tuple(sorted(str(target) for target in TASK_MOVES[self.status]))
             raise IllegalTransition(
@@ -269,7 +274,6 @@ class Task:
                 target=str(status),
                 allowed=allowed,
             )
-        self.status = status
 
     def note_progress(self, fraction: float, note: str, time: float) -> None:
         """Remember how far it has come, 0 to 1."""
@@ -285,10 +289,14 @@ class Task:
         return task
 
     def note_attempt(self, error: str, now: float) -> None:
-        """Remember the attempt that ends now and is followed by another one."""
+        """Remember the attempt that ends now and is followed by another one; said twice of one, the second counts."""
         if self.story is None:
             self.story = Story()
-        self.story.attempts.append(self._last_attempt(error, now))
+        attempts = self.story.attempts
+        if attempts and attempts[-1].number == self.attempt:
+            attempts[-1] = self._last_attempt(error, now)
+        else:
+            attempts.append(self._last_attempt(error, now))
 
     def attempts(self, error: str) -> tuple[Attempt, ...]:
         """Its tries so far, also the one under way or that came to its outcome; `error` is what it ended with."""

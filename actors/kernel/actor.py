@@ -52,6 +52,14 @@ class Actor(_Base):
     polls: ClassVar[bool] = False
     """Whether the actor watches descriptors: then `poller` is there, and its mailbox is a `PollMailbox`."""
 
+    bears: ClassVar[tuple[type[Exception], ...]] = (Exception,)
+    """What a handler may raise to an asker with the actor going on. Anything else is told to the asker as well, and then
+    fails the actor: for one whose state may be half made by what nobody expected."""
+
+    repeats: ClassVar[bool] = False
+    """Whether the message that an incarnation fails on, unless it is an ask, is handled once more by the next one. If it
+    fails again it is given up. For actors that may hear everything twice."""
+
     reports_start: ClassVar[bool] = True
     """Whether the return of `on_start` is the start; False if the actor says by itself when it has started."""
 
@@ -171,6 +179,13 @@ class Actor(_Base):
 
     def on_failure(self, exception: BaseException) -> None:
         """Called after the failure that ends the actor; also after one of `on_start`."""
+
+    def try_again(self, message: Any) -> None:
+        """Let the next incarnation begin with this message; for `on_given_up`, about what no actor of its kind can miss."""
+        self._run.cell.give_back([], [message])
+
+    def on_given_up(self, message: Any, exception: BaseException | None) -> None:
+        """Called before `on_failure` when the handling of a message has failed twice, for an actor that `repeats`."""
 
     def on_turn_end(self) -> None:
         """Called after each batch of messages, for what is better done once than for each message."""

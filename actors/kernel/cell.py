@@ -197,6 +197,8 @@ class Cell:
         self.dead_letters = 0
         self.unknown = 0
         self.refused = 0
+        # What was handed to the present incarnation because the one before failed on it.
+        self.repeated: Any = None
         # Set once there will be no further incarnation.
         self.stopped = threading.Event()
         self._lock = threading.Lock()

@@ -42,6 +42,8 @@ class Run:
         self.asked: Reply[Any] | None = None
         self.took_over = False
         self.owed: set[Reply[Any]] = set()
+        # The message, no question, whose handling has failed.
+        self.failed_on: Any = None
         self.begun = False
         self.ended = threading.Event()
 
@@ -139,6 +141,7 @@ class Run:
         cell.give_back([*self.urgent_rest], [*self.rest], self.error)
         try:
             if self.actor is not None:
+                self._repeat_or_give_up(self.actor)
                 self._call_last_hook(self.actor)
                 if self.actor.poller is not None and cell.run is self:
                     # The callbacks belong to the instance that is gone; the replacement registers its own.
@@ -203,7 +206,7 @@ class Run:
                     else:
                         self._dispatch(item)
                 except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
-                    self._fail(error, _handling(item))
+                    self._fail(error, _handling(item), item)
             if self.over or (mailbox.pressing and not self._work_urgently()):
                 return
         try:
@@ -222,7 +225,7 @@ class Run:
                     try:
                         self._dispatch(item)
                     except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
-                        self._fail(error, _handling(item))
+                        self._fail(error, _handling(item), item)
                 if self.over:
                     return False
             if not mailbox.pressing:
@@ -236,6 +239,8 @@ class Run:
         try:
             value = self._dispatch(message)
         except Exception as error:  # noqa: BLE001 - it is the asker's
+            if not isinstance(error, self.actor.bears):
+                self._fail(error, _handling(message))
             # The asker is told, and judges; the actor goes on. Without this frame, or the reply would hold itself.
             if error.__traceback__ is not None:
                 error.__traceback__ = error.__traceback__.tb_next
@@ -290,12 +295,29 @@ class Run:
 
     # --- the end ---
 
-    def _fail(self, error: BaseException, doing: str) -> None:
+    def _repeat_or_give_up(self, actor: Any) -> None:
+        """Let the next incarnation begin with the message that this one failed on; one that fails twice is given up."""
+        cell, message = self.cell, self.failed_on
+        if message is None or not actor.repeats or cell.will_end():
+            return
+        if message is not cell.repeated:
+            cell.repeated = message
+            cell.give_back([], [message], self.error)
+            return
+        _log.error("%s gives up on a %s: its handling failed twice", cell.name, type(message).__qualname__)
+        try:
+            actor.on_given_up(message, self.error)
+        except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
+            self._fail(error, "giving up on a message")
+
+    def _fail(self, error: BaseException, doing: str, message: Any = None) -> None:
         """Note the failure that ends this incarnation. Only the first one counts."""
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             # The user's, not the actor's: an actor is in the main thread only if a test or a simulation steps it.
             raise error
         _log.error("%s failed in %s", self.cell.name, doing, exc_info=error)
+        if self.error is None:
+            self.failed_on = message
         self.fail(error)
 
     def _call_last_hook(self, actor: Any) -> None:

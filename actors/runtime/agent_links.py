@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from actors.hosts.channel import Channel
     from actors.hosts.host import AgentHandle
     from actors.kernel.poll import OnReady, Poller
+    from actors.runtime.messages import ControlReceived, TaskReceived
 
 __all__ = ["RECALL", "AgentLink", "AgentLinks"]
 
@@ -23,10 +24,21 @@ RECALL = 0
 class AgentLink:
     """One incarnation of an agent.
 
-    `farewell` is why it ends, once it has said so.
+    `farewell` is why it ends, once it has said so. `last_words` is what it had told on the task and on the control plane
+    before its end: kept until its end has been taken in, which may need a second try.
     """
 
-    __slots__ = ("agent", "agent_type", "control_fd", "farewell", "handle", "incarnation", "jobs", "task_fd")
+    __slots__ = (
+        "agent",
+        "agent_type",
+        "control_fd",
+        "farewell",
+        "handle",
+        "incarnation",
+        "jobs",
+        "last_words",
+        "task_fd",
+    )
 
     def __init__(self, handle: AgentHandle, agent_type: str) -> None:
         self.handle = handle
@@ -39,6 +51,7 @@ class AgentLink:
         self.farewell = ""
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
+        self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])
 
     def close_task(self) -> None:
         """Close the task channel of an agent that has ended."""

@@ -25,7 +25,8 @@ from actors.runtime.agent_child import SupervisorState
 from actors.runtime.agent_supervisor import AgentSupervisor
 from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
-from actors.runtime.hub import Hub, HubState
+from actors.runtime.hub import Hub
+from actors.runtime.hub_state import HubState
 from actors.runtime.journal.durable import DurableWork
 from actors.runtime.journal.keeper import Keeper
 from actors.runtime.journal.record import Opened

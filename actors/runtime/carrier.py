@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
-from actors.errors import ChannelClosed, WireError
+from actors.errors import ActorsError, ChannelClosed, WireError
 from actors.hosts.bundle import bundle
 from actors.hosts.plain import NotPlain
 from actors.hosts.serialize import failure_of
@@ -15,34 +17,31 @@ from actors.protocol.messages import Recall as RecallMessage
 from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.endings import complete
-from actors.runtime.outcomes import deliver
+from actors.runtime.outcomes import deliver, refuse
 
 if TYPE_CHECKING:
+    from actors.core.decisions import Decision
     from actors.runtime.peers import Peers
     from actors.runtime.scheduler_state import SchedulerState
 
 __all__ = ["Carrier"]
 
+_log = logging.getLogger("actors.scheduler")
 
 _PORTION = 8 << 20
 """Bytes of payloads that one assignment holds at most, unless a single task has more: a frame has a limit."""
 
 
-def _portions(items: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """The tasks for an agent in one piece, or in several if they are large."""
-    if len(items) < 8:
-        yield items
-        return
-    portion: list[tuple[Any, ...]] = []
-    size = 0
-    for item in items:
-        portion.append(item)
-        size += len(item[4])
-        if size >= _PORTION:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
+def _portion(items: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The tasks for an agent in one piece, or the first of them if they are large."""
+    if len(items) >= 8:
+        size = 0
+        for count, item in enumerate(items, 1):
+            size += len(item[4])
+            if size >= _PORTION:
+                return items[:count]
+    # A copy: what is handed to a thread must not change afterwards.
+    return items[:]
 
 
 class Carrier:
@@ -81,22 +80,59 @@ class Carrier:
             self.take()
         while decided or state.assignments:
             while decided:
-                # Out of the line first: one that cannot be carried out costs a restart, and then the rest goes on.
-                decision = decided.popleft()
+                decision = state.carrying = decided.popleft()
                 carry[type(decision)](decision)
                 if not decided:
                     self.take()
+            state.carrying = None
             self._send_assignments()
 
     def take(self) -> None:
         """Take over what the engine has decided; with a journal, it is written down first, with what was handed in."""
         state = self._state
         if state.keeper is None:
-            state.decided.extend(state.engine.take())
+            state.engine.decide(state.decided)
             return
-        state.taken += state.engine.take()
+        state.engine.decide(state.taken)
         state.decided.extend(state.keeper.admit(state.engine, self._now(), state.taken))
-        state.taken = []
+        # What a failure leaves in both is written and carried out once: `Engine.rebuild` keeps one of each.
+        state.taken.clear()
+
+    def recover(self, error: BaseException | None = None) -> None:
+        """After a failure: have the books made anew, and go on where it was. What fails twice is given up.
+
+        Args:
+            error: what it failed with.
+        """
+        state = self._state
+        engine, decision, now = state.engine, state.carrying, self._now()
+        again = decision is not None and _same(decision, state.carried_again)
+        unsent = [(item[0], item[1]) for items in state.assignments.values() for item in items]
+        if isinstance(decision, Assign):
+            unsent.append((decision.task.number, decision.attempt))
+        elif decision is not None and not again and not any(each is decision for each in state.decided):
+            state.decided.appendleft(decision)
+        state.decided.extend(state.taken)
+        tasks = ((engine.task(number), attempt) for number, attempt in unsent)
+        engine.rebuild(state.decided, [(task, attempt) for task, attempt in tasks if task is not None], now)
+        state.assignments.clear()
+        state.taken.clear()
+        state.carried_again, state.carrying = decision, None
+        if again and decision is not None:
+            self._give_up(decision, error or ActorsError("the scheduler failed when it carried this out"))
+
+    def _give_up(self, decision: Decision, error: BaseException) -> None:
+        """Do without a decision that cannot be carried out, and let nobody wait for what would have followed from it."""
+        engine, now = self._state.engine, self._now()
+        _log.error("The scheduler gives up on %s: it failed twice", type(decision).__name__, exc_info=error)
+        if isinstance(decision, Assign):
+            engine.unservable(decision.task.number, error, now)
+        elif isinstance(decision, Resolve) and decision.task.handle is not None:
+            refuse(decision.task, error)
+        elif isinstance(decision, Spawn):
+            engine.spawn_failed(decision.agent_type, now)
+        elif isinstance(decision, Recall | Interrupt | Retire | Look):
+            self.kill(decision.agent, decision.incarnation, f"it could not be reached: {error}")
 
     def _assign(self, decision: Assign) -> None:
         agent, incarnation, task, attempt, nested = decision
@@ -129,19 +165,24 @@ class Carrier:
             waiting.append(item)
 
     def _send_assignments(self) -> None:
-        assignments, self._state.assignments = self._state.assignments, {}
-        for link, items in assignments.items():
+        assignments = self._state.assignments
+        while assignments:
+            link, items = next(iter(assignments.items()))
             try:
-                for portion in _portions(items):
-                    self._send(link, link.handle.task, Assignment(portion))
+                while items:
+                    portion = _portion(items)
+                    # In one step, here and below: after a failure that which was sent is not sent again, and the rest is.
+                    del items[: self._send(link, link.handle.task, Assignment(portion), len(portion))]
             except (WireError, NotPlain):
-                for item in items:
-                    self._send_alone(link, item)
+                while items:
+                    self._send_alone(link, items[0])
+                    del items[0]
+            del assignments[link]
 
     def _send_alone(self, link: AgentLink, item: tuple[Any, ...]) -> None:
         """Send one task of several that could not be sent together; the one that cannot be sent at all fails."""
         try:
-            self._send(link, link.handle.task, Assignment([item]))
+            self._send(link, link.handle.task, Assignment([item]), 1)
         except (WireError, NotPlain) as error:
             now = self._now()
             result = (item[0], item[1], int(Outcome.ERROR), tuple(failure_of(error)), now, now)
@@ -152,25 +193,33 @@ class Carrier:
         self._send_assignments()
         link = self._links.get(decision.agent, decision.incarnation)
         if link is not None:
-            self._send(link, link.handle.control, RecallMessage(list(decision.tasks)), ask=True)
+            self._tell(link, RecallMessage(list(decision.tasks)), RECALL)
 
     def _interrupt(self, decision: Interrupt) -> None:
         self._send_assignments()
         link = self._links.get(decision.agent, decision.incarnation)
         if link is not None:
             message = Cancellation(decision.number, decision.attempt, int(decision.cause), decision.reason)
-            self._send(link, link.handle.control, message)
+            self._tell(link, message)
 
-    def _send(self, link: AgentLink, channel: Any, message: Any, *, ask: bool = False) -> None:
-        """Write to an agent. One that is gone already is reported by its exit.
+    def _send(self, link: AgentLink, channel: Any, message: Any, count: int) -> int:
+        """Write so many tasks to an agent, and give their number. One that is gone already is reported by its exit.
 
         Raises:
             WireError, NotPlain: the message cannot be sent; nothing was, and the channel goes on.
         """
         try:
-            channel.send(message, correlation=RECALL if ask else None, sender="scheduler")
+            return (channel.send(message, correlation=None, sender="scheduler"), count)[1]
         except ChannelClosed:
-            return
+            return count
+
+    def _tell(self, link: AgentLink, message: Any, correlation: int | None = None) -> None:
+        """Write a decision to an agent."""
+        with suppress(ChannelClosed):
+            self._state.carrying = (
+                link.handle.control.send(message, correlation=correlation, sender="scheduler"),
+                None,
+            )[1]
 
     def look(self, link: AgentLink) -> None:
         """Tell the engine what an agent runs at this moment, by its status block."""
@@ -198,7 +247,8 @@ class Carrier:
         deliver(task)
 
     def _spawn(self, decision: Spawn) -> None:
-        self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))
+        config, answer = decision.order or (None, None)
+        self._tell_supervisor(decision.agent_type, m.SpawnAgent(config, decision.job, answer))
 
     def _retire(self, decision: Retire) -> None:
         link = self._links.get(decision.agent, decision.incarnation)
@@ -206,7 +256,14 @@ class Carrier:
             self._tell_supervisor(link.agent_type, m.RetireAgent(*decision))
 
     def _tell_supervisor(self, agent_type: str, message: Any) -> None:
-        self._peers.supervisors[agent_type].tell(message)
+        self._state.carrying = (self._peers.supervisors[agent_type].tell(message), None)[1]  # type: ignore[func-returns-value]
 
     def _publish(self, decision: Publish) -> None:
-        self._peers.hub.tell(m.Publish(decision.event))
+        self._state.carrying = (self._peers.hub.tell(m.Publish(decision.event)), None)[1]  # type: ignore[func-returns-value]
+
+
+def _same(decision: Decision, other: Decision | None) -> bool:
+    """Whether both are the same; an assignment is made anew after a failure, with the same task."""
+    if isinstance(decision, Assign) and isinstance(other, Assign):
+        return decision.task is other.task
+    return decision is other

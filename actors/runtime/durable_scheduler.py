@@ -13,6 +13,7 @@ from actors.runtime.journal.keeper import RETRY_EVERY
 from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
+    from actors.core.task import Task
     from actors.runtime.journal.record import TaskRecord
     from actors.runtime.peers import Peers
     from actors.runtime.scheduler_state import SchedulerState
@@ -46,6 +47,10 @@ class DurableScheduler(PollingActor):
             self._tending = True
             self.timers.once(RETRY_EVERY, _Tend())
 
+    def hands_in(self, task: Task) -> bool:
+        """Whether a task is on its way into the journal: it will be accepted or refused in good order."""
+        return self._state.keeper is not None and self._state.keeper.hands_in(task)
+
     def admit(self) -> None:
         """Let what was handed in before be known to the engine, for a message that may be about it."""
         if self._state.keeper is not None:
@@ -56,7 +61,7 @@ class DurableScheduler(PollingActor):
         self._tending = False
         keeper = self._state.keeper
         if keeper is not None:
-            self._state.decided.extend(keeper.tend(self._engine, self.clock.monotonic()))
+            keeper.tend(self._engine, self.clock.monotonic(), self._state.decided)
 
     @handles(m.RestoreTasks)
     def _restore(self, message: m.RestoreTasks) -> None:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors.core.registry import Registry
 from actors.errors import ActorsError, AskTimeout, ChannelClosed, DeadLetter
 from actors.hosts.serialize import error_of
 from actors.kernel.handlers import handles
@@ -38,34 +37,23 @@ from actors.protocol.messages import (
 )
 from actors.protocol.states import AgentState
 from actors.runtime import messages as m
-from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
+from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.endings import agent_died
 from actors.runtime.event_router import EventRouter
-from actors.runtime.mail import Asker, Mail, MailState
+from actors.runtime.mail import Asker, Mail
 from actors.runtime.silence import Silence
 
 if TYPE_CHECKING:
-    from actors.config import SystemConfig
     from actors.hosts.host import Host
     from actors.kernel.timers import Timer
     from actors.protocol.messages import Envelope
+    from actors.runtime.hub_state import HubState
     from actors.runtime.peers import Peers
     from actors.runtime.requests import AgentRequests
 
-__all__ = ["Hub", "HubState"]
+__all__ = ["Hub"]
 
 _log = logging.getLogger("actors.hub")
-
-
-class HubState:
-    """What outlives a restart of the hub."""
-
-    def __init__(self, config: SystemConfig) -> None:
-        self.registry = Registry(config.heartbeat_missed)
-        self.links = AgentLinks()
-        self.mail = MailState()
-        # Why the incarnation before ended, of agents that are being replaced.
-        self.reasons: dict[str, str] = {}
 
 
 class _Due(NamedTuple):
@@ -83,6 +71,9 @@ class Hub(PollingActor):
         requests: answers what agents ask of the system.
         cpu_seconds: the processor time that a process has used.
     """
+
+    bears = (ActorsError,)
+    repeats = True
 
     def __init__(
         self,
@@ -128,6 +119,28 @@ class Hub(PollingActor):
         self.descriptors.register(self._host.fileno(), self._host.on_readable)
         for link in self._links:
             self._watch(link)
+        if self.incarnation > 1:
+            self._say_again()
+            self.on_turn_end()
+
+    def on_given_up(self, message: Any, exception: BaseException | None) -> None:
+        """A message cannot be handled."""
+        if isinstance(message, m.AgentStarting | m.AgentGone | m.ReplacementDropped):
+            self.try_again(message)
+        elif isinstance(message, m.ControlReceived) and (link := self._links.get(message.agent, message.incarnation)):
+            self._kill(link, f"what it sent made the hub fail twice: {exception}")
+
+    def _say_again(self) -> None:
+        """After a restart: what the others should have heard, and may not have."""
+        self._interest_changed((), ())
+        for link in self._links:
+            if self._registry.is_ready(link.agent):
+                self._tell_ready(link)
+
+    def _tell_ready(self, link: AgentLink) -> None:
+        ready = m.AgentReady(link.agent, link.incarnation)
+        self._peers.scheduler.tell(ready)
+        self._peers.supervisors[link.agent_type].tell(ready)
 
     def on_stop(self) -> None:
         """Nobody who waits stays without an answer."""
@@ -173,20 +186,24 @@ class Hub(PollingActor):
 
     @handles(m.AgentStarting)
     def _starting(self, message: m.AgentStarting) -> None:
-        handle = message.handle
-        now = self.clock.monotonic()
-        self._registry.starting(handle.agent, message.worker_type.name, handle.incarnation, now, message.job)
-        link = self._links.add(handle, message.worker_type.name)
+        handle, now = message.handle, self.clock.monotonic()
+        if not self._registry.knows(handle.agent, handle.incarnation):
+            self._registry.starting(handle.agent, message.worker_type.name, handle.incarnation, now, message.job)
+        known = self._links.get(handle.agent, handle.incarnation)
+        link = known or self._links.add(handle, message.worker_type.name)
         if self._router.interest:
             self._mail.send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
-        self._watch(link)
+        if known is None:
+            self._watch(link)
 
     @handles(m.AgentGone)
     def _gone(self, message: m.AgentGone) -> None:
         agent, incarnation, now = message.agent, message.incarnation, self.clock.monotonic()
         link = self._links.get(agent, incarnation)
         if link is not None:
-            for received in self._receive(link):
+            told = link.last_words[1]
+            told.extend(self._receive(link))
+            for received in told:
                 self._received(received)
             self.descriptors.unregister(link.control_fd)
             self._links.remove(link)
@@ -237,9 +254,7 @@ class Hub(PollingActor):
             self._mail.settle(envelope.correlation, link, message)
         if previous is None or was_ready or not registry.is_ready(link.agent):
             return
-        ready = m.AgentReady(link.agent, link.incarnation)
-        self._peers.scheduler.tell(ready)
-        self._peers.supervisors[link.agent_type].tell(ready)
+        self._tell_ready(link)
         incarnation, now = link.incarnation, self.clock.utc()
         self._router.publish(
             AgentRegistered(
@@ -282,15 +297,13 @@ class Hub(PollingActor):
     def _receive(self, link: AgentLink) -> Iterator[m.ControlReceived]:
         """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
         try:
-            envelopes = link.handle.control.receive(0)
+            # In one step: what has been read must not be lost by a failure here.
+            yield m.ControlReceived(link.agent, link.incarnation, link.handle.control.receive(0), None)
         except ChannelClosed:
             self.descriptors.unregister(link.control_fd)
         except ActorsError as error:
             self.descriptors.unregister(link.control_fd)
             yield m.ControlReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
-        else:
-            if envelopes:
-                yield m.ControlReceived(link.agent, link.incarnation, envelopes, None)
 
     @handles(m.ControlReceived)
     def _received(self, message: m.ControlReceived) -> None:
@@ -299,10 +312,16 @@ class Hub(PollingActor):
             return
         if message.broken is not None:
             self._kill(link, message.broken)
-        for envelope in message.envelopes:
+        waiting = message.envelopes
+        while waiting:
+            envelope = waiting[0]
+            if isinstance(envelope.message, CoordinationRequest | AdjustmentRequest):
+                # Not twice, even after a failure: what it asks for may have been done. It is answered with the error.
+                del waiting[0]
             take = self._take.get(type(envelope.message))
             if take is None:
                 _log.warning("%s sent a %s, which no agent sends", link.agent, type(envelope.message).__name__)
+                del waiting[0]
                 continue
             try:
                 take(link, envelope.message, envelope)
@@ -312,6 +331,12 @@ class Hub(PollingActor):
                     "%s sent a %s that makes no sense", link.agent, type(envelope.message).__name__, exc_info=error
                 )
                 self._kill(link, f"it sent a {type(envelope.message).__name__} that makes no sense: {error}")
+            except Exception as error:
+                if isinstance(envelope.message, CoordinationRequest | AdjustmentRequest):
+                    self._requests.fail(link, envelope.correlation, error)
+                raise
+            if waiting and waiting[0] is envelope:
+                del waiting[0]
 
     def _for_scheduler(self, link: AgentLink, message: Any, envelope: Envelope) -> None:
         self._peers.scheduler.tell(m.TaskReceived(link.agent, link.incarnation, [envelope], None))
@@ -338,8 +363,8 @@ class Hub(PollingActor):
 
     @handles(m.AskStatus)
     def _ask_status(self, message: m.AskStatus) -> None:
-        deadline = self.clock.monotonic() + message.timeout
-        self._mail.route(message.agent, StatusRequest(), Asker(self.defer()), deadline, "program")
+        until = self.clock.monotonic() + message.timeout
+        self._mail.route(message.agent, StatusRequest(), Asker(self.defer()), until, "program")
 
     def _response(self, link: AgentLink, message: Response | ErrorResponse, envelope: Envelope) -> None:
         if envelope.correlation == RECALL:

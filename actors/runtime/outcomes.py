@@ -59,11 +59,11 @@ class SubTaskHandle:
 def deliver(task: Task) -> None:
     """Hand the outcome of a task to its handle, which is let go: kept tasks hold no futures."""
     handle: Any = task.handle
-    task.handle = None
     if handle is None:
         return
     if type(handle) is SubTaskHandle:
-        handle.ended(task)
+        # In one step: an agent must not hear it twice.
+        task.handle = handle.ended(task)  # type: ignore[func-returns-value]
     elif task.status is _COMPLETED:
         handle.set_payload(task.result, unpack_value)
     elif task.status is _CANCELLED:
@@ -72,16 +72,20 @@ def deliver(task: Task) -> None:
         handle.set_failure(task.error, error_of)
     else:
         handle.set_error(task.error)
+    # Only now, so that a failure before it costs nothing; a future takes only the first outcome.
+    task.handle = None
 
 
-def refuse(task: Task, error: ActorsError) -> None:
+def refuse(task: Task, error: BaseException) -> None:
     """Tell that a task was not accepted."""
     handle: Any = task.handle
-    task.handle = None
+    if handle is None:
+        return
     if type(handle) is SubTaskHandle:
         task.error = error
-        handle.ended(task)
+        task.handle = handle.ended(task)  # type: ignore[func-returns-value]
     elif isinstance(error, TaskCancelled):
         handle.set_cancelled(str(error))
     else:
         handle.set_error(error)
+    task.handle = None

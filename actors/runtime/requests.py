@@ -58,7 +58,7 @@ class AgentRequests:
                 )
             later = handler(link, request.data, correlation)
         except (ActorsError, TypeError) as error:
-            self._fail(link, correlation, error)
+            self.fail(link, correlation, error)
             return
         if later is not _LATER:
             self._answer(link, correlation, later)
@@ -124,7 +124,7 @@ class AgentRequests:
         def told(reply: Reply[Any]) -> None:
             error = reply.exception()
             if error is not None:
-                self._fail(link, correlation, error)
+                self.fail(link, correlation, error)
             else:
                 self._answer(link, correlation, reply.get())
 
@@ -134,7 +134,8 @@ class AgentRequests:
     def _answer(self, link: AgentLink, correlation: int | None, data: Any) -> None:
         self._send(link, Response(data), correlation)
 
-    def _fail(self, link: AgentLink, correlation: int | None, error: BaseException) -> None:
+    def fail(self, link: AgentLink, correlation: int | None, error: BaseException) -> None:
+        """Answer a request with an error."""
         self._send(link, ErrorResponse(tuple(failure_of(error))), correlation)
 
     @staticmethod

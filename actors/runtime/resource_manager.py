@@ -106,6 +106,9 @@ class ResourceManager(Actor):
         state: what outlives a restart.
     """
 
+    bears = (ActorsError,)
+    repeats = True
+
     def __init__(self, config: SystemConfig, peers: Peers, state: ResourceState) -> None:
         super().__init__()
         self._config = config
@@ -132,6 +135,11 @@ class ResourceManager(Actor):
     def on_stop(self) -> None:
         """Close what the probe keeps open."""
         self._probe.close()
+
+    def on_given_up(self, message: Any, exception: BaseException | None) -> None:
+        """A message cannot be handled."""
+        if isinstance(message, m.AgentStarting | m.AgentGone):
+            self.try_again(message)
 
     def on_failure(self, exception: BaseException) -> None:
         """The next incarnation opens anew what it needs."""

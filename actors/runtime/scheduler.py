@@ -12,7 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.fleet import AgentExit
-from actors.errors import ActorsError, AgentDied, AgentLimitReached, ChannelClosed
+from actors.errors import (
+    ActorsError,
+    AgentDied,
+    AgentLimitReached,
+    ChannelClosed,
+    CircuitOpen,
+    ConfigError,
+    SystemClosed,
+)
 from actors.kernel.handlers import handles
 from actors.protocol.messages import (
     AssignmentAck,
@@ -50,6 +58,9 @@ class Scheduler(DurableScheduler):
         most: how many agents there may be.
     """
 
+    bears = (ActorsError,)
+    repeats = True
+
     def __init__(self, state: SchedulerState, peers: Peers, most: int) -> None:
         super().__init__(state, peers)
         self._links = state.links
@@ -67,11 +78,35 @@ class Scheduler(DurableScheduler):
         }
 
     def on_start(self) -> None:
-        """Watch the task channels, again after a restart; the first turn carries out what was decided before it."""
+        """Watch the task channels; after a restart, with the books made anew and all carried out that was decided."""
         self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
         self._engine.wanted = self._peers.wanted
         for link in self._links:
             self._watch(link)
+        if self.incarnation > 1:
+            self._carrier.recover(self._state.failure)
+            self.on_turn_end()
+
+    def on_failure(self, exception: BaseException) -> None:
+        """What was begun is completed by the next incarnation."""
+        self._state.failure = exception
+
+    def on_given_up(self, message: Any, exception: BaseException | None) -> None:
+        """A message cannot be handled: whoever waits for what it asks for is told."""
+        if isinstance(message, m.SubmitTasks):
+            for task in message.tasks:
+                if self._engine.task(task.number) is not task and not self.hands_in(task):
+                    error = ActorsError(
+                        f"task {task.id} was not accepted: the scheduler failed on it twice: {exception}"
+                    )
+                    error.__cause__ = exception
+                    refuse(task, error)
+        elif isinstance(message, m.TaskReceived):
+            reason = f"what it sent made the scheduler fail twice: {exception}"
+            self._carrier.kill(message.agent, message.incarnation, reason)
+        elif not isinstance(message, m.Inspect):
+            # There is no system without it: it is tried until the supervisor has had enough.
+            self.try_again(message)
 
     def on_turn_end(self) -> None:
         """Carry out all decisions of the turn, then set the clock for what is due next."""
@@ -108,11 +143,13 @@ class Scheduler(DurableScheduler):
                 continue
             try:
                 self._engine.submit(task, now)
-            except ActorsError as error:
-                refuse(task, error)
-            else:
-                if task.handle is not None:
-                    task.handle.set_accepted()
+            except (CircuitOpen, ConfigError, SystemClosed) as error:
+                # It is handed in for the second time if the first one ended in a failure.
+                if self._engine.task(task.number) is not task:
+                    refuse(task, error)
+                    continue
+            if task.handle is not None:
+                task.handle.set_accepted()
 
     @handles(m.RetryDead)
     def _retry_dead(self, message: m.RetryDead) -> None:
@@ -171,15 +208,14 @@ class Scheduler(DurableScheduler):
                 "or allow more with max_agents",
                 limit=self._most,
             )
-        self._engine.agent_requested(worker_type.name, now)
-        self._peers.supervisors[worker_type.name].tell(
-            m.SpawnAgent(message.config, message.job, self.defer() if message.answer else None)
-        )
+        order = (message.config, self.defer() if message.answer else None)
+        self._engine.agent_requested(worker_type.name, now, order, message.job)
 
     @handles(m.AgentStarting)
     def _starting(self, message: m.AgentStarting) -> None:
         handle, now = message.handle, self.clock.monotonic()
-        link = self._links.add(handle, message.worker_type.name)
+        known = self._links.get(handle.agent, handle.incarnation)
+        link = known or self._links.add(handle, message.worker_type.name)
         self._engine.agent_starting(
             handle.agent,
             handle.incarnation,
@@ -188,7 +224,8 @@ class Scheduler(DurableScheduler):
             now,
             message.job,
         )
-        self._watch(link)
+        if known is None:
+            self._watch(link)
 
     @handles(m.AgentReady)
     def _ready(self, message: m.AgentReady) -> None:
@@ -202,13 +239,12 @@ class Scheduler(DurableScheduler):
         running = message.report.running
         begun = 0
         if link is not None:
-            for received in self._receive(link):
+            told = link.last_words[0]
+            told.extend(self._receive(link))
+            for received in told:
                 self._received(received)
             begun = message.report.started_seq - self._engine.told(message.agent, message.incarnation)
-            self.descriptors.unregister(link.task_fd)
-            self._links.remove(link)
             self._state.assignments.pop(link, None)
-            link.close_task()
         task_id = None
         if running is not None:
             task = self._engine.task(running[0])
@@ -227,6 +263,10 @@ class Scheduler(DurableScheduler):
             ),
             now,
         )
+        if link is not None:
+            self.descriptors.unregister(link.task_fd)
+            self._links.remove(link)
+            link.close_task()
         if message.expected and not message.replaced:
             self._refill(message.agent_type, now)
 
@@ -236,7 +276,6 @@ class Scheduler(DurableScheduler):
             if self._engine.room_for(agent_type):
                 return
             self._engine.agent_requested(agent_type, now)
-            self._peers.supervisors[agent_type].tell(m.SpawnAgent(None, None, None))
 
     @handles(m.ReplacementDropped)
     def _dropped(self, message: m.ReplacementDropped) -> None:
@@ -344,11 +383,12 @@ class Scheduler(DurableScheduler):
             for number, _ in message.data:
                 self._leave_job(link, number)
         now = self.clock.monotonic()
-        self._engine.recalled(agent, incarnation, [(number, attempt) for number, attempt in message.data], now)
+        given_back = [(number, attempt) for number, attempt in message.data]
+        self._engine.recalled(agent, incarnation, given_back, now, message)
 
     def _nothing_given_back(self, agent: str, incarnation: int, message: ErrorResponse, envelope: Envelope) -> None:
         """An agent refused a recall, as one does that ends: it keeps what it has, until its end tells what becomes of it."""
-        self._engine.recalled(agent, incarnation, [], self.clock.monotonic())
+        self._engine.recalled(agent, incarnation, [], self.clock.monotonic(), message)
 
     # What agents ask for their tasks
 
@@ -396,12 +436,10 @@ class Scheduler(DurableScheduler):
     def _receive(self, link: AgentLink) -> Iterator[m.TaskReceived]:
         """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
         try:
-            envelopes = link.handle.task.receive(0)
+            # In one step: what has been read must not be lost by a failure here.
+            yield m.TaskReceived(link.agent, link.incarnation, link.handle.task.receive(0), None)
         except ChannelClosed:
             self.descriptors.unregister(link.task_fd)
         except ActorsError as error:
             self.descriptors.unregister(link.task_fd)
             yield m.TaskReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
-        else:
-            if envelopes:
-                yield m.TaskReceived(link.agent, link.incarnation, envelopes, None)

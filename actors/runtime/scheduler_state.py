@@ -25,7 +25,10 @@ class SchedulerState:
         links: the agents' channels and status blocks.
         taken: what the engine has decided and the journal, if there is one, does not have yet.
         decided: what has been decided, is in the journal and has not been carried out yet.
+        carrying: the decision that is being carried out; None from the moment in which that has taken effect.
+        carried_again: the one that the incarnation before failed on.
         assignments: tasks that are to be sent at the end of the turn.
+        failure: what the last incarnation failed with.
         waiting_for_idle: who wants to know when every task has its outcome.
         work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
     """
@@ -34,8 +37,11 @@ class SchedulerState:
         self.engine = engine
         self.keeper = keeper
         self.links = AgentLinks()
-        self.taken: list[Decision] = []
+        self.taken: deque[Decision] = deque()
         self.decided: deque[Decision] = deque()
+        self.carrying: Decision | None = None
+        self.carried_again: Decision | None = None
+        self.failure: BaseException | None = None
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
         self.waiting_for_idle: list[Reply[None]] = []
         self.work_told = False

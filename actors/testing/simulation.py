@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Self
 from actors.config import SystemConfig
 from actors.core.engine import Engine
 from actors.errors import ConfigError
+from actors.kernel.cell import Cell
 from actors.kernel.clock import ManualClock
 from actors.runtime.assembly import Assembly
 from actors.runtime.probe import Probe
@@ -21,6 +22,7 @@ from actors.runtime.worker_type import WorkerLike
 from actors.runtime.world import World
 from actors.system import ActorSystem
 from actors.testing.errors import InvariantBroken
+from actors.testing.failinginside import has_successor
 from actors.testing.failure import seed_text
 from actors.testing.faults import CALM, FaultPlan
 from actors.testing.guarding.guard import Guard
@@ -152,6 +154,7 @@ class Simulation:
         self.host.watchers.append(self.watch)
         # How often each of the system's actors was made to fail.
         self.crashed: Counter[str] = Counter()
+        self.half_made: Cell | None = None
         self.conductor.after_step.append(self._after_step)
         # What must hold is judged from the start of the system to the beginning of its end.
         self._judging = False
@@ -383,6 +386,10 @@ class Simulation:
         if not entries or not isinstance(entries[-1], Broken):
             self._recorder.broken(name, text)
 
+    def record_fault(self, who: str, what: str) -> None:
+        """Write something that goes wrong into the history."""
+        self._recorder.fault(who, what)
+
     def record_task(self, task: str, before: str, after: str) -> None:
         """Write a move of a task into the history."""
         self._recorder.moved(task, "task", before, after)
@@ -407,7 +414,10 @@ class Simulation:
             self.dispatcher.last = None
             return
         try:
-            self.watch.after_step()
+            if self.half_made is not None and has_successor(self.half_made):
+                self.half_made = None
+            if self.half_made is None:
+                self.watch.after_step()
             if self.guard.found:
                 raise self.guard.found[0]
         except InvariantBroken as error:

@@ -146,7 +146,7 @@ CORE_MUTATIONS = (
     Mutation(
         "a place of a type is not given back",
         "actors.core.fleet",
-        "skill.type.agents -= 1",
+        "agent.skill.type.agents -= 1",
         "pass",
         "C2",
         "an agent that has gone still counts against the limit",
@@ -161,9 +161,9 @@ CORE_MUTATIONS = (
     ),
     Mutation(
         "an agent that starts is counted twice",
-        "actors.core.crew",
-        "            skill.type.spawning -= 1",
-        "            pass",
+        "actors.core.fleet",
+        "kind.spawning, self.agents[agent.id] = max(0, kind.spawning - (known is None)), agent",
+        "self.agents[agent.id] = agent",
         "C2",
         "an agent that was asked for counts as asked for when it has come, until no other may come",
     ),
@@ -194,8 +194,8 @@ CORE_MUTATIONS = (
     Mutation(
         "a return costs an attempt",
         "actors.core.outcomes",
-        "        task.attempt -= 1\n",
-        "",
+        "task.attempt - (not begun)",
+        "task.attempt",
         "D8",
         "a task that only waited at an agent loses an attempt when it moves on",
     ),
@@ -234,8 +234,8 @@ CORE_MUTATIONS = (
     Mutation(
         "the waiting die with the agent",
         "actors.core.reports",
-        "outcomes.displaced(task, end.error, suspect=suspect, begun=number in begun)",
-        "pass",
+        "partial(outcomes.displaced, task, end.error, suspect=suspect, begun=number in begun)",
+        "partial(int)",
         "D8",
         "tasks that waited at an agent that died are forgotten",
     ),

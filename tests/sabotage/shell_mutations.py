@@ -194,7 +194,7 @@ SHELL_MUTATIONS = (
     Mutation(
         "the backlog is not scaled",
         "actors.runtime.carrier",
-        "        self._tell_supervisor(decision.agent_type, m.SpawnAgent(None, decision.job))",
+        "        self._tell_supervisor(decision.agent_type, m.SpawnAgent(config, decision.job, answer))",
         "        pass",
         "C2",
         "no agent is started for work that has none",

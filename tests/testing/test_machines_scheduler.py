@@ -55,8 +55,8 @@ class Engines:
 
         let_go = Book.let_go
 
-        def keeps(book: Book, agent: Any, task: Any) -> None:
-            let_go(book, agent, task)
+        def keeps(book: Book, agent: Any, task: Any, told: int = 0) -> None:
+            let_go(book, agent, task, told)
             for name in agent.skill.highs:
                 book.highs[name] += 1
 

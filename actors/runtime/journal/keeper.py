@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actors.core.decisions import Assign, Interrupt, Resolve
-from actors.errors import ActorsError, JournalError
+from actors.errors import CircuitOpen, ConfigError, JournalError, SystemClosed
 from actors.protocol.messages import CancellationCause
 from actors.protocol.states import TaskStatus
 from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from actors.core.decisions import Decision
     from actors.core.engine import Engine
     from actors.core.task import Task
+    from actors.errors import ActorsError
     from actors.runtime.journal.record import Journal, TaskRecord
     from actors.runtime.journal.translate import Translator
 
@@ -55,8 +59,9 @@ class Keeper:
         self._translator = translator
         self._kept_seconds = kept_seconds
         self._kept_tasks = kept_tasks
-        self._incoming: list[Task] = []
-        self._adopted: list[Task] = []
+        # By number; each stays until it is accepted or refused, so that a failure in between loses none.
+        self._incoming: dict[int, Task] = {}
+        self._adopted: dict[int, Task] = {}
         # Outcomes that are not written yet, by number of their task: nobody has been told of them.
         self._held: dict[int, Resolve] = {}
         self._fetched: list[int] = []
@@ -67,7 +72,11 @@ class Keeper:
 
     def hand_in(self, task: Task) -> None:
         """A task is to be accepted at the end of the turn."""
-        self._incoming.append(task)
+        self._incoming[task.number] = task
+
+    def hands_in(self, task: Task) -> bool:
+        """Whether the task was handed in and is neither accepted nor refused yet."""
+        return task.number in self._incoming
 
     def check(self) -> None:
         """Refuse new work while it cannot be kept.
@@ -80,7 +89,7 @@ class Keeper:
 
     def adopt(self, task: Task) -> None:
         """The engine has a new task that nobody has handed in: it is written at the end of the turn, and accepted then."""
-        self._adopted.append(task)
+        self._adopted[task.number] = task
 
     def fetched(self, number: int) -> None:
         """The program has had an outcome."""
@@ -90,8 +99,10 @@ class Keeper:
         """The program ends before its work does: what is cancelled from now on is left for its next start."""
         self._leaving = True
 
-    def admit(self, engine: Engine, now: float, decisions: list[Decision]) -> list[Decision]:
+    def admit(self, engine: Engine, now: float, decisions: Sequence[Decision]) -> list[Decision]:
         """Write down what was handed in and what was decided; then let the engine accept the new tasks.
+
+        With a failure in between it can be called again with the same decisions.
 
         Args:
             engine: the scheduler's mind.
@@ -101,54 +112,58 @@ class Keeper:
         Returns:
             The decisions that may be carried out now.
         """
-        incoming, self._incoming = self._incoming, []
-        if self.failing is not None and incoming:
-            for task in incoming:
-                refuse(task, self._refusal())
-            incoming = []
-        own = [task for task in incoming if task.parent is None]
+        if self.failing is not None:
+            self._refuse_all()
+        own = [task for task in self._incoming.values() if task.parent is None]
         for task in own:
             task.created = now
-        adopted, self._adopted = self._adopted, []
-        kept = [*adopted, *own]
+        kept = [*self._adopted.values(), *own]
         records = [self._translator.record(task, engine.utc_offset, payload=True) for task in kept]
         ready = self._write(engine, now, records, decisions)
         if self.failing is not None:
-            for task in own:
-                refuse(task, self._refusal())
-            for task in adopted:
-                refuse(task, self._refusal())
-                engine.cancel(task.number, "it cannot be kept", now)
-            adopted = []
-            incoming = [task for task in incoming if task.parent is not None]
-        for task in adopted:
-            if task.handle is not None:
-                task.handle.set_accepted()
-        for task in incoming:
-            self._accept(engine, task, now)
+            for number in list(self._adopted):
+                refuse(self._adopted[number], self._refusal())
+                engine.cancel(number, "it cannot be kept", now)
+                del self._adopted[number]
+            self._refuse_all(but_nested=True)
+        for number in list(self._adopted):
+            if self._adopted[number].handle is not None:
+                self._adopted[number].handle.set_accepted()
+            del self._adopted[number]
+        for number in list(self._incoming):
+            self._accept(engine, self._incoming[number], now)
+            del self._incoming[number]
         return ready
+
+    def _refuse_all(self, *, but_nested: bool = False) -> None:
+        for number in list(self._incoming):
+            task = self._incoming[number]
+            if not (but_nested and task.parent is not None):
+                refuse(task, self._refusal())
+                del self._incoming[number]
 
     def _accept(self, engine: Engine, task: Task, now: float) -> None:
         try:
             engine.submit(task, now)
-        except ActorsError as error:
-            handle = task.handle
-            refuse(task, error)
-            if task.parent is None:
-                task.status, task.error, task.ended = TaskStatus.FAILED, error, now
-                self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
-                if handle is not None:
-                    self.fetched(task.number)
-        else:
-            if task.handle is not None:
-                task.handle.set_accepted()
+        except (CircuitOpen, ConfigError, SystemClosed) as error:
+            # It is submitted for the second time if the first one ended in a failure.
+            if engine.task(task.number) is not task:
+                self._turn_away(engine, task, error, now)
+                return
+        if task.handle is not None:
+            task.handle.set_accepted()
 
-    def record(self, engine: Engine, now: float, decisions: list[Decision]) -> list[Decision]:
-        """Write down decisions. Returns those that may be carried out now."""
-        return self._write(engine, now, [], decisions)
+    def _turn_away(self, engine: Engine, task: Task, error: ActorsError, now: float) -> None:
+        """The engine does not accept a task that is written down already."""
+        if task.parent is None:
+            task.status, task.error, task.ended = TaskStatus.FAILED, error, now
+            self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
+            if task.handle is not None:
+                self.fetched(task.number)
+        refuse(task, error)
 
     def _write(
-        self, engine: Engine, now: float, records: list[TaskRecord], decisions: list[Decision]
+        self, engine: Engine, now: float, records: list[TaskRecord], decisions: Sequence[Decision]
     ) -> list[Decision]:
         changed: dict[int, Task] = {}
         for decision in decisions:
@@ -162,8 +177,12 @@ class Keeper:
                 self.journal.write(records)
             except JournalError as error:
                 self._fail(error)
+        if self.failing is None:
+            for number in changed.keys() & self._held.keys():
+                # A failure in between has left it here, too.
+                del self._held[number]
         if self.failing is None or not changed:
-            return decisions
+            return list(decisions)
         return [each for each in decisions if not self._held_back(engine, now, each, changed)]
 
     def _concerned(self, engine: Engine, decision: Decision) -> Task | None:
@@ -194,22 +213,24 @@ class Keeper:
 
     # --- in between ---
 
-    def tend(self, engine: Engine, now: float) -> list[Decision]:
+    def tend(self, engine: Engine, now: float, decided: deque[Decision]) -> None:
         """Try again what could not be written, note what was fetched, drop what is old.
 
-        Returns:
-            Decisions that may be carried out now.
+        Args:
+            engine: the scheduler's mind.
+            now: monotonic seconds.
+            decided: gets the decisions that may be carried out now.
         """
-        ready: list[Decision] = []
         try:
             if self.failing is not None:
                 held = list(self._held.values())
                 offset = engine.utc_offset
                 self.journal.write([self._translator.record(each.task, offset) for each in held])
                 _log.warning("The journal can be written again; %d outcomes were held back", len(held))
-                self.failing = None
+                # In this order a failure in between leaves each in one of both at least.
+                decided.extend(held)
                 self._held.clear()
-                ready += held
+                self.failing = None
             if self._fetched:
                 fetched = self._fetched
                 self.journal.fetched(fetched)
@@ -220,7 +241,6 @@ class Keeper:
                     pass
         except JournalError as error:
             self._fail(error)
-        return ready
 
     def holds(self, number: int) -> bool:
         """Whether a task has its outcome, and nobody is told because it is not written yet."""

@@ -21,6 +21,7 @@ from actors.protocol.messages import Priority
 from actors.protocol.states import AgentState, TaskStatus
 from actors.testing.campaign.porter import Echo, Fatal, Porter, Urgent, twice
 from actors.testing.campaign.workers import Clerk, Question, Specialist
+from actors.testing.failinginside import fail_inside
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
@@ -35,6 +36,8 @@ _ATTEMPTS = 4
 """So often may a task of the campaign's workers be tried."""
 _RESTARTS = 3
 _PERIOD = 6.0
+# A turn in which a task is taken in and given out has about so many.
+_LINES = 250
 """The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
 _WAIT = 20.0
 """Virtual seconds that an ask for two may take with all that can hold it up."""
@@ -336,7 +339,13 @@ class Hardships:
         for _ in range(1 + self._choices.below(2, "crashes")):
             if len(self._crashes) >= _RESTARTS:
                 return
-            if self._sim.crash(names[self._choices.below(len(names), "who fails")]):
+            name = names[self._choices.below(len(names), "who fails")]
+            if name == "scheduler" and self._choices.below(4, "inside"):
+                # What it failed on is handled once more, and does not fail again.
+                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES, "line"))
+            else:
+                crashes = self._sim.crash(name)
+            if crashes:
                 self._crashes.append(now)
             for _ in range(2):
                 number = self._program.number()
