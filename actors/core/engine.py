@@ -192,8 +192,9 @@ class Engine(Crew):
         book.now = now
         for task in ended:
             if task.number not in book.tasks:
-                book.tasks[task.number] = task
+                # In this order a failure in between makes no end of now out of it.
                 book.history.add(task, now)
+                book.tasks[task.number] = task
         new = [task for task in tasks if book.tasks.get(task.number) is not task]
         self._check_graph(new)
         for task in in_order(new, book.tasks):

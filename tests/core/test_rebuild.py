@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from actors.core.fleet import Profile
+from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
-from actors.core.task import Needs, TaskKind
+from actors.core.task import Needs, Task, TaskKind
+from actors.protocol.states import TaskStatus
 from actors.testing.machines import fleet
 from actors.testing.machines.fallible import FallibleEngine
 from actors.testing.machines.fleet import SimFleet
@@ -104,8 +107,47 @@ def circumstances(sim: SimFleet) -> None:
         sim.settle()
 
 
-SCENARIOS: tuple[Scenario, ...] = (outcomes, deaths, cancellations, families, circumstances)
+def rests(sim: SimFleet) -> None:
+    """Circuit breakers that open, probe and close, and dead letters that are run again, expire, and are too many."""
+    shaky = TaskKind("shaky", Needs("general"), breaker=2)
+    engine = sim.engine
+    fails = [sim.submit(("raise", "builtins.ValueError"), kind=shaky) for _ in range(3)]
+    waiting = [sim.submit(("run", 0.01), kind=shaky) for _ in range(4)]
+    poison = sim.submit(("die",), ("die",), kind=replace(WORK, retries=1))
+    sim.run(until=0.06)
+    sim.submit(("run", 0.01), kind=WORK)
+    engine.cancel(waiting[0].number, "unwanted", sim.now)
+    sim.run(until=1.5)
+    for dead in (poison, fails[2]):
+        sim.number += 1
+        engine.retry_dead(dead.number, dead.id, (sim.number, f"t{sim.number}", None), sim.now)
+    sim.run(until=5.0)
+    late = sim.submit(("run", 0.01), kind=TaskKind("big", Needs("heavy")))
+    engine.unservable(late.number, RuntimeError("nobody can"), sim.now)
+
+
+def restarts(sim: SimFleet) -> None:
+    """Tasks that an earlier life of the program has left."""
+    ended, old = Task(1, "t1", WORK), Task(2, "t2", WORK, (("run", 0.01),))
+    later = Task(3, "t3", WORK, (("run", 0.01),), after=(2,))
+    ended.move(TaskStatus.CANCELLED)
+    # Who waited for it was told in that life.
+    sim.resolved[1], sim.number = 1, 3
+    sim.engine.restore([ended], [later, old], sim.now)
+    sim.settle()
+
+
+SCENARIOS: tuple[Scenario, ...] = (outcomes, deaths, cancellations, families, circumstances, rests, restarts)
 EVENTS = frozenset({"TaskSubmitted", "TaskAssigned", "TaskStarted", "TaskCompleted", "TaskFailed", "TaskRetried"})
+
+SETTINGS = EngineSettings(
+    max_agents=3,
+    kept_seconds=5.0,
+    kept_dead=3,
+    kept_dead_seconds=2.0,
+    breaker_cooldown=Backoff(0.2, limit=0.5),
+    grace=0.1,
+)
 
 
 def played(
@@ -125,7 +167,7 @@ def played(
 
     with monkeypatch.context() as patch:
         patch.setattr(fleet, "Engine", make)
-        sim = SimFleet(PLAIN, HEAVY, WIDE, seed=3, settings=EngineSettings(max_agents=3, kept_seconds=5.0, grace=0.1))
+        sim = SimFleet(PLAIN, HEAVY, WIDE, seed=3, settings=SETTINGS)
     # The engine is checked after each failure; between them that would be most of the work.
     sim.checked = False
     scenario(sim)
@@ -133,6 +175,9 @@ def played(
     made[0].check()
     told = [sim.resolved[number] for number in range(1, sim.number + 1)]
     assert told == [1] * sim.number, told
+    for task in made[0].tasks():
+        tries = [each.number for each in task.attempts("")]
+        assert tries == sorted(set(tries)), task
     book: Any = made[0]._book
     assert not any(agent.held for agent in book.fleet.agents.values())
     return made[0]

@@ -52,6 +52,38 @@ MUTATIONS = {
         "F1",
         "an attempt is lost",
     ),
+    "a probe that came to nothing stays": Mutation(
+        "a probe that came to nothing stays",
+        "actors.core.breaker",
+        "                breaker.probe = None\n\n    def refusal",
+        "                pass\n\n    def refusal",
+        "F4",
+        "a task type rests for ever",
+    ),
+    "an opened breaker without its time": Mutation(
+        "an opened breaker without its time",
+        "actors.core.breaker",
+        '        self.phase, self.due, self.probe, self.openings = "open", now + wait, None, self.openings + 1\n',
+        '        self.phase = "open"\n        self.due, self.probe, self.openings = now + wait, None, self.openings + 1\n',
+        "F4",
+        "a task type rests for ever",
+    ),
+    "a dead letter is not listed": Mutation(
+        "a dead letter is not listed",
+        "actors.core.rebuild",
+        "            book.dead.add(task, book.now)\n",
+        "            pass\n",
+        "F4",
+        "a task that failed for good cannot be run again",
+    ),
+    "an attempt is told twice": Mutation(
+        "an attempt is told twice",
+        "actors.core.task",
+        "if attempts and attempts[-1].number == self.attempt:",
+        "if False:",
+        "F4",
+        "the story of a task has one try twice",
+    ),
 }
 PROGRAM = """
 import sys
@@ -61,7 +93,9 @@ install(MUTATIONS[sys.argv[1]])
 import pytest
 from tests.core import test_rebuild as tests
 patch = pytest.MonkeyPatch()
-for scenario in tests.SCENARIOS:
+# Where it is likeliest first.
+first = tests.rests if MUTATIONS[sys.argv[1]].requirement == "F4" else tests.outcomes
+for scenario in sorted(tests.SCENARIOS, key=lambda scenario: scenario is not first):
     for call, line in tests.lines_of(scenario, patch, every=False):
         try:
             tests.played(scenario, patch, {call: [line]})

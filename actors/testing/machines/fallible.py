@@ -21,6 +21,9 @@ __all__ = ["FallibleEngine"]
 _TOLD = (
     "submit",
     "submit_graph",
+    "restore",
+    "retry_dead",
+    "unservable",
     "cancel",
     "take_result",
     "admission",
@@ -124,7 +127,7 @@ class FallibleEngine(Engine):
         if name == "recalled":
             named = {**named, "answer": object()}
         twin = copy.deepcopy((self, args, named))
-        before = {task.number: _record(task) for task in self.tasks()}
+        before = _records(self)
         known = self.task(args[0]) if name == "cancel" else None
         could = known is not None and not known.final
         failure = LineFailure(lines.popleft(), is_of_the_mind)
@@ -150,15 +153,19 @@ class FallibleEngine(Engine):
     def _judge(self, name: str, before: dict[int, tuple[Any, ...]], twin: Any) -> None:
         other, args, named = twin
         getattr(Engine, name)(other, *args, **named)
-        after = {task.number: _record(task) for task in other.tasks()}
-        for task in self.tasks():
-            now, number = _record(task), task.number
+        after = _records(other)
+        for number, now in _records(self).items():
             told = before.get(number), after.get(number)
             must(now in told, "F1", f"a failure on {self.failures} in {name} leaves task {number} as", now, "not", told)
 
 
+def _records(engine: Engine) -> dict[int, tuple[Any, ...]]:
+    """What matters of each task, and whether it can be run again."""
+    dead = {letter.number for letter, _ in engine.dead_letters(1_000_000) if letter.retryable}
+    return {task.number: (*_record(task), task.number in dead) for task in engine.tasks()}
+
+
 def _record(task: Task) -> tuple[Any, ...]:
-    """What matters of a task."""
     error = f"{type(task.error).__name__}: {task.error}" if isinstance(task.error, BaseException) else task.error
     place = (task.agent, task.incarnation) if task.agent is not None else None
     record = (task.status.name, task.attempt, task.retried, task.spared, place)
