@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,36 @@ __all__ = ["fail_inside", "has_successor"]
 _ARMED = 0.5
 
 
-def fail_inside(sim: Any, name: str, line: int) -> bool:
+def fail_inside(
+    sim: Any,
+    name: str,
+    line: int,
+    concerns: Callable[[str], bool] = is_of_the_core,
+    within: float = _ARMED,
+    *,
+    keep: bool = False,
+) -> LineFailure | None:
     """Let an actor of the system fail in the middle of a turn.
-
-    Counted are the lines of the scheduler's mind and of the actors themselves, not of what they stand on, and only for
-    half a second of virtual time.
 
     Args:
         sim: the running `Simulation`.
         name: as for `Simulation.crash`.
-        line: the number of the line that fails, counted from 1 from now on.
+        line: the number of the line that fails, counted from 1 from now on; 0 only counts.
+        concerns: whether the lines of the file of this name count: those of the scheduler's mind and of the actors
+            themselves, not of what they stand on.
+        within: virtual seconds after which nothing fails any more.
+        keep: whether to remember all lines that were counted.
 
     Returns:
-        False if the actor is just being started.
+        What counts; None if the actor is just being started.
     """
     run = next((run for run in sim.dispatcher.runs() if run.cell.name == f"actors-{name}"), None)
     if run is None or run.over or not run.begun:
-        return False
+        return None
     cell = run.cell
     work = run._work  # noqa: SLF001 - the turn, after its messages have been taken
-    failure = LineFailure(line, is_of_the_core)
-    until = sim.now + _ARMED
+    failure = LineFailure(line, concerns, keep=keep)
+    until = sim.now + within
 
     def fails() -> None:
         if failure.place is not None or sim.now > until:
@@ -58,7 +68,7 @@ def fail_inside(sim: Any, name: str, line: int) -> bool:
 
     run._answer = answers  # noqa: SLF001 - as above
     run._work = fails  # noqa: SLF001 - as above
-    return True
+    return failure
 
 
 def has_successor(cell: Cell) -> bool:

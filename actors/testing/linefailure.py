@@ -17,7 +17,16 @@ _ROOT = Path(core.__file__).parent.parent
 _CORE = str(_ROOT / "core")
 _ACTORS = tuple(
     str(_ROOT / "runtime" / name)
-    for name in ("scheduler.py", "carrier.py", "outcomes.py", "hub.py", "mail.py", "resource_manager.py")
+    for name in (
+        "scheduler.py",
+        "durable_scheduler.py",
+        "journal/keeper.py",
+        "carrier.py",
+        "outcomes.py",
+        "hub.py",
+        "mail.py",
+        "resource_manager.py",
+    )
 )
 # What only looks: a failure there says nothing.
 _LOOKING = ("checks.py", "explain.py")

@@ -94,7 +94,7 @@ import pytest
 from tests.core import test_rebuild as tests
 patch = pytest.MonkeyPatch()
 # Where it is likeliest first.
-first = tests.rests if MUTATIONS[sys.argv[1]].requirement == "F4" else tests.outcomes
+first = tests.rests if MUTATIONS[sys.argv[1]].breaks == "F4" else tests.outcomes
 for scenario in sorted(tests.SCENARIOS, key=lambda scenario: scenario is not first):
     for call, line in tests.lines_of(scenario, patch, every=False):
         try:

@@ -113,7 +113,7 @@ class Keeper:
             The decisions that may be carried out now.
         """
         if self.failing is not None:
-            self._refuse_all()
+            self._refuse_own()
         own = [task for task in self._incoming.values() if task.parent is None]
         for task in own:
             task.created = now
@@ -125,7 +125,7 @@ class Keeper:
                 refuse(self._adopted[number], self._refusal())
                 engine.cancel(number, "it cannot be kept", now)
                 del self._adopted[number]
-            self._refuse_all(but_nested=True)
+            self._refuse_own()
         for number in list(self._adopted):
             if self._adopted[number].handle is not None:
                 self._adopted[number].handle.set_accepted()
@@ -135,11 +135,11 @@ class Keeper:
             del self._incoming[number]
         return ready
 
-    def _refuse_all(self, *, but_nested: bool = False) -> None:
+    def _refuse_own(self) -> None:
+        """Refuse the program's new tasks. Sub-tasks are no new work: they belong to one that was accepted, and no record has them."""
         for number in list(self._incoming):
-            task = self._incoming[number]
-            if not (but_nested and task.parent is not None):
-                refuse(task, self._refusal())
+            if self._incoming[number].parent is None:
+                refuse(self._incoming[number], self._refusal())
                 del self._incoming[number]
 
     def _accept(self, engine: Engine, task: Task, now: float) -> None:

@@ -342,7 +342,7 @@ class Hardships:
             name = names[self._choices.below(len(names), "who fails")]
             if name == "scheduler" and self._choices.below(4, "inside"):
                 # What it failed on is handled once more, and does not fail again.
-                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES, "line"))
+                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES, "line")) is not None
             else:
                 crashes = self._sim.crash(name)
             if crashes:
