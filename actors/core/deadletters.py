@@ -169,6 +169,13 @@ class DeadLetters:
         """A listed task is run again; what it was asked to do belongs to the task that repeats it."""
         self._drop(number)
 
+    def restore(self, task: Task) -> None:
+        """List one of an earlier life, after those that failed before it; without its call if that is not kept."""
+        if task.number not in self._listed:
+            self.add(task, task.ended or 0.0)
+            if task.payload is None and task.number in self._laden:
+                self._unload(task.number)
+
     def expire(self, now: float) -> None:
         """Forget those that are too old."""
         # The same sum as in `next_due`, as in `History.expire`.

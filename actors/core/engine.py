@@ -181,8 +181,10 @@ class Engine(Crew):
         for task in in_order(tasks, book.tasks):
             self._accept(task, now)
 
-    def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float) -> None:
+    def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float, dead: Sequence[Task] = ()) -> None:
         """Take in tasks that were accepted in an earlier life: ended ones as they are, the others to be run.
+
+        Those that failed for good are listed, in the order given; one whose payload is None cannot be run again.
 
         Raises:
             ConfigError: as for `submit_graph`; of the others none was taken in.
@@ -195,6 +197,9 @@ class Engine(Crew):
                 # In this order a failure in between makes no end of now out of it.
                 book.history.add(task, now)
                 book.tasks[task.number] = task
+        for task in dead:
+            book.dead.restore(task)
+        self._outcomes.expire_later()
         new = [task for task in tasks if book.tasks.get(task.number) is not task]
         self._check_graph(new)
         for task in in_order(new, book.tasks):
@@ -244,6 +249,18 @@ class Engine(Crew):
             return None
         result, task.result, task.taken = task.result, None, True
         return result
+
+    def is_dead(self, number: int) -> bool:
+        """Whether a task is listed as one that failed for good."""
+        return number in self._book.dead
+
+    def dead_task(self, number: int, name: str) -> Task:
+        """The task of a number that is listed as one that failed for good; `name` is its id, for the error.
+
+        Raises:
+            ConfigError: it is not listed, or its arguments are not kept any more.
+        """
+        return self._book.dead.find(number, name)
 
     def dead_letters(self, limit: int) -> list[tuple[DeadTask, Payload]]:
         """The tasks that failed for good, the latest first, at most `limit`; each with the arguments, if these are kept."""

@@ -286,6 +286,11 @@ class Outcomes:
     def _list(self, task: Task) -> None:
         book = self._book
         book.dead.add(task, book.now)
+        self.expire_later()
+
+    def expire_later(self) -> None:
+        """Be woken when the oldest dead letter is too old."""
+        book = self._book
         due = book.dead.next_due()
         if due is not None and not book.expire_timer:
             book.expire_timer = True

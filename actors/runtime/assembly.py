@@ -29,7 +29,7 @@ from actors.runtime.hub import Hub
 from actors.runtime.hub_state import HubState
 from actors.runtime.journal.durable import DurableWork
 from actors.runtime.journal.keeper import Keeper
-from actors.runtime.journal.record import Opened
+from actors.runtime.journal.record import Keep, Opened
 from actors.runtime.journal.translate import Translator, check_size
 from actors.runtime.mapping import map_tasks
 from actors.runtime.outcomes import deliver
@@ -112,14 +112,13 @@ class Assembly:
             ),
             world.random,
         )
-        self.durable = DurableWork(journal, self.types, self.peers, self._make_future, world.clock)
+        self.durable = DurableWork(journal, config.kept_dead, self.types, self.peers, self._make_future, world.clock)
         self._keeper: Keeper | None = None
         if journal is not None:
             self._keeper = Keeper(
                 journal,
                 Translator(self.types.worker_of),
-                kept_seconds=config.kept_seconds,
-                kept_tasks=config.kept_tasks,
+                Keep(config.kept_seconds, config.kept_tasks, config.kept_dead_seconds, config.kept_dead),
             )
         promises = getattr(self.host, "promises", None)
         opened = Opened(world.token(), 0) if opened is None else opened

@@ -67,7 +67,7 @@ class DurableScheduler(PollingActor):
     def _restore(self, message: m.RestoreTasks) -> None:
         now = self.clock.monotonic()
         try:
-            self._engine.restore(message.ended, message.tasks, now)
+            self._engine.restore(message.ended, message.tasks, now, message.dead)
         except ActorsError as error:
             for task in message.tasks:
                 refuse(task, error)

@@ -215,12 +215,14 @@ class Resize(NamedTuple):
 class RestoreTasks(NamedTuple):
     """To scheduler: tasks of an earlier life that the journal has: with their outcomes, and to be run.
 
-    `cancel`: why these are to be cancelled at once; None if they are not.
+    `cancel`: why these are to be cancelled at once; None if they are not. `dead`: those that failed for good, the one
+    first that failed first.
     """
 
     ended: Sequence[Task]
     tasks: Sequence[Task]
     cancel: str | None = None
+    dead: Sequence[Task] = ()
 
 
 class OutcomeFetched(NamedTuple):

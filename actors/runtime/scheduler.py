@@ -156,9 +156,11 @@ class Scheduler(DurableScheduler):
         keeper = self._state.keeper
         if keeper is not None:
             keeper.check()
+        known = self._engine.is_dead(message.number)
+        dead = self._engine.dead_task(message.number, message.name) if known else None
         task = self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
         if keeper is not None:
-            keeper.adopt(task)
+            keeper.adopt(task, dead)
         else:
             message.again[2].set_accepted()
 

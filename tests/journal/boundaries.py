@@ -38,6 +38,7 @@ if __name__ == "__main__" and len(sys.argv) > 2:
     install(MUTATIONS[sys.argv[2]])
 
 from actors.errors import JournalError  # noqa: E402 - the mutation comes first
+from actors.runtime.journal.record import Keep  # noqa: E402
 from actors.runtime.journal.sqlite import SqliteJournal  # noqa: E402
 from actors.testing.conformance.journal import record  # noqa: E402
 
@@ -92,7 +93,7 @@ def change_many(journal: SqliteJournal) -> None:
 
 def forget(journal: SqliteJournal) -> None:
     """Old tasks are dropped."""
-    journal.forget(1e9, 0)
+    journal.forget(Keep(1e9, 0, 1e9, 0))
 
 
 ACTIONS = (change_many, forget)

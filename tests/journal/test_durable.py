@@ -312,3 +312,36 @@ def test_errors_of_the_journal_travel() -> None:
     """F3: they pickle like all others."""
     error = pickle.loads(pickle.dumps(JournalError("no", path="/x", reason="full")))
     assert (str(error), error.path, error.reason) == ("no", "/x", "full")
+
+
+def test_dead_letters_outlive_the_program(path: Path, tmp_path: Path) -> None:
+    """F4: with their story and their arguments, those of what they depend on too; what was run again is none any more."""
+    gate = tmp_path / "gate"
+    with make(path) as system:
+        before = system.submit(Scribe.join, "a")
+        assert before.result(LIMIT) == "a"
+        after = system.submit(Scribe.must_see, str(gate), before)
+        plain = system.options(retries=1, retry_on=(LookupError,)).submit(Scribe.fail, "no")
+        for future in (after, plain):
+            assert isinstance(future.exception(LIMIT), LookupError)
+        listed = system.dead_letters()
+    with make(path) as system:
+        again = system.dead_letters()
+        assert [(each.id, each.arguments, each.error, each.text, each.retryable) for each in again] == [
+            (each.id, each.arguments, each.error, each.text, each.retryable) for each in listed
+        ]
+        found = next(each for each in again if each.id == plain.task_id)
+        assert [attempt.number for attempt in found.attempts] == [1, 2]
+        gate.touch()
+        assert system.retry_dead(after.task_id).result(LIMIT) == "a sees"
+        assert [each.id for each in system.dead_letters()] == [plain.task_id]
+    with make(path) as system:
+        (left,) = system.dead_letters()
+        assert left.id == plain.task_id
+        assert isinstance(system.retry_dead(plain.task_id).exception(LIMIT), LookupError)
+        (repeated,) = system.dead_letters()
+        assert repeated.repeats == plain.task_id
+        assert system.recovered() == []
+    with make(path) as system:
+        (left,) = system.dead_letters()
+        assert (left.id, left.repeats) == (repeated.id, plain.task_id)

@@ -29,6 +29,13 @@ class Scribe(Worker):
         return "there"
 
     @task()
+    def must_see(self, path: str, text: str) -> str:
+        """Fail as long as a file is not there."""
+        if not Path(path).exists():
+            raise LookupError("it is not there")
+        return f"{text} sees"
+
+    @task()
     def nest(self, count: int) -> int:
         """Add up what sub-tasks give."""
         return sum(len(future.result()) for future in [self.submit(Scribe.join, "x") for _ in range(count)])

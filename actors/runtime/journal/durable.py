@@ -35,6 +35,7 @@ class DurableWork:
     Args:
         journal: it is open, and the scheduler does not use it yet; None if there is none, then names hold as long as the
             system lives.
+        kept_dead: how many tasks that failed for good are listed.
         types: the worker types.
         peers: the system's actors.
         make_future: makes the future of a task, from its number and id.
@@ -44,12 +45,14 @@ class DurableWork:
     def __init__(
         self,
         journal: Journal | None,
+        kept_dead: int,
         types: WorkerTypes,
         peers: Peers,
         make_future: Callable[[int, str], TaskFuture[Any]],
         clock: Clock,
     ) -> None:
         self._journal = journal
+        self._kept_dead = kept_dead
         self._types = types
         self._peers = peers
         self._make_future = make_future
@@ -86,11 +89,13 @@ class DurableWork:
             if record.worker and task.kind.needs.agent_type is not None:
                 self._workers[task.kind.needs.agent_type] = record.worker
         known = {task.number for task in (*done, *tasks)}
-        needed = sorted({number for task in tasks for number in task.after} - known)
+        dead = [task_of(record, offset) for record in journal.dead(self._kept_dead)]
+        needed = sorted({number for task in (*tasks, *dead) for number in task.after} - known)
         before = [task_of(record, offset) for record in journal.find(needed)]
+        _complete(dead, {task.number: task for task in (*before, *done)})
         self._futures = [self._future_of(task) for task in sorted((*done, *tasks), key=lambda task: task.number)]
         ready = self._hold_back(tasks)
-        self._peers.scheduler.tell(m.RestoreTasks([*before, *done], ready))
+        self._peers.scheduler.tell(m.RestoreTasks([*before, *done], ready, dead=dead))
         if tasks:
             _log.warning("The journal has unfinished tasks, which go on: %d", len(tasks))
 
@@ -223,6 +228,18 @@ def _resolve(future: TaskFuture[Any], task: Task) -> None:
         future.set_failure(task.error, error_of)
     else:
         future.set_error(ActorsError(f"{task.id} failed, and the journal does not say why"))
+
+
+def _complete(dead: list[Task], known: dict[int, Task]) -> None:
+    """Give dead letters the results that they depend on; one of which the journal has not all cannot be run again."""
+    for task in dead:
+        if not task.after:
+            continue
+        results = {number: known[number].result for number in task.after if number in known}
+        if len(results) == len(set(task.after)) and all(result is not None for result in results.values()):
+            task.results = results
+        else:
+            task.payload = None
 
 
 def _ended(record: TaskRecord, now: float) -> TaskRecord | None:

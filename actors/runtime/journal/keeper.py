@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors.core.engine import Engine
     from actors.core.task import Task
     from actors.errors import ActorsError
-    from actors.runtime.journal.record import Journal, TaskRecord
+    from actors.runtime.journal.record import Journal, Keep, TaskRecord
     from actors.runtime.journal.translate import Translator
 
 __all__ = ["RETRY_EVERY", "Keeper"]
@@ -46,22 +46,22 @@ class Keeper:
     Args:
         journal: it is open.
         translator: writes tasks as records.
-        kept_seconds, kept_tasks: ended tasks are dropped beyond this age, those that were fetched also beyond this
-            number.
+        keep: what of the ended tasks is not dropped, with ages in seconds instead of times.
 
     Attributes:
         failing: why nothing can be written at present; None if it can.
     """
 
-    def __init__(self, journal: Journal, translator: Translator, *, kept_seconds: float, kept_tasks: int) -> None:
+    def __init__(self, journal: Journal, translator: Translator, keep: Keep) -> None:
         self.journal = journal
         self.failing: JournalError | None = None
         self._translator = translator
-        self._kept_seconds = kept_seconds
-        self._kept_tasks = kept_tasks
+        self._keep = keep
         # By number; each stays until it is accepted or refused, so that a failure in between loses none.
         self._incoming: dict[int, Task] = {}
         self._adopted: dict[int, Task] = {}
+        # The tasks that these repeat, by the same numbers: they are dead letters no longer.
+        self._repeated: dict[int, Task] = {}
         # Outcomes that are not written yet, by number of their task: nobody has been told of them.
         self._held: dict[int, Resolve] = {}
         self._fetched: list[int] = []
@@ -87,8 +87,15 @@ class Keeper:
         if self.failing is not None:
             raise self._refusal()
 
-    def adopt(self, task: Task) -> None:
-        """The engine has a new task that nobody has handed in: it is written at the end of the turn, and accepted then."""
+    def adopt(self, task: Task, repeats: Task | None) -> None:
+        """The engine has a new task that nobody has handed in: it is written at the end of the turn, and accepted then.
+
+        Args:
+            task: the new one.
+            repeats: the dead letter that it runs again; None if that was said before.
+        """
+        if repeats is not None:
+            self._repeated[task.number] = repeats
         self._adopted[task.number] = task
 
     def fetched(self, number: int) -> None:
@@ -118,17 +125,24 @@ class Keeper:
         for task in own:
             task.created = now
         kept = [*self._adopted.values(), *own]
-        records = [self._translator.record(task, engine.utc_offset, payload=True) for task in kept]
+        offset = engine.utc_offset
+        records = [self._translator.record(task, offset, payload=True) for task in kept]
+        # In the same write: a task is a dead letter, or it is run again.
+        # Whoever has it run again has had its outcome.
+        left = [self._translator.record(task, offset) for task in self._repeated.values()]
+        records += [record._replace(fetched=True) for record in left]
         ready = self._write(engine, now, records, decisions)
         if self.failing is not None:
             for number in list(self._adopted):
                 refuse(self._adopted[number], self._refusal())
                 engine.cancel(number, "it cannot be kept", now)
+                self._repeated.pop(number, None)
                 del self._adopted[number]
             self._refuse_own()
         for number in list(self._adopted):
             if self._adopted[number].handle is not None:
                 self._adopted[number].handle.set_accepted()
+            self._repeated.pop(number, None)
             del self._adopted[number]
         for number in list(self._incoming):
             self._accept(engine, self._incoming[number], now)
@@ -172,7 +186,7 @@ class Keeper:
                 changed[task.number] = task
         if self.failing is None and (records or changed):
             offset = engine.utc_offset
-            records += [self._translator.record(task, offset) for task in changed.values()]
+            records += [self._record(engine, task, offset) for task in changed.values()]
             try:
                 self.journal.write(records)
             except JournalError as error:
@@ -225,7 +239,7 @@ class Keeper:
             if self.failing is not None:
                 held = list(self._held.values())
                 offset = engine.utc_offset
-                self.journal.write([self._translator.record(each.task, offset) for each in held])
+                self.journal.write([self._record(engine, each.task, offset) for each in held])
                 _log.warning("The journal can be written again; %d outcomes were held back", len(held))
                 # In this order a failure in between leaves each in one of both at least.
                 decided.extend(held)
@@ -237,7 +251,9 @@ class Keeper:
                 self._fetched = []
             if now >= self._forget_at:
                 self._forget_at = now + _FORGET_EVERY
-                while self.journal.forget(now + engine.utc_offset - self._kept_seconds, self._kept_tasks):
+                utc, keep = now + engine.utc_offset, self._keep
+                since = keep._replace(since=utc - keep.since, dead_since=utc - keep.dead_since)
+                while self.journal.forget(since):
                     pass
         except JournalError as error:
             self._fail(error)
@@ -275,6 +291,9 @@ class Keeper:
             self.journal.close()
 
     # --- inside ---
+
+    def _record(self, engine: Engine, task: Task, offset: float) -> TaskRecord:
+        return self._translator.record(task, offset, dead=engine.is_dead(task.number))
 
     def _fail(self, error: JournalError) -> None:
         if self.failing is None:

@@ -14,6 +14,7 @@ __all__ = [
     "APPLICATION",
     "BY_ID",
     "COUNT",
+    "DEAD",
     "FETCHED",
     "FIND",
     "FORGET",
@@ -68,10 +69,13 @@ CREATE TABLE task (
     error_text TEXT,
     error_traceback TEXT,
     error_pickle BLOB,
-    fetched INTEGER NOT NULL
+    fetched INTEGER NOT NULL,
+    dead INTEGER NOT NULL,
+    story TEXT
 );
 CREATE INDEX task_open ON task (number) WHERE status IN ('pending', 'assigned', 'in_progress');
 CREATE INDEX task_unfetched ON task (number) WHERE fetched = 0;
+CREATE INDEX task_dead ON task (number) WHERE dead = 1;
 CREATE INDEX task_ended ON task (ended) WHERE ended IS NOT NULL;
 """
 
@@ -99,10 +103,16 @@ NAMED: Final = f"SELECT {_ALL} FROM task WHERE once = ?"
 FETCHED: Final = "UPDATE task SET fetched = 1 WHERE number IN (SELECT value FROM json_each(?))"
 
 _NEEDED: Final = f"SELECT dependency.value FROM task AS open, json_each(open.after) AS dependency WHERE open.{_OPEN}"
-_OLD: Final = "SELECT number FROM task WHERE fetched = 1 ORDER BY number DESC LIMIT 1 OFFSET ?2"
+DEAD: Final = (
+    f"SELECT {_ALL} FROM (SELECT * FROM task WHERE dead = 1 ORDER BY number DESC LIMIT ?) ORDER BY ended, number"
+)
+_OLD: Final = "SELECT number FROM task WHERE fetched = 1 AND dead = 0 ORDER BY number DESC LIMIT 1 OFFSET ?2"
+_OLD_DEAD: Final = "SELECT number FROM task WHERE dead = 1 ORDER BY number DESC LIMIT 1 OFFSET ?4"
 FORGET: Final = (
     f"DELETE FROM task WHERE number IN (SELECT number FROM task WHERE NOT {_OPEN} AND once IS NULL"
-    f" AND (ended < ?1 OR (fetched = 1 AND number <= ({_OLD}))) AND number NOT IN ({_NEEDED}) LIMIT ?3)"
+    f" AND ((dead = 0 AND (ended < ?1 OR (fetched = 1 AND number <= ({_OLD}))))"
+    f" OR (dead = 1 AND (ended < ?3 OR number <= ({_OLD_DEAD}))))"
+    f" AND number NOT IN ({_NEEDED}) LIMIT ?5)"
 )
 STRIP: Final = (
     "UPDATE task SET payload = NULL WHERE number IN (SELECT number FROM task WHERE once IS NOT NULL"
@@ -117,7 +127,8 @@ LISTED: Final = (
 COUNT: Final = "SELECT count(*) FROM task WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))"
 RETRY: Final = (
     "UPDATE task SET status = 'pending', attempt = 0, retried = 0, spared = 0, agent = NULL, started = NULL, ended = NULL,"
-    " cancelling = NULL, error_types = NULL, error_text = NULL, error_traceback = NULL, error_pickle = NULL, fetched = 0"
+    " cancelling = NULL, error_types = NULL, error_text = NULL, error_traceback = NULL, error_pickle = NULL, fetched = 0,"
+    " dead = 0"
     " WHERE id = ? AND status IN ('failed', 'cancelled') AND payload IS NOT NULL"
 )
 REMOVE: Final = f"DELETE FROM task WHERE NOT {_OPEN} AND ended < ? AND number NOT IN ({_NEEDED})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-__all__ = ["FINAL", "LARGEST", "Journal", "Opened", "Survives", "TaskRecord"]
+__all__ = ["FINAL", "LARGEST", "Journal", "Keep", "Opened", "Survives", "TaskRecord"]
 
 LARGEST = 900 << 20
 """Bytes of a call or of a result that a journal keeps; SQLite holds a little more."""
@@ -35,6 +35,8 @@ class TaskRecord(NamedTuple):
         result: the serialised value.
         error_types, error_text, error_traceback, error_pickle: the fields of its failure; the types as a JSON list.
         fetched: whether the program has had the outcome.
+        dead: whether it is listed as one that failed for good and can be run again.
+        story: its earlier attempts and the task that it repeats, as JSON.
     """
 
     number: int
@@ -61,6 +63,8 @@ class TaskRecord(NamedTuple):
     error_traceback: str | None = None
     error_pickle: bytes | None = None
     fetched: bool = False
+    dead: bool = False
+    story: str | None = None
 
     @property
     def final(self) -> bool:
@@ -69,6 +73,21 @@ class TaskRecord(NamedTuple):
 
 
 FINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class Keep(NamedTuple):
+    """What is not dropped yet. Times are UTC seconds.
+
+    Attributes:
+        since: what ended from then on.
+        most: so many of the last tasks that were fetched.
+        dead_since, most_dead: the same of dead letters, which these two alone are asked about.
+    """
+
+    since: float
+    most: int
+    dead_since: float
+    most_dead: int
 
 
 class Opened(NamedTuple):
@@ -118,8 +137,11 @@ class Journal(Protocol):
     def fetched(self, numbers: Iterable[int]) -> None:
         """The program has had the outcomes of these tasks."""
 
-    def forget(self, before: float, most: int) -> int:
-        """Drop some of what ended before a time (UTC seconds), or was fetched and is not among the last `most` of these.
+    def dead(self, most: int) -> list[TaskRecord]:
+        """The last dead letters, the one first that failed first."""
+
+    def forget(self, keep: Keep) -> int:
+        """Drop some of what is older, or fetched and more, than is to be kept.
 
         What a task without outcome depends on stays, and so does what was submitted under a name, without its payload.
 

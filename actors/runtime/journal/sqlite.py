@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from actors.errors import ConfigError, JournalError
 from actors.runtime.journal import queries
 from actors.runtime.journal.ownership import Ownership
-from actors.runtime.journal.record import Opened, Survives, TaskRecord
+from actors.runtime.journal.record import Keep, Opened, Survives, TaskRecord
 
 __all__ = ["SqliteJournal", "check_format", "connect", "failure"]
 
@@ -103,15 +103,15 @@ class SqliteJournal:
         text = json.dumps(list(numbers))
         self._guarded("written", lambda: self._open_connection().execute(queries.FETCHED, (text,)))
 
-    def forget(self, before: float, most: int) -> int:
+    def forget(self, keep: Keep) -> int:
         """See `Journal.forget`."""
 
         def drop() -> int:
             connection = self._open_connection()
             with _Transaction(connection):
                 connection.execute(queries.KEEP_LAST)
-                connection.execute(queries.STRIP, (before, _AT_ONCE))
-                return connection.execute(queries.FORGET, (before, most, _AT_ONCE)).rowcount
+                connection.execute(queries.STRIP, (keep.since, _AT_ONCE))
+                return connection.execute(queries.FORGET, (*keep, _AT_ONCE)).rowcount
 
         return self._guarded("written", drop)
 
@@ -132,6 +132,10 @@ class SqliteJournal:
     def named(self, once: str) -> TaskRecord | None:
         """See `Journal.named`."""
         return next(self._records(queries.NAMED, once), None)
+
+    def dead(self, most: int) -> list[TaskRecord]:
+        """See `Journal.dead`."""
+        return list(self._records(queries.DEAD, most))
 
     def _records(self, statement: str, *values: Any) -> Iterator[TaskRecord]:
         rows = self._guarded("read", lambda: self._open_connection().execute(statement, values).fetchall())

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from actors.core.retry import Backoff
+from actors.core.story import Attempt, Story
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import JournalError
 from actors.hosts.payload import view_of
@@ -37,13 +38,14 @@ class Translator:
         self._worker_of_type = worker_of_type
         self._kinds: dict[TaskKind, str] = {}
 
-    def record(self, task: Task, utc_offset: float, *, payload: bool = False) -> TaskRecord:
+    def record(self, task: Task, utc_offset: float, *, payload: bool = False, dead: bool = False) -> TaskRecord:
         """A task as it stands.
 
         Args:
             task: the task.
             utc_offset: what to add to its times to get UTC seconds.
             payload: whether its call is new to the journal.
+            dead: whether it is listed as one that failed for good.
         """
         kind = task.kind
         failure: Failure | None = None
@@ -81,6 +83,8 @@ class Translator:
             error_pickle=None if failure is None else failure.pickled,
             # Nobody asks for what was given up.
             fetched=task.status is TaskStatus.CANCELLED,
+            dead=dead,
+            story=None if task.story is None else _told(task.story, utc_offset),
         )
 
     def _reference(self, agent_type: str) -> str | None:
@@ -99,6 +103,18 @@ class Translator:
             values["backoff"] = [getattr(kind.backoff, each.name) for each in fields(kind.backoff)]
             text = self._kinds[kind] = json.dumps(values)
         return text
+
+
+def _told(story: Story, utc_offset: float) -> str:
+    attempts = [list(attempt.shifted(utc_offset)) for attempt in story.attempts]
+    return json.dumps({"repeats": story.repeats, "attempts": attempts})
+
+
+def _story(text: str, utc_offset: float) -> Story:
+    values = json.loads(text)
+    story = Story(values["repeats"])
+    story.attempts.extend(Attempt(*fields).shifted(-utc_offset) for fields in values["attempts"])
+    return story
 
 
 def check_size(task: Task) -> None:
@@ -158,7 +174,8 @@ def task_of(record: TaskRecord, utc_offset: float) -> Task:
         status = TaskStatus(record.status)
         after = tuple(int(number) for number in json.loads(record.after))
         inputs = frozenset(json.loads(record.inputs))
-    except (ValueError, TypeError) as error:
+        story = None if record.story is None else _story(record.story, utc_offset)
+    except (ValueError, TypeError, KeyError) as error:
         raise JournalError(f"the journal cannot be read: {record.id} makes no sense: {error}") from error
     task = Task(
         record.number,
@@ -170,6 +187,7 @@ def task_of(record: TaskRecord, utc_offset: float) -> Task:
         key=record.key,
     )
     task.once = record.once
+    task.story = story
     task.created = record.created - utc_offset
     task.retried, task.spared = record.retried, record.spared
     task.cancelling = record.cancelling

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.errors import JournalError
-from actors.runtime.journal.record import Journal, TaskRecord
+from actors.runtime.journal.record import Journal, Keep, TaskRecord
 from actors.testing.conformance.suite import Suite
 
 __all__ = ["JournalConformance", "record"]
@@ -83,6 +83,7 @@ class JournalConformance(Suite):
             started=1001.5,
             ended=1002.5,
             result=b"\x00paid",
+            story='{"repeats": "t-1", "attempts": []}',
         )
         failed = record(
             8,
@@ -144,7 +145,7 @@ class JournalConformance(Suite):
         assert journal.open("first") == ("first", 0)
         self._open.append(journal)
         journal.write([record(41), record(42, status="cancelled", ended=1.0, fetched=True)])
-        assert journal.forget(2000.0, 100) == 1
+        assert journal.forget(Keep(2000.0, 100, 0.0, 100)) == 1
         journal.close()
         journal = self.make_journal()
         assert journal.open("second") == ("first", 42)
@@ -181,7 +182,7 @@ class JournalConformance(Suite):
                 record(5, after="[2]"),
             ]
         )
-        assert journal.forget(50.0, 100) == 1
+        assert journal.forget(Keep(50.0, 100, 50.0, 100)) == 1
         assert [each.number for each in journal.find(range(9))] == [2, 3, 4, 5]
         named = journal.named("named")
         assert named is not None
@@ -192,8 +193,25 @@ class JournalConformance(Suite):
         journal = self.opened()
         ended = {"status": "completed", "ended": 10.0, "result": b"r"}
         journal.write([record(n, fetched=n != 2, **ended) for n in range(1, 7)])
-        assert journal.forget(0.0, 2) == 3
+        assert journal.forget(Keep(0.0, 2, 0.0, 2)) == 3
         assert [each.number for each in journal.find(range(9))] == [2, 5, 6]
+
+    def test_dead_letters_are_kept_by_their_own_rule(self) -> None:
+        """F4: longer than other tasks that have ended; what is run again is none any more."""
+        journal = self.opened()
+        failed = {"status": "failed", "fetched": True, "dead": True}
+        journal.write(
+            [record(n, ended=100.0 - n, story='{"repeats": null, "attempts": []}', **failed) for n in range(1, 7)]
+        )
+        journal.write([record(7, status="failed", ended=1.0, fetched=True)])
+        journal = self.reopened(journal)
+        assert [each.number for each in journal.dead(100)] == [6, 5, 4, 3, 2, 1]
+        assert [each.number for each in journal.dead(2)] == [6, 5]
+        assert journal.dead(1)[0].payload == b"call 6"
+        assert journal.forget(Keep(1000.0, 0, 95.0, 4)) == 4
+        assert [each.number for each in journal.dead(100)] == [5, 4, 3]
+        journal.write([record(8), record(4, status="failed", ended=96.0, fetched=True)])
+        assert [each.number for each in journal.dead(100)] == [5, 3]
 
     def test_a_closed_journal_says_so(self) -> None:
         """F3: nothing is taken that would be lost."""

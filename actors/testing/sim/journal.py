@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from actors.errors import JournalError
-from actors.runtime.journal.record import Opened, TaskRecord
+from actors.runtime.journal.record import Keep, Opened, TaskRecord
 
 __all__ = ["MemoryJournal"]
 
@@ -81,22 +81,29 @@ class MemoryJournal:
             if number in self.records:
                 self.records[number] = self.records[number]._replace(fetched=True)
 
-    def forget(self, before: float, most: int) -> int:
+    def dead(self, most: int) -> list[TaskRecord]:
+        """See `Journal.dead`."""
+        found = [record for record in self._sorted() if record.dead]
+        return sorted(found[max(0, len(found) - most) :], key=lambda record: (record.ended or 0.0, record.number))
+
+    def forget(self, keep: Keep) -> int:
         """See `Journal.forget`."""
         self._check()
         needed = {number for record in self.records.values() if not record.final for number in _after(record)}
         ended = [record for record in self._sorted() if record.final and record.number not in needed]
-        latest = [record.number for record in self._sorted() if record.fetched][::-1][:most]
-        gone = [
-            record.number
-            for record in ended
-            if record.once is None
-            and ((record.ended or 0.0) < before or (record.fetched and record.number not in latest))
-        ]
+        latest = [record.number for record in self._sorted() if record.fetched and not record.dead][::-1][: keep.most]
+        listed = [record.number for record in self._sorted() if record.dead][::-1][: keep.most_dead]
+
+        def is_old(record: TaskRecord) -> bool:
+            if record.dead:
+                return (record.ended or 0.0) < keep.dead_since or record.number not in listed
+            return (record.ended or 0.0) < keep.since or (record.fetched and record.number not in latest)
+
+        gone = [record.number for record in ended if record.once is None and is_old(record)]
         for number in gone:
             del self.records[number]
         for record in ended:
-            if record.once is not None and record.status == "completed" and (record.ended or 0.0) < before:
+            if record.once is not None and record.status == "completed" and (record.ended or 0.0) < keep.since:
                 self.records[record.number] = record._replace(payload=None)
         return len(gone)
 
