@@ -26,7 +26,7 @@ class SchedulerState:
         taken: what the engine has decided and the journal, if there is one, does not have yet.
         decided: what has been decided, is in the journal and has not been carried out yet.
         assignments: tasks that are to be sent at the end of the turn.
-        waiting_for_idle: who wants to know when every task has its outcome.
+        waiting_for_idle: who wants to know when every task has its outcome, each with whether it must be told as well.
         work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
     """
 
@@ -37,5 +37,15 @@ class SchedulerState:
         self.taken: list[Decision] = []
         self.decided: deque[Decision] = deque()
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
-        self.waiting_for_idle: list[Reply[None]] = []
+        self.waiting_for_idle: list[tuple[Reply[None], bool]] = []
         self.work_told = False
+
+    def answer_idle(self) -> None:
+        """Every task has its outcome: answer all who waited for that, unless an outcome that must be told is held back."""
+        held_back = self.keeper is not None and self.keeper.holds_any
+        waiting, self.waiting_for_idle = self.waiting_for_idle, []
+        for reply, told in waiting:
+            if told and held_back:
+                self.waiting_for_idle.append((reply, told))
+            else:
+                reply.set(None)

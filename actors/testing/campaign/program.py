@@ -406,7 +406,8 @@ class Program:
             self.sim.run(1.0)
             for task_id, events in self._events.items():
                 self._judge_events(task_id, events)
-            unheard = [future.task_id for future in self.futures() if future.task_id not in self._events]
+            taken = [future.task_id for future in self.futures() if future.was_accepted]
+            unheard = [task_id for task_id in taken if task_id not in self._events]
             self._must(not unheard, f"nothing was told of {', '.join(unheard)}", "B5")
         self._hardships.finish()
 
