@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.hosts.lastwords import MEMORY_SIZE
 from tests.review.trees import REPOSITORY, make_tree, poison
 
 COMMAND = [sys.executable, "-m", "actors"]
@@ -219,9 +220,12 @@ def test_all_missing_extras_are_named_at_once(tree: Path, work: Path) -> None:
     assert all(name in done.stderr for name in ("rich", "jinja2", "tree_sitter"))
 
 
-def test_a_full_disk_leaves_no_half_report(tree: Path, work: Path) -> None:
+def test_a_full_disk_leaves_no_half_report(tmp_path: Path, work: Path) -> None:
     """A1: an error and an exit code; an older report stays."""
     (work / "actors-review.html").write_text("older")
+    # There is room for the status memory of an agent, which counts as a file, and not for a report of so many files.
+    room = 2 * MEMORY_SIZE
+    tree = make_tree(tmp_path / "large", 250, functions=10)
     done = subprocess.run(
         [*COMMAND, "review", str(tree)],
         cwd=work,
@@ -230,7 +234,7 @@ def test_a_full_disk_leaves_no_half_report(tree: Path, work: Path) -> None:
         timeout=50,
         check=False,
         # Files may not grow beyond this: the kernel refuses as it does when the disk is full.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, 16_384)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )
     assert done.returncode == 3 and "cannot be written" in done.stderr and "Traceback" not in done.stderr
     assert os.listdir(work) == ["actors-review.html"] and (work / "actors-review.html").read_text() == "older"

@@ -24,6 +24,7 @@ __all__ = [
     "STACK_SIGNAL",
     "LastWords",
     "ask_for_stack",
+    "has_whole_stack",
     "is_ready",
     "read_last_words",
     "record_stacks",
@@ -45,6 +46,7 @@ _SLOTS = 8
 _SLOT = 512
 _HEAD = struct.Struct("=QH")
 _TAIL = struct.Struct("=Q")
+_LAST_LINE = 32
 _TEXT = _SLOT - _HEAD.size - _TAIL.size
 
 
@@ -130,3 +132,18 @@ def ask_for_stack(fd: int, pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def has_whole_stack(fd: int) -> bool:
+    """Whether an agent that was asked has written down its stacks to the end, or will not write any more.
+
+    The thread that was there first comes last, and only its outermost frame is that of a module. One whose stack is too
+    deep to be shown whole cannot be known to have ended.
+    """
+    try:
+        end = os.lseek(fd, 0, os.SEEK_CUR)
+        begin = max(STACK_AT, end - _LAST_LINE)
+        last = os.pread(fd, end - begin, begin) if end > begin else b""
+    except OSError:
+        return True
+    return end >= MEMORY_SIZE or last.endswith(b" in <module>\n")

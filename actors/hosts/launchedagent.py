@@ -7,9 +7,9 @@ import os
 import signal
 import time
 
-from actors.hosts.lastwords import STACK_AT, ask_for_stack, is_ready
+from actors.hosts.lastwords import ask_for_stack, has_whole_stack, is_ready
 from actors.hosts.linux import oom_kills
-from actors.hosts.proctree import children_of, condition_of, tracks_resources
+from actors.hosts.proctree import children_of, condition_of, processor_time_of, tracks_resources
 from actors.hosts.stderrsink import Tail
 
 __all__ = ["STACK_LOOK", "LaunchedAgent"]
@@ -17,9 +17,12 @@ __all__ = ["STACK_LOOK", "LaunchedAgent"]
 STACK_LOOK = 0.004
 """Seconds between two looks whether an agent has written down its stacks."""
 
-# A task may take a gigabyte in a second: an agent over its limit does not live for long.
+# A task may take a gigabyte in a second: an agent over its limit does not live for long. What waits for a processor
+# takes nothing meanwhile, so that is not counted, within bounds.
 _STACK_AT_MOST = 0.1
+_STARVED_AT_MOST = 1.0
 _STOPPED = "T"
+_RUNS = "R"
 
 
 class LaunchedAgent:
@@ -34,7 +37,7 @@ class LaunchedAgent:
 
     __slots__ = (
         "_asked",
-        "_written",
+        "_used",
         "condition",
         "memory",
         "number",
@@ -56,7 +59,8 @@ class LaunchedAgent:
         # What its process did just before it was killed: a letter, as /proc/<pid>/stat has it.
         self.condition = ""
         self._asked: float | None = None
-        self._written = STACK_AT
+        # Its processor time when it was asked.
+        self._used = 0.0
 
     def oom_kills(self) -> int | None:
         """How often the kernel has killed for want of memory since it was started; None if it does not say."""
@@ -73,19 +77,19 @@ class LaunchedAgent:
         self.condition = condition_of(self.pid)
         if self.condition == _STOPPED or not is_ready(self.memory) or not ask_for_stack(self.memory, self.pid):
             return False
+        self._used = processor_time_of(self.pid)
         self._asked = time.monotonic()
         return True
 
     def has_told(self) -> bool:
         """Whether it has written all, or had its time to."""
-        if self._asked is None or time.monotonic() - self._asked > _STACK_AT_MOST:
+        if self._asked is None or has_whole_stack(self.memory):
             return True
-        try:
-            written = os.lseek(self.memory, 0, os.SEEK_CUR)
-        except OSError:
-            return True
-        told, self._written = written > STACK_AT and written == self._written, written
-        return told
+        waited = time.monotonic() - self._asked
+        if waited <= _STACK_AT_MOST:
+            return False
+        starves = condition_of(self.pid) == _RUNS and processor_time_of(self.pid) - self._used <= _STACK_AT_MOST
+        return not starves or waited > _STARVED_AT_MOST
 
     def kill(self) -> None:
         """End it and all of its group, at once."""

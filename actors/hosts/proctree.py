@@ -6,7 +6,16 @@ import os
 import signal
 import time
 
-__all__ = ["LAUNCHER_MARK", "MERCY", "children_of", "condition_of", "end_marked", "marked", "tracks_resources"]
+__all__ = [
+    "LAUNCHER_MARK",
+    "MERCY",
+    "children_of",
+    "condition_of",
+    "end_marked",
+    "marked",
+    "processor_time_of",
+    "tracks_resources",
+]
 
 MERCY = 1.0
 """Seconds that `tracks_resources` gives a process to do its work once nothing else of its family is left."""
@@ -56,6 +65,12 @@ def condition_of(pid: int) -> str:
     """
     fields = _stat_of(pid)
     return "" if not fields else fields[0].decode("ascii", "replace")
+
+
+def processor_time_of(pid: int) -> float:
+    """Seconds of processor time that a process has had, all its threads together; 0.0 if nobody knows."""
+    fields = _stat_of(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
 def _stat_of(pid: int) -> list[bytes]:

@@ -150,7 +150,7 @@ class Administration(abc.ABC):
         self._running().peers.scheduler.ask(m.Control("resume"))
 
     def drain(self, timeout: float | None = None) -> bool:
-        """Wait until every task that was handed in has its outcome.
+        """Wait until every task that was handed in has its outcome, and its future tells it.
 
         Args:
             timeout: seconds, or None to wait without end.
@@ -158,7 +158,7 @@ class Administration(abc.ABC):
         Returns:
             Whether all have.
         """
-        return self._running().peers.scheduler.ask_later(m.WhenIdle()).wait(timeout)
+        return self._running().peers.scheduler.ask_later(m.WhenIdle(told=True)).wait(timeout)
 
     def queue(self, limit: int = 1000) -> QueueInfo:
         """What waits, what runs and what has ended, with at most `limit` tasks of each named.

@@ -153,7 +153,9 @@ class ReplacementDropped(NamedTuple):
 
 
 class WhenIdle(NamedTuple):
-    """To scheduler: answer once every task has its outcome."""
+    """To scheduler: answer once every task has its outcome; `told`: and no journal holds one back."""
+
+    told: bool = False
 
 
 class TypeFailed(NamedTuple):

@@ -113,9 +113,7 @@ class Scheduler(DurableScheduler):
         engine, state = self._engine, self._state
         self._carrier.carry_out()
         if state.waiting_for_idle and not engine.unfinished:
-            for reply in state.waiting_for_idle:
-                reply.set(None)
-            state.waiting_for_idle.clear()
+            state.answer_idle()
         self.tend_later()
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
@@ -187,7 +185,7 @@ class Scheduler(DurableScheduler):
 
     @handles(m.WhenIdle)
     def _when_idle(self, message: m.WhenIdle) -> None:
-        self._state.waiting_for_idle.append(self.defer())
+        self._state.waiting_for_idle.append((self.defer(), message.told))
 
     @handles(m.TypeFailed)
     def _type_failed(self, message: m.TypeFailed) -> None:

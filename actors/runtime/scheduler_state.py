@@ -29,7 +29,7 @@ class SchedulerState:
         carried_again: the one that the incarnation before failed on.
         assignments: tasks that are to be sent at the end of the turn.
         failure: what the last incarnation failed with.
-        waiting_for_idle: who wants to know when every task has its outcome.
+        waiting_for_idle: who wants to know when every task has its outcome, each with whether it must be told as well.
         work_told: whether the resource manager knows that agents have work; it asks when it wants to hear that none has.
     """
 
@@ -43,5 +43,14 @@ class SchedulerState:
         self.carried_again: Decision | None = None
         self.failure: BaseException | None = None
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
-        self.waiting_for_idle: list[Reply[None]] = []
+        self.waiting_for_idle: list[tuple[Reply[None], bool]] = []
         self.work_told = False
+
+    def answer_idle(self) -> None:
+        """Every task has its outcome: answer all who waited for that, unless an outcome that must be told is held back."""
+        held_back = self.keeper is not None and self.keeper.holds_any
+        for reply, told in self.waiting_for_idle:
+            if not (told and held_back):
+                reply.set(None)
+        # Only now: after a failure in between, some are answered twice, and the first answer counts.
+        self.waiting_for_idle = [each for each in self.waiting_for_idle if each[1] and held_back]

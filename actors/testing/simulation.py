@@ -232,7 +232,7 @@ class Simulation:
             InvariantBroken: a promise did not hold.
         """
         self.calm_down()
-        if not self.run_until(self.at_rest, most):
+        if not self.run_until(lambda: self.at_rest() and self._can_be_kept(), most):
             left = ", ".join(sorted(task.id for task in self.engine.tasks() if not task.final))
             self.break_promise("EveryTaskEnds", "D8", f"after {most:g} s without faults these have no outcome: {left}")
         # What was under way when the last task ended: the ends of agents, the starts of their replacements.
@@ -396,6 +396,10 @@ class Simulation:
 
     def _named(self, name: str) -> Any:
         return next(cell for cell in self.dispatcher.cells if cell.name == f"actors-{name}")
+
+    def _can_be_kept(self) -> bool:
+        """Whether no outcome is held back because the journal could not be written when it was last tried."""
+        return self.journal is None or self.state_of("scheduler").keeper.failing is None
 
     def _all_quiet(self) -> bool:
         if self.dispatcher.busy():

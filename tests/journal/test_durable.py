@@ -258,6 +258,22 @@ def test_while_it_cannot_be_written_new_work_is_refused_and_outcomes_wait(path: 
     assert query(path, "SELECT status, count(*) FROM task GROUP BY 1") == [("completed", 3)]
 
 
+def test_all_work_is_done_when_all_of_it_is_told(path: Path, tmp_path: Path) -> None:
+    """D8, F3: an outcome that is held back is still waited for."""
+    gate = tmp_path / "gate"
+    journal = FullJournal(path)
+    with make(journal) as system:
+        running = system.submit(Scribe.wait_for, str(gate))
+        assert running.accepted(LIMIT)
+        journal.full = True
+        gate.touch()
+        assert not system.drain(1.0)
+        assert not running.done()
+        journal.full = False
+        assert system.drain(LIMIT)
+        assert running.done()
+
+
 def test_at_the_end_nobody_waits_for_a_disk_that_stays_full(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """F3: the outcome is told, and that it will be made again is said."""
     journal = FullJournal(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 
@@ -46,7 +47,8 @@ def test_a_history_that_breaks_a_promise_is_told_with_its_seed_and_its_story(
     (broken,) = done.broken
     assert broken.seed == 3
     assert broken.kind == "NothingIsLeft"
-    assert "──▶" in broken.story
+    # Who sent what to whom: at once, or as it leaves.
+    assert re.search(r"scheduler ──[▶┄] clerk-\d#1 +Assignment", broken.story)
     assert "planted" in broken.story
 
 

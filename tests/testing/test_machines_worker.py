@@ -212,8 +212,11 @@ def test_a_run_with_faults_can_be_run_again_from_what_it_prints() -> None:
             call.future.cancel()
 
         def teardown(self) -> None:
+            # Hypothesis breaks a run off that takes more choices than it gives: that one has no end to be compared.
+            whole = sys.exception() is None
             super().teardown()
-            self.runs.append((self.code(), self.sim.history.digest()))
+            if whole:
+                self.runs.append((self.code(), self.sim.history.digest()))
 
     run(Rough, max_examples=15)
     assert any("script=" in code for code, _ in Rough.runs)

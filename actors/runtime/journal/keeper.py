@@ -263,6 +263,11 @@ class Keeper:
         return number in self._held
 
     @property
+    def holds_any(self) -> bool:
+        """Whether there are outcomes that nobody is told because they are not written yet."""
+        return bool(self._held)
+
+    @property
     def has_to_tend(self) -> bool:
         """Whether something waits for `tend`."""
         return self.failing is not None or bool(self._fetched)

@@ -71,6 +71,7 @@ class _Handed(NamedTuple):
     future: TaskFuture[Any]
     value: Any
     errors: tuple[type[BaseException], ...]
+    after: tuple[TaskFuture[Any], ...]
 
 
 class Program:
@@ -89,6 +90,8 @@ class Program:
         self._handed: list[_Handed] = []
         self._events: dict[str, list[Event]] = {}
         self._listens = False
+        # Whether there were tasks before anybody listened: what is told of these begins in their middle.
+        self._silent = False
         # Whether something went wrong that somebody did here.
         self._harmed = False
         self._number = 0
@@ -183,7 +186,8 @@ class Program:
         """
         priority = 1 + (self.choices.below(4, "priority") + 1) % 4
         future: TaskFuture[Any] = self.system.options(priority=priority, **options).submit(call, *args)
-        self._handed.append(_Handed(getattr(call, "name", "function"), future, value, tuple(errors)))
+        name, after = getattr(call, "name", "function"), tuple(options.get("after", ()))
+        self._handed.append(_Handed(name, future, value, tuple(errors), after))
         return future
 
     def _add(self) -> None:
@@ -250,6 +254,7 @@ class Program:
         self.submit(Clerk.leaves, self.choices.below(3, "code"), errors=(TaskExited,))
 
     def _map(self) -> None:
+        self._silent = self._silent or not self._listens
         numbers = range(1 + self.choices.below(6, "items"))
         got = []
         try:
@@ -326,7 +331,7 @@ class Program:
         self.system.tell("*", Question(0))
 
     def _listen(self) -> None:
-        if not self._listens and not self._handed:
+        if not self._listens and not self._handed and not self._silent:
             self._listens = True
             self.system.subscribe(_TASK_EVENTS, self._heard)
 
@@ -401,7 +406,8 @@ class Program:
             self.sim.run(1.0)
             for task_id, events in self._events.items():
                 self._judge_events(task_id, events)
-            unheard = [future.task_id for future in self.futures() if future.task_id not in self._events]
+            taken = [future.task_id for future in self.futures() if future.was_accepted]
+            unheard = [task_id for task_id in taken if task_id not in self._events]
             self._must(not unheard, f"nothing was told of {', '.join(unheard)}", "B5")
         self._hardships.finish()
 
@@ -409,7 +415,7 @@ class Program:
         return self._harmed or self.sim.host.injected > 0
 
     def _judge(self, handed: _Handed) -> None:
-        name, future, value, errors = handed
+        name, future, value, errors, after = handed
         which = f"{future.task_id} ({name})"
         self._must(future.done(), f"{which} has no outcome")
         if future.cancelled():
@@ -419,6 +425,9 @@ class Program:
             self._must(value is not _NOTHING and future.result() == value, f"{which} gave {future.result()!r}")
             return
         allowed = errors + (_HARM if self._is_harmed() else ())
+        if not all(each.was_accepted for each in after):
+            # Nobody can wait for what was refused, by a circuit breaker or because it cannot be kept.
+            allowed += (ConfigError,)
         self._must(isinstance(error, allowed), f"{which} failed with {error!r}")
 
     def _judge_events(self, task_id: str, events: list[Event]) -> None:

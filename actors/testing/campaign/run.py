@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
@@ -29,6 +30,8 @@ _MOST_STEPS = 200_000
 _WORKSPACES, _JOURNAL = 7, 6
 _LIVES = 3
 _STEPS_OF_A_LIFE = 60
+# So often a write fails where anything may go wrong; the journal is tried again a second later.
+_JOURNAL_FAILS = 0.15
 
 _CEILINGS = {"porter": Limits(memory="300M")}
 _CONFIG = SystemConfig(
@@ -95,6 +98,8 @@ def make_simulation(
     most, rare = 4 + choices.below(3, "most"), choices.below(8, "workspaces")
     if rare == _JOURNAL and journal is None:
         journal = MemoryJournal()
+    if journal is not None and plan not in (CALM, _SLOW):
+        plan = replace(plan, journal_fails=_JOURNAL_FAILS)
     sim = Simulation(
         workers,
         choices=choices,

@@ -7,7 +7,7 @@ from actors.testing.promises.assigning import ASSIGNING
 from actors.testing.promises.books import BooksAgree, BooksAreRight, NobodyWaitsForEver, NothingIsLeft
 from actors.testing.promises.ending import ENDING
 from actors.testing.promises.invariant import Invariant
-from actors.testing.promises.keeping import WhatWasToldIsKept
+from actors.testing.promises.keeping import KEEPING
 from actors.testing.promises.leavings import LEAVINGS
 from actors.testing.promises.tasks import (
     DependenciesFirst,
@@ -38,6 +38,6 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     *ASSIGNING,
     *ENDING,
     *LEAVINGS,
-    WhatWasToldIsKept,
+    *KEEPING,
 )
 """All that there are."""
