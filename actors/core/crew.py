@@ -304,6 +304,8 @@ class Crew:
             book.fleet.remove(agent)
             if not skill.viable:
                 self._abandon(skill.type.name, skill)
+        # Timers know the agent for some time yet, and its tasks may have large results.
+        agent.fates = None
         book.stir_all()
 
     def _skill(self, profile: Profile) -> Skill:

@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--every", type=positive, default=0.3, help="seconds between two faults (0.3)")
     parser.add_argument("--seed", type=int, help="chooses work and faults (another one each time)")
     parser.add_argument("--agents", type=agents, default=4, help="agents for most of the work; there are others (4)")
+    parser.add_argument("--journal", action="store_true", help="keep the tasks in a journal, and compare it at the end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the run over time as SVG into FILE")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave all records in DIR, to look into what broke")
@@ -98,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"{path.absolute().parent} is no directory")
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
 
-    settings = Settings(options.seconds, options.every, seed, options.agents)
+    settings = Settings(options.seconds, options.every, seed, options.agents, options.journal)
     # The run sends what its processes write into a file; the progress goes where standard error was.
     with os.fdopen(os.dup(2), "w", encoding="utf-8") as out:
         progress = Progress(options.seconds, out)

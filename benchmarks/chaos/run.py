@@ -37,6 +37,7 @@ from actors.testing import leaks
 from benchmarks.chaos.book import Book
 from benchmarks.chaos.chat import Chat
 from benchmarks.chaos.fleet import Fleet
+from benchmarks.chaos.kept import judge_journal
 from benchmarks.chaos.ledger import Ledger, Pages, Run
 from benchmarks.chaos.load import Load
 from benchmarks.chaos.promises import Promise, judge, read_book
@@ -63,12 +64,16 @@ _TASK_KINDS = frozenset(kind.__name__ for kind in _TASK_EVENTS)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is asked for. `seconds` of faults, one each `every` seconds, chosen from `seed`, on so many `agents`."""
+    """What is asked for. `seconds` of faults, one each `every` seconds, chosen from `seed`, on so many `agents`.
+
+    `journal`: whether the tasks are kept in one.
+    """
 
     seconds: float = 120.0
     every: float = 0.3
     seed: int = 0
     agents: int = 4
+    journal: bool = False
 
     def config(self) -> SystemConfig:
         """The defaults, but for what makes a run of some minutes meet what a program meets in days."""
@@ -134,8 +139,10 @@ class _Run:
         self.settings = settings
         self.book = Book(place / "book")
         self.ledger = Ledger(str(place / "ledger"))
+        self.journal = place / "journal.db" if settings.journal else None
         self.system = ActorSystem(
             {Steady.configured(self.ledger): settings.agents, Coro.configured(self.ledger): 1},
+            journal=self.journal,
             config=settings.config(),
         )
         rng = self._rng("load")
@@ -281,6 +288,8 @@ def run(settings: Settings, going_on: Callable[[_Run, float], bool], keep: Path 
             left.broken += _left(before, place)
             pages, records = this.ledger.read(), read_book(this.book)
             promises = [*judge(records, pages, this.missed, this.book.broken), left]
+            if this.journal is not None:
+                promises.append(judge_journal(this.journal, records))
             return _outcome(this, promises, pages, logged.counts, seconds, stopped=stopped)
     finally:
         logger.removeHandler(logged)

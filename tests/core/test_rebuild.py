@@ -180,6 +180,8 @@ def played(
         assert tries == sorted(set(tries)), task
     book: Any = made[0]._book
     assert not any(agent.held for agent in book.fleet.agents.values())
+    # Whatever still knows a dead agent keeps none of its tasks.
+    assert not any(getattr(timer[3], "fates", None) for timer in book.timers)
     return made[0]
 
 
