@@ -100,8 +100,8 @@ def run_kills(directory: Path, kills: int, seed: int) -> None:
 
 
 def test_what_was_accepted_outlives_the_kill_of_the_program(tmp_path: Path) -> None:
-    """F3: ten kills at random moments."""
-    run_kills(tmp_path, 10, 1)
+    """F3: four kills at random moments."""
+    run_kills(tmp_path, 4, 1)
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_what_was_accepted_outlives_two_hundred_kills_of_the_program(tmp_path: P
     run_kills(tmp_path, 200, 2)
 
 
-@pytest.mark.parametrize("boundary", [0, 1, 2, 3, 9, 16, 25, 36])
+@pytest.mark.parametrize("boundary", [0, 3, 16, 36])
 def test_a_kill_at_a_boundary_of_its_writes_loses_nothing(tmp_path: Path, boundary: int) -> None:
     """F3: right before a write, and right after it."""
     program = start(tmp_path, "deadly", boundary)

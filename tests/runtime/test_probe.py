@@ -280,7 +280,11 @@ def test_a_pid_that_was_given_to_another_process_never_shows_the_old_ones_memory
         assert probe.memory_of([pid])[pid] >= 64 * MB
         old.kill()
         old.reap()
-    new = _fork_as(pid, last)
+    try:
+        new = _fork_as(pid, last)
+    except pytest.skip.Exception:
+        probe.close()
+        raise
     fresh = Procfs()
     try:
         assert probe.memory_of([pid]) in ({}, fresh.memory_of([pid]))

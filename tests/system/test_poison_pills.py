@@ -12,7 +12,6 @@ from tests.system.poisons import DiesOnRead
 from tests.system.support import CONFIG
 
 LIMIT = 50.0
-PILLS = 10
 QUICK = Backoff(first=0.01, limit=0.05)
 
 
@@ -36,11 +35,12 @@ class Patient(Worker):
 
 
 @pytest.mark.timeout(90)
-def test_ten_pills_at_once_with_ten_retries_each_do_not_end_their_type() -> None:
-    """F4, F1: 110 deaths in a few seconds are the tasks' doing; more than 3 failed starts in a row would be the agents'."""
+@pytest.mark.parametrize("count", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_pills_at_once_with_ten_retries_each_do_not_end_their_type(count: int) -> None:
+    """F4, F1: so many deaths in a few seconds are the tasks' doing; more than 3 failed starts in a row would be the agents'."""
     with ActorSystem({Patient: 2}, config=CONFIG) as system:
         before = [system.submit(Patient.echo, number) for number in range(20)]
-        pills = [system.submit(Patient.swallow) for _ in range(PILLS)]
+        pills = [system.submit(Patient.swallow) for _ in range(count)]
         beside = [system.submit(Patient.echo, number) for number in range(20)]
         for pill in pills:
             error = pill.exception(LIMIT)
@@ -52,16 +52,17 @@ def test_ten_pills_at_once_with_ten_retries_each_do_not_end_their_type() -> None
         assert system.submit(Patient.echo, 7).result(LIMIT) == 7
         assert system.healthy() and len(system.agents()) == 2
         dead = system.dead_letters()
-        assert [len(each.attempts) for each in dead] == [11] * PILLS
+        assert [len(each.attempts) for each in dead] == [11] * count
         # The agents lived through it by being replaced at once: no death was counted against them.
-        assert sum(agent.incarnation for agent in system.agents()) == 2 + 11 * PILLS
+        assert sum(agent.incarnation for agent in system.agents()) == 2 + 11 * count
 
 
 @pytest.mark.timeout(90)
-def test_pills_that_kill_whoever_reads_their_arguments_do_not_keep_agents_away_from_the_others() -> None:
+@pytest.mark.parametrize("count", [4, pytest.param(10, marks=pytest.mark.slow)])
+def test_pills_that_kill_whoever_reads_their_arguments_do_not_keep_agents_away_from_the_others(count: int) -> None:
     """F4: nothing had begun, and it is the tasks' doing all the same, so agents are replaced at once."""
     with ActorSystem({Patient: 2}, config=CONFIG) as system:
-        pills = [system.submit(Patient.read, DiesOnRead()) for _ in range(PILLS)]
+        pills = [system.submit(Patient.read, DiesOnRead()) for _ in range(count)]
         for pill in pills:
             assert isinstance(pill.exception(LIMIT), AgentDied)
         assert system.submit(Patient.echo, 7).result(LIMIT) == 7

@@ -54,7 +54,8 @@ class TellsOfEverySilence(Registry):
         (HearsTheDead, "A"),
         (LosesNumbers, "A3"),
         (LeavesAtOnce, "C5"),
-        (TellsOfEverySilence, "A5"),
+        # Found late, after many steps.
+        pytest.param(TellsOfEverySilence, "A5", marks=pytest.mark.slow),
     ],
 )
 def test_the_machine_finds_a_planted_bug(bug: type[Registry], promise: str) -> None:

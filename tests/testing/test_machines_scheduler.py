@@ -66,7 +66,11 @@ class Engines:
 BUGS = [name for name in vars(Engines) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("bug", BUGS)
+# Found late, and made small for long.
+_LONG = "forgets_to_hand_back"
+
+
+@pytest.mark.parametrize("bug", [pytest.param(bug, marks=pytest.mark.slow) if bug == _LONG else bug for bug in BUGS])
 def test_the_machine_finds_a_planted_bug(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """C1 C3 D3 D8 E4: a check that never fails proves nothing."""
     getattr(Engines, bug)(monkeypatch)
