@@ -90,7 +90,8 @@ class Crew:
             book.fleet.remove(known)
         elif skill.type.spawning:
             skill.type.spawning -= 1
-        book.fleet.add(Agent(agent, incarnation, skill, slots, job))
+        grace = book.settings.grace if profile.grace is None else profile.grace
+        book.fleet.add(Agent(agent, incarnation, skill, slots, job, grace))
         book.reconsider = True
 
     def agent_requested(self, agent_type: str, now: float) -> None:

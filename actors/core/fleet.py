@@ -33,6 +33,7 @@ class Profile:
         capabilities: what they offer.
         cpu, memory, io: their resource class, each "low", "moderate" or "high".
         slots: how many tasks one of them runs at once, 1 or more.
+        grace: seconds from an interruption to the kill, 0 or more; None: the scheduler's own setting.
         least, most: how many there are at least, and at most (None: as many as the system allows).
 
     Raises:
@@ -45,6 +46,7 @@ class Profile:
     memory: str = "moderate"
     io: str = "moderate"
     slots: int = 1
+    grace: float | None = None
     least: int = 0
     most: int | None = None
 
@@ -174,6 +176,7 @@ class Agent:
         "draining",
         "free_cpu",
         "free_memory",
+        "grace",
         "group",
         "group_run",
         "held",
@@ -203,11 +206,12 @@ class Agent:
         "work",
     )
 
-    def __init__(self, id: str, incarnation: int, skill: Skill, slots: int, job: str | None) -> None:  # noqa: A002
+    def __init__(self, id: str, incarnation: int, skill: Skill, slots: int, job: str | None, grace: float) -> None:  # noqa: A002
         self.id = id
         self.skill = skill
         self.slots = slots
         self.job = job
+        self.grace = grace
         self.free_cpu = 100.0
         self.free_memory = 100.0
         self.last = 0

@@ -52,6 +52,7 @@ class WorkerType:
             memory=self.worker.memory,
             io=self.worker.io,
             slots=config.concurrency,
+            grace=config.grace,
             least=self.least,
             most=self.most,
         )
