@@ -91,7 +91,8 @@ class Crew:
         elif skill.type.spawning:
             skill.type.spawning -= 1
         grace = book.settings.grace if profile.grace is None else profile.grace
-        book.fleet.add(Agent(agent, incarnation, skill, slots, job, grace))
+        idle_timeout = book.settings.idle_timeout if profile.idle_timeout is None else profile.idle_timeout
+        book.fleet.add(Agent(agent, incarnation, skill, slots, job, grace, idle_timeout))
         book.reconsider = True
 
     def agent_requested(self, agent_type: str, now: float) -> None:

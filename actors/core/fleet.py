@@ -34,6 +34,7 @@ class Profile:
         cpu, memory, io: their resource class, each "low", "moderate" or "high".
         slots: how many tasks one of them runs at once, 1 or more.
         grace: seconds from an interruption to the kill, 0 or more; None: the scheduler's own setting.
+        idle_timeout: seconds after which an idle one above the least is ended, 0 or more; None: as for `grace`.
         least, most: how many there are at least, and at most (None: as many as the system allows).
 
     Raises:
@@ -47,6 +48,7 @@ class Profile:
     io: str = "moderate"
     slots: int = 1
     grace: float | None = None
+    idle_timeout: float | None = None
     least: int = 0
     most: int | None = None
 
@@ -182,6 +184,7 @@ class Agent:
         "held",
         "id",
         "idle_since",
+        "idle_timeout",
         "idle_timer",
         "incarnation",
         "inside",
@@ -206,12 +209,22 @@ class Agent:
         "work",
     )
 
-    def __init__(self, id: str, incarnation: int, skill: Skill, slots: int, job: str | None, grace: float) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        incarnation: int,
+        skill: Skill,
+        slots: int,
+        job: str | None,
+        grace: float,
+        idle_timeout: float,
+    ) -> None:
         self.id = id
         self.skill = skill
         self.slots = slots
         self.job = job
         self.grace = grace
+        self.idle_timeout = idle_timeout
         self.free_cpu = 100.0
         self.free_memory = 100.0
         self.last = 0

@@ -53,6 +53,7 @@ class WorkerType:
             io=self.worker.io,
             slots=config.concurrency,
             grace=config.grace,
+            idle_timeout=math.inf if config.idle_timeout is None else config.idle_timeout,
             least=self.least,
             most=self.most,
         )

@@ -211,7 +211,7 @@ def test_a_launcher_that_was_stopped_does_not_hold_up_the_end(system: ActorSyste
 
 
 def test_plain_callables_have_the_grace_of_their_own_settings() -> None:
-    """D5, K1: `callable_agent.grace` is for their agents, `agent.grace` for those of workers."""
+    """D5, D6: `callable_agent.grace` is for their agents, `agent.grace` for those of workers."""
     config = SystemConfig(agent=AgentConfig(grace=LIMIT), callable_agent=AgentConfig(grace=GRACE))
     with ActorSystem(config=config) as system:
         # It never lets go of the interpreter.
@@ -221,7 +221,7 @@ def test_plain_callables_have_the_grace_of_their_own_settings() -> None:
 
 
 def test_an_agent_that_is_started_with_a_grace_of_its_own_has_that(tmp_path: Path) -> None:
-    """D5, K1: what is said at `spawn` goes before the settings."""
+    """D5, D6: what is said at `spawn` goes before the settings."""
     with ActorSystem([Hanger], config=SystemConfig(agent=AgentConfig(grace=LIMIT))) as system:
         system.spawn(Hanger, AgentConfig(grace=GRACE))
         hanging = Hanging(system, "in_c_with_the_interpreter", tmp_path, LIMIT_OF_TASK)
