@@ -56,13 +56,13 @@ def _sum_up(
     parts = [said]
     hangs = outcome.late
     harm = "hangs" if hangs else ""
+    back = again.wait(left)
     if others is not None:
         lost, stuck = others.lost(left)
         hangs |= stuck
         if lost:
             parts.append(f"{lost} of {len(others)} other tasks {'hang' if stuck else 'lost'}")
             harm = harm or ("others hang" if stuck else "others lost")
-    back = again.wait(left)
     if back is None:
         parts.append("the pool hangs" if again.reason == "hangs" else "the pool is broken")
         harm = "hangs" if again.reason == "hangs" else harm if harm == "hangs" else "pool broken"

@@ -32,6 +32,10 @@ class Actors(FutureLibrary):
     distribution = "actors-hub"
     remarks: ClassVar[dict[str, str]] = {
         "hung-c": "`grace` is the default, 5 s from the interruption to the kill",
+        "killed": "`retries=3` for all calls, which tasks of workers have by themselves",
+        "exit": "`retries=0`",
+        "crash": "`retries=0`",
+        "memory": '`Limits(memory="256M")`',
         "stopped": "`heartbeat_every=1`, `heartbeat_missed=3`",
         "restart": "`journal=FILE`",
     }
@@ -195,6 +199,8 @@ class Ray(Library):
         "its monitor acts when the machine's memory runs out"
     }
     remarks: ClassVar[dict[str, str]] = {
+        "exit": "`max_retries=0`",
+        "crash": "`max_retries=0`",
         "hung-python": "by hand: `ray.get(timeout=1)`, then `ray.cancel(force=True)`",
         "hung-c": "by hand: `ray.get(timeout=1)`, then `ray.cancel(force=True)`",
     }
@@ -258,7 +264,9 @@ class Dask(FutureLibrary):
     distribution = "distributed"
     cannot: ClassVar[dict[str, str]] = {"hung-python": _NO_TIMEOUT, "hung-c": _NO_TIMEOUT}
     remarks: ClassVar[dict[str, str]] = {
-        "memory": '`memory_limit="256MiB"` of each worker',
+        "exit": "`allowed-failures: 0`, which holds for the tasks that wait at the worker, too",
+        "crash": "`allowed-failures: 0`, which holds for the tasks that wait at the worker, too",
+        "memory": '`memory_limit="256MiB"` of each worker, `allowed-failures: 0`',
         "stopped": '`worker-ttl: "3s"`',
     }
 

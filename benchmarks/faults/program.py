@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -97,6 +98,8 @@ def _again(library: Library, address: str, journal: str) -> None:
 def main(words: list[str]) -> None:
     """Run the program that is named first, with the library that is named second."""
     faulthandler.enable()
+    # As a terminal leaves it: whoever runs the measurement in the background may have it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     what, name, *more = words
     if what == "rounds":
         key, rounds, out = more

@@ -84,7 +84,7 @@ class Stage:
 class Again:
     """Asks whether the pool is at its full strength: as many tasks as workers, all of which must run at once.
 
-    `beside`: so many workers are busy with something else at first.
+    `beside`: so many workers are busy with something else, which goes on until this has been waited for.
     """
 
     def __init__(self, stage: Stage, beside: int = 0) -> None:
@@ -129,7 +129,9 @@ class Again:
             if time.monotonic() >= until:
                 self.reason = "hangs"
                 return None
-            self._number = WORKERS
+            if self.reason:
+                # What else was at work is gone with the pool.
+                self._number = WORKERS
             self._submit()
 
     def _began(self, until: float) -> float | None:
@@ -183,7 +185,12 @@ def text_of(error: BaseException | None) -> str:
     for _ in range(5):
         if error is None:
             break
-        carried = ", ".join(f"{key}={value!r}" for key, value in vars(error).items() if not key.startswith("_"))
-        parts.append(f"{named(error)}: {error}" + (f" [{carried}]" if carried else ""))
+        text = str(error)
+        carried = ", ".join(
+            f"{key}={value!r}"
+            for key, value in vars(error).items()
+            if isinstance(value, int | str) and not key.startswith("_") and str(value) not in text
+        )
+        parts.append(f"{named(error)}: {text}" + (f" [{carried}]" if carried else ""))
         error = error.__cause__
     return "\n".join(parts)

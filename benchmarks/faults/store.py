@@ -22,7 +22,7 @@ def machine() -> dict[str, Any]:
     """What the times depend on."""
     return {
         "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
 
