@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -92,7 +93,7 @@ def _run(cells: list[_Cell], store: Store, options: argparse.Namespace, progress
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the tables; 0 when all was measured, whatever came of it; 1 otherwise; 130 after Ctrl-C."""
+    """Measure, print the tables; 0 when all was measured, whatever came of it; 1 otherwise; 130 after Ctrl-C or TERM."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.faults",
         description="Make faults happen in real processes, to this library and to its peers; tell what comes of them.",
@@ -125,6 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         store = Store(options.json, fresh=options.fresh)
     except ValueError as error:
         parser.error(str(error))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     cells = _chosen(options)
     progress = Progress(len(cells), options.rounds, sys.stderr)
     try:
