@@ -6,6 +6,7 @@
 #   TESTS="tests/core -k queue"     what pytest is to run
 #   PARALLEL=                       one test at a time
 #   DURATION=120 make chaos         how many seconds
+#   ROUNDS=5 BUDGET=60 make faults  how many rounds of each fault, and seconds after which it is left
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,6 +18,8 @@ HISTORIES ?= 20000
 EXAMPLES ?= 500
 DURATION ?= 600
 EVERY ?= 0.3
+ROUNDS ?= 50
+BUDGET ?= 20
 
 # Absolute, so that a recipe may change its directory.
 BIN := $(abspath $(VENV))/bin
@@ -37,7 +40,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons simulate chaos lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons simulate chaos faults lint format format-check types coverage bench clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +86,12 @@ chaos: $(STAMP) ## real processes under faults for DURATION seconds, one each EV
 	@mkdir -p reports
 	@$(BIN)/python -m benchmarks.chaos --seconds $(DURATION) --every $(EVERY) \
 	    --json reports/chaos.json --picture reports/chaos.svg
+
+# The peers are installed where they are measured only. Without a terminal a line for each library and fault is printed.
+faults: $(STAMP) ## what each fault does to this library and to its peers (25 minutes), written into docs/faults.md
+	@mkdir -p reports
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m benchmarks.faults --rounds $(ROUNDS) --budget $(BUDGET) --json reports/faults.json --docs docs/faults.md
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
 	@$(BIN)/coverage erase

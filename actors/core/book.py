@@ -182,7 +182,7 @@ class Book:
             agent.idle_since = self.now
             if not agent.idle_timer:
                 agent.idle_timer = True
-                self.timer(self.now + self.settings.idle_timeout, IDLE, agent, agent.incarnation)
+                self.timer(self.now + agent.idle_timeout, IDLE, agent, agent.incarnation)
         skill = agent.skill
         self.stirred[skill] = None
         for name in skill.highs:

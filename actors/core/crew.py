@@ -86,7 +86,9 @@ class Crew:
         if known is not None and known.held:
             message = f"agent {agent} is started again before it was said to be gone"
             raise ConfigError(message, key="agent", value=agent, allowed="agent_gone first")
-        book.fleet.add(Agent(agent, incarnation, skill, slots, job))
+        grace = book.settings.grace if profile.grace is None else profile.grace
+        idle_timeout = book.settings.idle_timeout if profile.idle_timeout is None else profile.idle_timeout
+        book.fleet.add(Agent(agent, incarnation, skill, slots, job, grace, idle_timeout))
         book.reconsider = True
 
     def agent_requested(self, agent_type: str, now: float, order: Any = None, job: str | None = None) -> None:

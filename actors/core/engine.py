@@ -445,7 +445,7 @@ class Engine(Crew):
         agent.idle_timer = False
         if not agent.open or agent.held:
             return
-        due = agent.idle_since + book.settings.idle_timeout
+        due = agent.idle_since + agent.idle_timeout
         if due > book.now:
             agent.idle_timer = True
             book.timer(due, IDLE, agent, incarnation)

@@ -33,6 +33,8 @@ class Profile:
         capabilities: what they offer.
         cpu, memory, io: their resource class, each "low", "moderate" or "high".
         slots: how many tasks one of them runs at once, 1 or more.
+        grace: seconds from an interruption to the kill, 0 or more; None: the scheduler's own setting.
+        idle_timeout: seconds after which an idle one above the least is ended, 0 or more; None: as for `grace`.
         least, most: how many there are at least, and at most (None: as many as the system allows).
 
     Raises:
@@ -45,6 +47,8 @@ class Profile:
     memory: str = "moderate"
     io: str = "moderate"
     slots: int = 1
+    grace: float | None = None
+    idle_timeout: float | None = None
     least: int = 0
     most: int | None = None
 
@@ -174,6 +178,7 @@ class Agent:
         "fates",
         "free_cpu",
         "free_memory",
+        "grace",
         "group",
         "group_run",
         "heard",
@@ -181,6 +186,7 @@ class Agent:
         "held",
         "id",
         "idle_since",
+        "idle_timeout",
         "idle_timer",
         "incarnation",
         "inside",
@@ -206,11 +212,22 @@ class Agent:
         "work",
     )
 
-    def __init__(self, id: str, incarnation: int, skill: Skill, slots: int, job: str | None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        incarnation: int,
+        skill: Skill,
+        slots: int,
+        job: str | None,
+        grace: float,
+        idle_timeout: float,
+    ) -> None:
         self.id = id
         self.skill = skill
         self.slots = slots
         self.job = job
+        self.grace = grace
+        self.idle_timeout = idle_timeout
         self.free_cpu = 100.0
         self.free_memory = 100.0
         self.last = 0

@@ -45,7 +45,7 @@ class Limits:
             return
         book.out.append(Interrupt(agent.id, agent.incarnation, task.number, task.attempt, cause, reason))
         agent.interrupts[task.number] = cause
-        book.timer(book.now + book.settings.grace, GRACE, agent, (agent.incarnation, task.number, task.attempt))
+        book.timer(book.now + agent.grace, GRACE, agent, (agent.incarnation, task.number, task.attempt))
 
     def grace_over(self, agent: Agent, whom: tuple[int, int, int]) -> None:
         """The grace after an interruption has passed; `whom` is incarnation, number and attempt."""
@@ -56,7 +56,7 @@ class Limits:
             return
         if number in agent.waiting and (agent.waiting[-1] != number or len(agent.held) > len(agent.waiting)):
             # It cannot unwind before the tasks that run inside it have: these have limits of their own.
-            book.timer(book.now + book.settings.grace, GRACE, agent, whom)
+            book.timer(book.now + agent.grace, GRACE, agent, whom)
             return
         cause = agent.interrupts.get(number, CancellationCause.CANCELLED)
         if agent.slots == 1 and number != _first(agent, number) and number not in agent.waiting:
@@ -64,14 +64,14 @@ class Limits:
             book.out.append(
                 Interrupt(agent.id, agent.incarnation, number, attempt, cause, task.cancelling or "it is not wanted")
             )
-            book.timer(book.now + book.settings.grace, GRACE, agent, whom)
+            book.timer(book.now + agent.grace, GRACE, agent, whom)
             return
         self._kill_for(agent, task, cause)
 
     def expect_answer(self, agent: Agent, task: Task) -> None:
         """A cancelled task is asked back, of which nobody knows whether it has begun: the agent has the grace to answer."""
         book = self._book
-        book.timer(book.now + book.settings.grace, UNANSWERED, agent, (agent.incarnation, task.number, task.attempt))
+        book.timer(book.now + agent.grace, UNANSWERED, agent, (agent.incarnation, task.number, task.attempt))
 
     def answer_due(self, agent: Agent, whom: tuple[int, int, int]) -> None:
         """The grace for the answer to a recall has passed; `whom` as for `grace_over`."""
@@ -89,7 +89,7 @@ class Limits:
     def _kill_for(self, agent: Agent, task: Task, cause: CancellationCause) -> None:
         book = self._book
         agent.culprit = task.number
-        book.kill(agent, f"task {task.id} did not stop within {book.settings.grace:g} s ({cause.name.lower()})")
+        book.kill(agent, f"task {task.id} did not stop within {agent.grace:g} s ({cause.name.lower()})")
 
     def look_due(self, agent: Agent, incarnation: int) -> None:
         """A limit of one of the agent's tasks could have expired by now."""

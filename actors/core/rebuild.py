@@ -296,14 +296,13 @@ def _line_up(book: Book) -> None:
 
 def _set_timers(book: Book) -> None:
     now = book.now
-    grace = book.settings.grace
     for agent in book.fleet.agents.values():
         which = agent.incarnation
         for number, task in agent.held.items():
             if number in agent.interrupts:
-                book.timer(now + grace, GRACE, agent, (which, number, task.attempt))
+                book.timer(now + agent.grace, GRACE, agent, (which, number, task.attempt))
             elif task.final:
-                book.timer(now + grace, UNANSWERED, agent, (which, number, task.attempt))
+                book.timer(now + agent.grace, UNANSWERED, agent, (which, number, task.attempt))
         agent.look_due = None
         if any(task.kind.timeout is not None for task in agent.held.values()):
             agent.look_due = now

@@ -44,8 +44,8 @@ class EngineSettings:
         assigned_at_once: how many tasks one agent may hold at once, 1 or more.
         very_short_at_once: the same for very short tasks.
         ageing: each n-th dispatch goes to the oldest waiting task; 0 for never.
-        grace: seconds from an interruption to the kill.
-        idle_timeout: seconds after which an idle agent above the least is ended.
+        grace: seconds from an interruption to the kill, for agents whose profile says nothing else.
+        idle_timeout: seconds after which an idle agent above the least is ended, likewise.
         kept_tasks, kept_seconds: how many finished tasks are kept, and for how long.
         kept_dead, kept_dead_seconds: how many tasks that failed for good are listed as dead letters, and for how long.
         kept_dead_bytes: how many bytes the arguments of all of these may take.

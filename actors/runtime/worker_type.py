@@ -52,6 +52,8 @@ class WorkerType:
             memory=self.worker.memory,
             io=self.worker.io,
             slots=config.concurrency,
+            grace=config.grace,
+            idle_timeout=math.inf if config.idle_timeout is None else config.idle_timeout,
             least=self.least,
             most=self.most,
         )

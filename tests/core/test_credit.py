@@ -14,7 +14,7 @@ DURATIONS = st.one_of(st.just(UNKNOWN), st.floats(0, 0.002), st.floats(0, 2 * LO
 
 def new_agent(slots: int) -> Agent:
     """An agent that holds nothing."""
-    return Agent("a", 1, Skill(Profile("general"), AgentType("general")), slots, None)
+    return Agent("a", 1, Skill(Profile("general"), AgentType("general")), slots, None, 5.0, 60.0)
 
 
 @given(st.integers(1, 8), st.lists(st.tuples(DURATIONS, st.booleans()), max_size=400))

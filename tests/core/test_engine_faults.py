@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -214,6 +216,20 @@ def test_a_task_that_does_not_stop_has_its_agent_killed() -> None:
         assert 5.0 <= stubborn.ended - start < 6.5
         assert behind.status is TaskStatus.COMPLETED
         assert behind.attempt == 1
+
+
+def test_the_grace_is_that_of_the_agent_which_is_interrupted() -> None:
+    """D5, D6: each type may have its own; where it has none, that of the scheduler holds."""
+    for grace, due in ((0.5, 1.5), (None, 6.0), (20.0, 21.0)):
+        desk = Desk(replace(ONE, grace=grace))
+        late = desk.submit(kind(timeout=1.0))
+        desk.engine.take()
+        desk.engine.observed("general-1", 1, (late.number, late.attempt, 0.0), 1.0)
+        desk.engine.tick(due - 0.1)
+        assert not any(isinstance(each, Kill) for each in desk.engine.take())
+        desk.engine.tick(due + 0.1)
+        (kill,) = [each for each in desk.engine.take() if isinstance(each, Kill)]
+        assert f"within {due - 1.0:g} s" in kill.reason
 
 
 def test_a_task_that_was_begun_when_the_kill_was_on_its_way_to_another_is_not_blamed() -> None:

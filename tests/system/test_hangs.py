@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 
 import pytest
@@ -210,3 +210,23 @@ def test_a_launcher_that_was_stopped_does_not_hold_up_the_end(system: ActorSyste
     with pytest.raises(TaskCancelled, match="shut down"):
         hanging.future.result(0)
     assert not hanging.left(LATE) and not os.path.exists(hanging.workspace)
+
+
+def test_plain_callables_have_the_grace_of_their_own_settings() -> None:
+    """D5, D6: `callable_agent.grace` is for their agents, `agent.grace` for those of workers."""
+    config = SystemConfig(agent=AgentConfig(grace=LIMIT), callable_agent=AgentConfig(grace=GRACE))
+    with ActorSystem(config=config) as system:
+        # It never lets go of the interpreter.
+        error = system.options(timeout=LIMIT_OF_TASK).submit(all, repeat(1)).exception(LIMIT)
+    assert isinstance(error, TaskTimeout)
+    assert error.ended is not None and f"did not stop within {GRACE:g} s" in error.ended
+
+
+def test_an_agent_that_is_started_with_a_grace_of_its_own_has_that(tmp_path: Path) -> None:
+    """D5, D6: what is said at `spawn` goes before the settings."""
+    with ActorSystem([Hanger], config=SystemConfig(agent=AgentConfig(grace=LIMIT))) as system:
+        system.spawn(Hanger, AgentConfig(grace=GRACE))
+        hanging = Hanging(system, "in_c_with_the_interpreter", tmp_path, LIMIT_OF_TASK)
+        error = hanging.future.exception(LIMIT)
+    assert isinstance(error, TaskTimeout)
+    assert error.ended is not None and f"did not stop within {GRACE:g} s" in error.ended

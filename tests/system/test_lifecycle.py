@@ -369,6 +369,15 @@ def test_agents_are_spawned_for_work_and_end_when_they_are_idle(tmp_path: Path) 
         assert system.submit(Toiler.echo, 1).result(LIMIT) == 1
 
 
+def test_each_type_of_agent_has_its_own_time_to_be_idle() -> None:
+    """C2: `callable_agent.idle_timeout` is for agents of plain callables, `agent.idle_timeout` for those of workers."""
+    config = SystemConfig(agent=AgentConfig(idle_timeout=None), callable_agent=AgentConfig(idle_timeout=0.3))
+    with ActorSystem([Toiler], config=config) as system:
+        assert system.submit(Toiler.echo, 1).result(LIMIT) == 1
+        assert system.submit(abs, -1).result(LIMIT) == 1
+        wait_for(lambda: [each.agent_type for each in system.agents()] == ["toiler"], "the end of the idle agent")
+
+
 def test_scale_starts_and_ends_agents(system: ActorSystem) -> None:
     """C2: exactly so many, as soon as can be."""
     system.scale(Toiler, 3)
