@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from actors.errors import (
     ActorsError,
     AskTimeout,
     CircuitOpen,
-    ConfigError,
     DeadLetter,
     DependencyFailed,
     NoSuitableAgent,
@@ -18,51 +17,19 @@ from actors.errors import (
 )
 from actors.protocol.events import TaskCompleted
 from actors.protocol.messages import Priority
-from actors.protocol.states import AgentState, TaskStatus
+from actors.testing.campaign.harms import Harms, Submitting, is_assigned
 from actors.testing.campaign.porter import Echo, Fatal, Porter, Urgent, twice
 from actors.testing.campaign.workers import Clerk, Question, Specialist
-from actors.testing.failinginside import fail_inside
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
-    from actors.system import ActorSystem
-    from actors.testing.sim.choices import Choices
-    from actors.testing.sim.host import SimHandle
-    from actors.testing.simulation import Simulation
 
 __all__ = ["Hardships"]
 
 _ATTEMPTS = 4
 """So often may a task of the campaign's workers be tried."""
-_RESTARTS = 3
-_PERIOD = 6.0
-# A turn in which a task is taken in and given out has about so many.
-_LINES = 250
-"""The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
 _WAIT = 20.0
 """Virtual seconds that an ask for two may take with all that can hold it up."""
-
-
-class Submitting(Protocol):
-    """A program, as far as it is needed here; see `Program`."""
-
-    sim: Simulation
-    system: ActorSystem
-    choices: Choices
-
-    def number(self) -> int:
-        """One that no task has had yet."""
-
-    def submit(
-        self, call: Any, *args: Any, value: Any = ..., errors: Iterable[type[BaseException]] = (), **options: Any
-    ) -> TaskFuture[Any]:
-        """Hand in a task."""
-
-    def futures(self) -> list[TaskFuture[Any]]:
-        """Those of all tasks that it has handed in."""
-
-    def harmed(self) -> None:
-        """Something goes wrong from now on that may cost tasks their outcome."""
 
 
 class Hardships:
@@ -81,7 +48,7 @@ class Hardships:
         self._sim = program.sim
         self._system = program.system
         self._choices = program.choices
-        self._crashes: list[float] = []
+        self._harms = Harms(program)
         self._stepping: list[TaskFuture[Any]] = []
         self.gentle: tuple[Callable[[], None], ...] = (
             self._plain,
@@ -104,18 +71,12 @@ class Hardships:
             self._short,
             self._listen_for_a_while,
             self._echo,
-            self._crash,
+            self._harms.crash,
             self._shaky,
             self._shaky,
             self._retry_dead,
         )
-        self.harmful: tuple[Callable[[], None], ...] = (
-            self._stubborn,
-            self._terminate_busy,
-            self._newborn,
-            self._stillborn,
-            self._persecute,
-        )
+        self.harmful = self._harms.harmful
 
     # --- what fails for good ---
 
@@ -195,15 +156,11 @@ class Hardships:
         for future in futures[2:]:
             future.cancel("it is not wanted")
 
-    def _is_assigned(self, future: TaskFuture[Any]) -> bool:
-        task = self._sim.engine.task(future.number)
-        return task is not None and task.status is TaskStatus.ASSIGNED
-
     def _cancel_at_once(self) -> None:
         """What is on its way to an agent."""
         number = self._program.number()
         future = self._program.submit(Clerk.slow, number, 0.5, value=number)
-        if self._sim.run_until(lambda: self._is_assigned(future), 2.0):
+        if self._sim.run_until(lambda: is_assigned(self._sim, future), 2.0):
             future.cancel("it is not wanted")
 
     def _hopeless(self) -> None:
@@ -248,10 +205,6 @@ class Hardships:
         number = self._program.number()
         self._program.submit(Porter.more, number, 1 << (20 + self._choices.below(8, "amount")), value=number)
 
-    def _stubborn(self) -> None:
-        self._program.harmed()
-        self._program.submit(Porter.stubborn, self._program.number(), 30.0, errors=(TaskTimeout,))
-
     # --- looks and talk ---
 
     def _ask_nobody(self) -> None:
@@ -266,10 +219,10 @@ class Hardships:
         """An agent with something long in hand has no time to answer, and the asker does not wait for it."""
         number = self._program.number()
         future = self._program.submit(Porter.long, number, 40.0, value=number)
-        if self._sim.run_until(lambda: self._running(future.number) is not None, 2.0):
+        if self._sim.run_until(lambda: self._harms.running(future.number) is not None, 2.0):
             began = self._sim.now
             with contextlib.suppress(ActorsError):
-                self._system.ask(self._running(future.number) or "porter-1", Question(number), timeout=2)
+                self._system.ask(self._harms.running(future.number) or "porter-1", Question(number), timeout=2)
             waited = self._sim.now - began
             self._must(waited < _WAIT, f"who asked for 2 s has waited for {waited:.1f} s", "B3")
         future.cancel("it takes too long")
@@ -328,104 +281,6 @@ class Hardships:
         self._sim.run_until(lambda: len(replies) == 5 and replies[-1].done(), 5.0)
         left = sum(not reply.done() for reply in replies)
         self._must(left == 0, f"{left} of {len(replies)} questions to an actor that ended are not answered", "B3")
-
-    # --- harm ---
-
-    def _crash(self) -> None:
-        """One of the system's actors fails, with messages behind it; nothing is lost."""
-        now = self._sim.now
-        self._crashes = [each for each in self._crashes if each > now - _PERIOD]
-        names = ("scheduler", "hub", "resources", "agents-clerk")
-        for _ in range(1 + self._choices.below(2, "crashes")):
-            if len(self._crashes) >= _RESTARTS:
-                return
-            name = names[self._choices.below(len(names), "who fails")]
-            if name == "scheduler" and self._choices.below(4, "inside"):
-                # What it failed on is handled once more, and does not fail again.
-                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES, "line")) is not None
-            else:
-                crashes = self._sim.crash(name)
-            if crashes:
-                self._crashes.append(now)
-            for _ in range(2):
-                number = self._program.number()
-                self._program.submit(Clerk.add, number, 1, value=number + 1)
-            self._sim.run(0.001)
-
-    def _newborn(self) -> None:
-        """An agent dies when it has just become idle, or stands still before that."""
-        number = self._program.number()
-        self._program.submit(Porter.steps, number, 2, value=number)
-        hang = self._choices.below(3, "newborn") == 2
-        seen = self._before_idle if hang else self._just_idle
-        if self._sim.run_until(lambda: seen() is not None, 2.0):
-            found = seen()
-            if found is not None:
-                self._program.harmed()
-                (self._sim.hang if hang else self._sim.kill)(found.agent)
-
-    def _terminate_busy(self) -> None:
-        """An agent is told to end while more work is on its way to it."""
-        futures = []
-        for _ in range(4):
-            number = self._program.number()
-            futures.append(self._program.submit(Clerk.slow, number, 0.3, value=number))
-        if self._sim.run_until(lambda: self._is_assigned(futures[-1]), 2.0):
-            task = self._sim.engine.task(futures[-1].number)
-            agent = None if task is None else task.agent
-            if agent is not None:
-                self._program.harmed()
-                with contextlib.suppress(ConfigError, AskTimeout, DeadLetter):
-                    self._system.terminate(agent, timeout=30.0, reason="by the program")
-
-    def _stillborn(self) -> None:
-        """An agent dies before it is idle, and so do its replacements."""
-        number = self._program.number()
-        self._program.submit(Porter.steps, number, 2, value=number)
-        found = self._before_idle() if self._sim.run_until(lambda: self._before_idle() is not None, 2.0) else None
-        if found is None:
-            return
-        self._program.harmed()
-        name = found.agent
-        for _ in range(5):
-            if not self._sim.run_until(lambda: self._is_starting(name), 3.0):
-                return
-            self._sim.kill(name)
-
-    def _is_starting(self, name: str) -> bool:
-        handle = self._sim.host.find(name)
-        return handle is not None and handle.sim.shown == AgentState.INITIALIZING
-
-    def _persecute(self) -> None:
-        """A task whose agents die, one after the other, while they run it."""
-        number = self._program.number()
-        call = (Clerk.slow, Porter.dear)[self._choices.below(2, "idempotent")]
-        future = self._program.submit(call, number, 3.0, value=number)
-        self._program.harmed()
-        for _ in range(1 + self._choices.below(5, "deaths")):
-            if not self._sim.run_until(lambda: self._running(future.number) is not None, 3.0):
-                return
-            self._sim.kill(self._running(future.number) or "")
-            self._sim.run(0.01)
-
-    def _running(self, number: int) -> str | None:
-        for handle in self._sim.host.agents.values():
-            # Most are idle, and to read a status block takes time.
-            running = None if handle.sim.shown == AgentState.IDLE else handle.status.read().running
-            if running is not None and running[0] == number:
-                return handle.agent
-        return None
-
-    def _just_idle(self) -> SimHandle | None:
-        registry = self._sim.state_of("hub").registry
-        for handle in self._sim.host.agents.values():
-            if handle.sim.shown == AgentState.IDLE and not registry.is_ready(handle.agent):
-                return handle
-        return None
-
-    def _before_idle(self) -> SimHandle | None:
-        handles = self._sim.host.agents.values()
-        return next((each for each in handles if each.sim.shown == AgentState.INITIALIZING), None)
 
     # --- judging ---
 
