@@ -94,7 +94,8 @@ class Keeper:
             task: the new one.
             repeats: the dead letter that it runs again; None if that was said before.
         """
-        if repeats is not None:
+        # The journal has no sub-tasks.
+        if repeats is not None and repeats.parent is None:
             self._repeated[task.number] = repeats
         self._adopted[task.number] = task
 
