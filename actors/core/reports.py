@@ -123,6 +123,14 @@ class Reports:
         self._refused(agent, task, reason)
         book.refit(agent)
 
+    def withheld(self, agent: Agent, task: Task) -> None:
+        """The task was not sent, for no fault of the agent, which is left alone for a moment all the same."""
+        book = self._book
+        book.let_go(agent, task)
+        self._unstarted(task)
+        self._cool(agent, _COOL_DOWN)
+        book.refit(agent)
+
     def recalled(self, agent: Agent, given_back: Iterable[tuple[int, int]]) -> None:
         """The agent's answer to a recall: what it gave back; the rest has begun."""
         book = self._book
@@ -249,6 +257,10 @@ class Reports:
         agent.refusals += 1
         if agent.refusals >= _REFUSALS_AT_MOST:
             book.kill(agent, f"it refused {agent.refusals} tasks in a row: {reason}")
-        elif not agent.cooling:
+        else:
+            self._cool(agent, _COOL_DOWN * 2 ** (agent.refusals - 1))
+
+    def _cool(self, agent: Agent, seconds: float) -> None:
+        if not agent.cooling:
             agent.cooling = True
-            book.timer(book.now + _COOL_DOWN * 2 ** (agent.refusals - 1), COOLED, agent, agent.incarnation)
+            self._book.timer(self._book.now + seconds, COOLED, agent, agent.incarnation)

@@ -258,6 +258,25 @@ def test_while_it_cannot_be_written_new_work_is_refused_and_outcomes_wait(path: 
     assert query(path, "SELECT status, count(*) FROM task GROUP BY 1") == [("completed", 3)]
 
 
+def test_agents_live_on_while_what_must_not_run_twice_waits_for_the_journal(path: Path, tmp_path: Path) -> None:
+    """F3, A6: that nothing can be written is no fault of theirs, however much waits for it."""
+    gate = tmp_path / "gate"
+    journal = FullJournal(path)
+    with make(journal) as system:
+        running = system.submit(Scribe.wait_for, str(gate))
+        waiting = [system.options(idempotent=False).submit(Scribe.join, str(number)) for number in range(20)]
+        assert waiting[-1].accepted(LIMIT)
+        journal.full = True
+        gate.touch()
+        # As long as it takes an agent that refuses by itself to be killed for it.
+        with pytest.raises(TimeoutError):
+            waiting[0].result(4.0)
+        journal.full = False
+        assert [future.result(LIMIT) for future in waiting] == [str(number) for number in range(20)]
+        assert running.result(LIMIT) == "there"
+        assert [agent.incarnation for agent in system.agents()] == [1]
+
+
 def test_all_work_is_done_when_all_of_it_is_told(path: Path, tmp_path: Path) -> None:
     """D8, F3: an outcome that is held back is still waited for."""
     gate = tmp_path / "gate"

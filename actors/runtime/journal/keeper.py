@@ -186,9 +186,7 @@ class Keeper:
             self._held[decision.task.number] = decision
             return True
         if type(decision) is Assign and decision.task.number in changed:
-            engine.refused(
-                decision.agent, decision.incarnation, decision.task.number, decision.attempt, "no journal", now
-            )
+            engine.withheld(decision.agent, decision.incarnation, decision.task.number, decision.attempt, now)
             return True
         return False
 
