@@ -135,13 +135,24 @@ class Keeper:
             handle = task.handle
             refuse(task, error)
             if task.parent is None:
-                task.status, task.error, task.ended = TaskStatus.FAILED, error, now
-                self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
+                # It stands there already, and is not to be taken for one that goes on.
+                self._fail_for_good(engine, task, error, now)
                 if handle is not None:
                     self.fetched(task.number)
         else:
             if task.handle is not None:
                 task.handle.set_accepted()
+
+    def reject(self, engine: Engine, task: Task, error: ActorsError, now: float) -> list[Decision]:
+        """A task of an earlier life can never run: write down that it has failed. Returns what may be told of that now."""
+        self._fail_for_good(engine, task, error, now)
+        return [] if task.number in self._held else [Resolve(task)]
+
+    def _fail_for_good(self, engine: Engine, task: Task, error: ActorsError, now: float) -> None:
+        task.status, task.error, task.ended = TaskStatus.FAILED, error, now
+        self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
+        if self.failing is not None:
+            self._held[task.number] = Resolve(task)
 
     def record(self, engine: Engine, now: float, decisions: list[Decision]) -> list[Decision]:
         """Write down decisions. Returns those that may be carried out now."""
