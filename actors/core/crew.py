@@ -238,6 +238,15 @@ class Crew:
         if found is not None and task is not None:
             self._reports.refused(found, task, reason)
 
+    def withheld(self, agent: str, incarnation: int, number: int, attempt: int, now: float) -> None:
+        """An assignment cannot be sent at present, which is not the agent's doing; the task loses no attempt."""
+        book = self._book
+        book.now = now
+        found = book.agent(agent, incarnation)
+        task = book.hold(found, number, attempt) if found is not None else None
+        if found is not None and task is not None:
+            self._reports.withheld(found, task)
+
     def recalled(
         self,
         agent: str,

@@ -122,6 +122,14 @@ class Reports:
         book.let_go(agent, task)
         book.refit(agent)
 
+    def withheld(self, agent: Agent, task: Task) -> None:
+        """The task was not sent, for no fault of the agent, which is left alone for a moment all the same."""
+        book = self._book
+        self._unstarted(task)
+        book.let_go(agent, task)
+        self._cool(agent, _COOL_DOWN)
+        book.refit(agent)
+
     def recalled(self, agent: Agent, given_back: Iterable[tuple[int, int]], answer: object) -> None:
         """The agent's answer to a recall: what it gave back; the rest has begun. The same object again is no new answer."""
         book = self._book
@@ -259,6 +267,10 @@ class Reports:
         agent.refusals += 1
         if agent.refusals >= _REFUSALS_AT_MOST:
             book.kill(agent, f"it refused {agent.refusals} tasks in a row: {reason}")
-        elif not agent.cooling:
+        else:
+            self._cool(agent, _COOL_DOWN * 2 ** (agent.refusals - 1))
+
+    def _cool(self, agent: Agent, seconds: float) -> None:
+        if not agent.cooling:
             agent.cooling = True
-            book.timer(book.now + _COOL_DOWN * 2 ** (agent.refusals - 1), COOLED, agent, agent.incarnation)
+            self._book.timer(self._book.now + seconds, COOLED, agent, agent.incarnation)

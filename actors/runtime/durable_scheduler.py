@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from actors.errors import ActorsError
+from actors.errors import ActorsError, ConfigError
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
 from actors.runtime import messages as m
@@ -68,13 +68,25 @@ class DurableScheduler(PollingActor):
         now = self.clock.monotonic()
         try:
             self._engine.restore(message.ended, message.tasks, now, message.dead)
-        except ActorsError as error:
-            for task in message.tasks:
-                refuse(task, error)
-            return
+        except ActorsError:
+            # One that can never run does not keep the others from it.
+            for task in sorted(message.tasks, key=lambda task: task.number):
+                self._restore_alone(task, now)
         if message.cancel is not None:
             for task in message.tasks:
                 self._engine.cancel(task.number, message.cancel, now)
+
+    def _restore_alone(self, task: Task, now: float) -> None:
+        keeper = self._state.keeper
+        try:
+            self._engine.restore([], [task], now)
+        except ConfigError as error:
+            if keeper is None:
+                refuse(task, error)
+            else:
+                self._state.decided.extend(keeper.reject(self._engine, task, error, now))
+        except ActorsError as error:
+            refuse(task, error)
 
     @handles(m.OutcomeFetched)
     def _fetched(self, message: m.OutcomeFetched) -> None:

@@ -258,6 +258,52 @@ def test_while_it_cannot_be_written_new_work_is_refused_and_outcomes_wait(path: 
     assert query(path, "SELECT status, count(*) FROM task GROUP BY 1") == [("completed", 3)]
 
 
+class ForgetsFailures(SqliteJournal):
+    """One whose disk is full just when a failure is to be written."""
+
+    def write(self, records: Any) -> None:
+        if any(record.status == "failed" for record in records):
+            raise JournalError("the journal cannot be written: the disk is full", path=str(self.path), reason="full")
+        super().write(records)
+
+
+def test_a_task_that_can_never_run_does_not_keep_the_others_from_going_on(path: Path, tmp_path: Path) -> None:
+    """F3: it was refused in an earlier life, and that could not be written down any more."""
+    gate = tmp_path / "gate"
+    system = make(ForgetsFailures(path)).start()
+    running = system.submit(Scribe.wait_for, str(gate))
+    assert running.accepted(LIMIT)
+    unknown = running.task_id.rpartition("-")[0] + "-999"
+    refused = system.options(after=[unknown]).submit(Scribe.join, "x")
+    assert isinstance(refused.exception(LIMIT), ConfigError)
+    leave(system)
+    gate.touch()
+    with make(path) as system:
+        again, never = system.recovered()
+        assert again.result(LIMIT) == "there"
+        assert "never accepted here" in str(never.exception(LIMIT))
+    assert query(path, "SELECT status FROM task ORDER BY number") == [("completed",), ("failed",)]
+
+
+def test_agents_live_on_while_what_must_not_run_twice_waits_for_the_journal(path: Path, tmp_path: Path) -> None:
+    """F3, A6: that nothing can be written is no fault of theirs, however much waits for it."""
+    gate = tmp_path / "gate"
+    journal = FullJournal(path)
+    with make(journal) as system:
+        running = system.submit(Scribe.wait_for, str(gate))
+        waiting = [system.options(idempotent=False).submit(Scribe.join, str(number)) for number in range(20)]
+        assert waiting[-1].accepted(LIMIT)
+        journal.full = True
+        gate.touch()
+        # As long as it takes an agent that refuses by itself to be killed for it.
+        with pytest.raises(TimeoutError):
+            waiting[0].result(4.0)
+        journal.full = False
+        assert [future.result(LIMIT) for future in waiting] == [str(number) for number in range(20)]
+        assert running.result(LIMIT) == "there"
+        assert [agent.incarnation for agent in system.agents()] == [1]
+
+
 def test_all_work_is_done_when_all_of_it_is_told(path: Path, tmp_path: Path) -> None:
     """D8, F3: an outcome that is held back is still waited for."""
     gate = tmp_path / "gate"

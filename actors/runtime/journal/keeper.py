@@ -171,11 +171,21 @@ class Keeper:
     def _turn_away(self, engine: Engine, task: Task, error: ActorsError, now: float) -> None:
         """The engine does not accept a task that is written down already."""
         if task.parent is None:
-            task.status, task.error, task.ended = TaskStatus.FAILED, error, now
-            self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
+            self._fail_for_good(engine, task, error, now)
             if task.handle is not None:
                 self.fetched(task.number)
         refuse(task, error)
+
+    def reject(self, engine: Engine, task: Task, error: ActorsError, now: float) -> list[Decision]:
+        """A task of an earlier life can never run: write down that it has failed. Returns what may be told of that now."""
+        self._fail_for_good(engine, task, error, now)
+        return [] if task.number in self._held else [Resolve(task)]
+
+    def _fail_for_good(self, engine: Engine, task: Task, error: ActorsError, now: float) -> None:
+        task.status, task.error, task.ended = TaskStatus.FAILED, error, now
+        self._write(engine, now, [self._translator.record(task, engine.utc_offset)], [])
+        if self.failing is not None:
+            self._held[task.number] = Resolve(task)
 
     def _write(
         self, engine: Engine, now: float, records: list[TaskRecord], decisions: Sequence[Decision]
@@ -220,9 +230,7 @@ class Keeper:
             self._held[decision.task.number] = decision
             return True
         if type(decision) is Assign and decision.task.number in changed:
-            engine.refused(
-                decision.agent, decision.incarnation, decision.task.number, decision.attempt, "no journal", now
-            )
+            engine.withheld(decision.agent, decision.incarnation, decision.task.number, decision.attempt, now)
             return True
         return False
 

@@ -91,7 +91,7 @@ class Program:
         self._events: dict[str, list[Event]] = {}
         self._listens = False
         # Whether there were tasks before anybody listened: what is told of these begins in their middle.
-        self._silent = False
+        self._silent = bool(sim.system.recovered())
         # Whether something went wrong that somebody did here.
         self._harmed = False
         self._number = 0

@@ -50,6 +50,7 @@ _TOLD = (
     "finished",
     "finished_many",
     "refused",
+    "withheld",
     "recalled",
     "progressed",
     "observed",
