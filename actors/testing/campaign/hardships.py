@@ -12,6 +12,7 @@ from actors.errors import (
     CircuitOpen,
     DeadLetter,
     DependencyFailed,
+    JournalError,
     NoSuitableAgent,
     TaskTimeout,
 )
@@ -90,14 +91,14 @@ class Hardships:
                 self._program.submit(Clerk.shaky, number, True, value=number, errors=(CircuitOpen,))  # noqa: FBT003
 
     def _retry_dead(self) -> None:
-        """Run one of the dead letters again; it leaves the list, unless its type rests."""
+        """Run one of the dead letters again; it leaves the list, unless its type rests or nothing can be kept."""
         dead = self._system.dead_letters()
         if not dead:
             return
         chosen = dead[self._choices.below(len(dead), "dead letter")]
         try:
             again = self._system.retry_dead(chosen)
-        except CircuitOpen:
+        except (CircuitOpen, JournalError):
             return
         info = again.info()
         if info is None or info.repeats != chosen.id or chosen.id in [each.id for each in self._system.dead_letters()]:
