@@ -105,8 +105,13 @@ for scenario in sorted(tests.SCENARIOS, key=lambda scenario: scenario is not fir
 """
 
 
+QUICK = ("the books stay as they are", "the status before the result", "a dead letter is not listed")
+
+
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in MUTATIONS]
+)
 def test_a_break_of_the_discipline_is_found(name: str) -> None:
     """F1: a test that never fails proves nothing."""
     command = [sys.executable, "-c", PROGRAM, name]
