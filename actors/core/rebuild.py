@@ -64,6 +64,7 @@ def make_anew(book: Book, decided: deque[Decision], unsent: Iterable[tuple[Task,
     _set_gates(book)
     _link(book)
     _make_fleet(book)
+    book.quotas.rebuild()
     _line_up(book)
     _set_timers(book)
     _resolve(book)

@@ -44,27 +44,59 @@ class Scaling:
             if bucket.live and not bucket.held:
                 self._consider(bucket)
 
-    def unstick(self) -> None:
-        """Start one agent beyond the limit if nothing else can go on.
+    def unstick(self) -> bool:
+        """Start one agent beyond the limit if nothing else can go on, or let a task have what others hold while they wait.
 
         That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
         A task whose sub-tasks have all ended is about to go on.
+
+        Returns:
+            Whether there is something to give out now that was held back.
         """
         book = self._book
         fleet = book.fleet
         if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
-            return
+            return False
         for agent in fleet.agents.values():
             if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
-                return
+                return False
             if any(map(self._have_ended, agent.waits_for.values())):
-                return
+                return False
         if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
-            return
+            return False
         bucket = self._needed()
         skill = fleet.spawner(bucket) if bucket is not None else None
         if bucket is not None and skill is not None:
             self._spawn(skill, bucket)
+            return False
+        return self._lend()
+
+    def _lend(self) -> bool:
+        """Tasks wait for sub-tasks that need what others hold which wait as well: let one of these have it."""
+        book = self._book
+        gates, quotas = book.line.gates, book.quotas
+        if quotas.lent is not None:
+            return False
+        short = [bucket for bucket in gates.rationed if bucket.live and bucket.short]
+        awaited = {number for agent in book.waiting_agents for numbers in agent.waits_for.values() for number in numbers}
+        first = {book.tasks[number].kind.needs for number in awaited if number in book.tasks}
+        for bucket in sorted(short, key=lambda each: (each.needs not in first, each.first().order)):
+            if gates.state(bucket.needs.gate or "") is not True and self._can_be_taken(bucket):
+                quotas.lend(bucket, gates, book.fresh)
+                return True
+        return False
+
+    def _can_be_taken(self, bucket: Bucket) -> bool:
+        """Whether there is, or can be, an agent for what waits in a bucket."""
+        book = self._book
+        if book.fleet.spawner(bucket) is not None or any(skill.idle for skill in book.fleet.serving(bucket)):
+            return True
+        return any(
+            agent.slots == 1
+            and agent.skill.serves(bucket.needs)
+            and bucket.needs in book.line.children.get(agent.waiting[-1], ())
+            for agent in book.waiting_agents
+        )
 
     def _have_ended(self, numbers: set[int]) -> bool:
         tasks = self._book.tasks
@@ -101,6 +133,8 @@ class Scaling:
                 starting += other.starting + coming
                 agents += len(other.agents) - other.leaving + coming
             if starting and not skill.holds(starting + 1):
+                return
+            if bucket.needs.resources and starting >= book.quotas.room(bucket.needs):
                 return
             if agents and not self._worth_it(bucket, agents):
                 return

@@ -25,7 +25,7 @@ CORE_MUTATIONS = (
     ),
     Mutation(
         "a cancelled retry is started",
-        "actors.core.engine",
+        "actors.core.alarms",
         "if task.status is _PENDING and task.due is not None and task.due <= self._book.now:",
         "if self._book.now >= 0:",
         "D6",
