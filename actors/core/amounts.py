@@ -31,8 +31,8 @@ def read_amounts(name: str, value: Any, what: str, *, none: bool = False) -> Amo
         none: whether an amount may be 0.
 
     Raises:
-        ConfigError: a name is no text or empty, or an amount is no number, not above 0 (below 0 with `none`), finer than
-            a millionth, or above a million million.
+        ConfigError: a name is no text or empty, or an amount is no number, below a millionth (with `none`: below 0), or
+            above a million million.
     """
     allowed = 'a mapping from a name to an amount above 0, as {"gpu": 1} or {"gpu": 0.5}'
     if none:
@@ -49,12 +49,11 @@ def read_amounts(name: str, value: Any, what: str, *, none: bool = False) -> Amo
                 allowed=allowed,
             )
         number = isinstance(amount, int | float) and not isinstance(amount, bool)
-        good = number and math.isfinite(amount) and 0 <= amount <= _MOST and (none or amount > 0)
-        if not good or round(amount * _ONE) / _ONE != amount:
-            least = "0 or more" if none else "above 0"
+        if not (number and math.isfinite(amount) and 0 <= amount <= _MOST and (none or _units(amount))):
+            least = "0" if none else "a millionth"
             raise ConfigError(
-                f"{name} {what} takes a number {least} as the amount of {each!r}, with six decimals at most, not {amount!r}"
-                + ("" if none or amount != 0 else "; leave out what it does not need"),
+                f"{name} {what} takes a number from {least} to {_MOST:,} as the amount of {each!r}, not {amount!r}"
+                + ("; leave out what it does not need" if number and amount == 0 else ""),
                 key=name,
                 value=value,
                 allowed=allowed,
@@ -72,8 +71,13 @@ def _pairs(value: Any) -> list[tuple[Any, Any]] | None:
 
 
 def exact(amounts: Iterable[tuple[str, float]]) -> Needed:
-    """Amounts in millionths."""
-    return tuple((name, round(amount * _ONE)) for name, amount in amounts)
+    """Amounts in millionths, rounded down, so that three times a third is not more than one."""
+    return tuple((name, _units(amount)) for name, amount in amounts)
+
+
+def _units(amount: float) -> int:
+    # A float is a little off: 0.29 is 289999.99999999994 millionths.
+    return amount * _ONE if isinstance(amount, int) else math.floor(round(amount * _ONE, 3))
 
 
 def amount_of(units: int) -> float:

@@ -219,6 +219,11 @@ class Quotas:
         agent = self._fleet.agents.get(task.agent or "")
         return agent if agent is not None and agent.held.get(task.number) is task else None
 
+    def _waits(self, agent: Agent, number: int) -> bool:
+        """Whether a task waits for a sub-task; one whose sub-tasks have all ended is about to go on."""
+        awaited = agent.waits_for.get(number, ())
+        return any((task := self._tasks.get(each)) is not None and not task.final for each in awaited)
+
     def _tally(self, name: str) -> tuple[dict[int, _Share], int]:
         """What each holder has of a resource, and what all take together."""
         known = self._tallies.get(name)
@@ -230,7 +235,7 @@ class Quotas:
             if agent is not None:
                 own = sum(units for each, units in task.kind.needs.resources if each == name)
                 if own:
-                    shares[number] = _Share(own, waits=number in agent.waiting)
+                    shares[number] = _Share(own, waits=self._waits(agent, number))
         total = 0
         # The youngest first: a sub-task has a higher number than the one that submitted it.
         for number in sorted(shares, reverse=True):

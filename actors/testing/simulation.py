@@ -62,6 +62,7 @@ class Simulation:
         config: settings of the system. None: the defaults, whatever the environment says, and a look at the memory of
             agents every five seconds.
         max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
+        resources: as for `ActorSystem`.
         journal: where the system keeps its tasks; a later simulation may go on with it. None: nowhere.
         detail: whether the history keeps what is in each message; without it a run is twice as fast.
         invariants: what must hold at any moment; none of them makes a run quicker.
@@ -96,6 +97,7 @@ class Simulation:
         faults: FaultPlan = CALM,
         config: SystemConfig | None = None,
         max_agents: int | None = None,
+        resources: Mapping[str, float] | None = None,
         journal: MemoryJournal | None = None,
         detail: bool = True,
         invariants: Iterable[type[Invariant]] = INVARIANTS,
@@ -146,7 +148,13 @@ class Simulation:
             # A start that cannot write is refused, and is nothing to judge.
             journal.fails = lambda: self._judging and self.host.inject("journal_fails", "journal", "cannot be written")
         self._system = SimulatedSystem(
-            world, workers, max_agents=max_agents, journal=journal, host=self.host, config=config
+            world,
+            workers,
+            max_agents=max_agents,
+            resources=resources,
+            journal=journal,
+            host=self.host,
+            config=config,
         )
         self._closed = False
         self._assembly: Assembly | None = None
