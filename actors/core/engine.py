@@ -97,13 +97,12 @@ class Engine(Crew):
             book.quotas.settle(book.line.gates, book.fresh)
         if book.fresh or book.stirred or book.reconsider or book.idled:
             self._dispatcher.run()
-            if book.line.live:
+            while book.line.live:
                 self._scaling.run()
                 self._sharing.nest()
-                if book.waiting_agents and self._scaling.unstick():
-                    self._dispatcher.run()
-                    self._scaling.run()
-                    self._sharing.nest()
+                if not book.waiting_agents or not self._scaling.unstick():
+                    break
+                self._dispatcher.run()
             book.fresh.clear()
             if book.idled:
                 self._end_surplus()
