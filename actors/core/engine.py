@@ -200,9 +200,7 @@ class Engine(Crew):
         for task in in_order(new, book.tasks):
             self._accept(task, task.created)
         for task in tasks:
-            try:
-                book.quotas.check(task)
-            except ConfigError as error:
+            if (error := book.quotas.refusal(task)) is not None:
                 self.unservable(task.number, error, now)
 
     def cancel(self, number: int, reason: str, now: float) -> bool:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.core.amounts import amount_of, exact, refuse_unmeetable
+from actors.errors import ConfigError
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Fleet
@@ -105,6 +106,14 @@ class Quotas:
             ConfigError: it needs a resource that is unknown, or more of it than there is in all.
         """
         refuse_unmeetable(task.kind.needs.resources, self.capacity, f"task {task.id}")
+
+    def refusal(self, task: Task) -> ConfigError | None:
+        """What `check` raises."""
+        try:
+            self.check(task)
+        except ConfigError as error:
+            return error
+        return None
 
     def tie(self, task: Task) -> None:
         """Let a new task stand apart from others if one above it holds what it needs, and may lend it."""
@@ -220,8 +229,15 @@ class Quotas:
         return agent if agent is not None and agent.held.get(task.number) is task else None
 
     def _waits(self, agent: Agent, number: int) -> bool:
-        """Whether a task waits for a sub-task; one whose sub-tasks have all ended is about to go on."""
-        awaited = agent.waits_for.get(number, ())
+        """Whether a task waits for a sub-task; one whose sub-tasks have all ended is about to go on.
+
+        Unless others run inside it: these come first.
+        """
+        awaited = agent.waits_for.get(number)
+        if awaited is None:
+            return False
+        if agent.slots == 1 and agent.waiting[-1] != number:
+            return True
         return any((task := self._tasks.get(each)) is not None and not task.final for each in awaited)
 
     def _tally(self, name: str) -> tuple[dict[int, _Share], int]:

@@ -92,6 +92,9 @@ def complete(
             outcomes.cancel(task, task.cancelling)
         elif broken is not None:
             outcomes.broken(task, broken)
+        elif (refusal := book.quotas.refusal(task)) is not None:
+            # Of an earlier life that had more.
+            outcomes.unservable(task, refusal)
 
 
 def _ask_again(agent: Agent, limits: Limits, sharing: Sharing, stop: Callable[[Agent, Task], None]) -> None:

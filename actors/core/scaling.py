@@ -60,7 +60,9 @@ class Scaling:
         for agent in fleet.agents.values():
             if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
                 return False
-            if any(map(self._have_ended, agent.waits_for.values())):
+            # In a single lane only the innermost can go on.
+            next_on = agent.waiting[-1:] if agent.slots == 1 else agent.waiting
+            if any(self._have_ended(agent.waits_for[number]) for number in next_on):
                 return False
         if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
             return False

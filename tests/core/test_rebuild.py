@@ -135,29 +135,26 @@ def resources(sim: SimFleet) -> None:
     below = (licence, ("run", 0.002), ("call", (gpu, ("run", 0.002))))
     sim.submit(("run", 0.005), ("call", below, (gpu, ("run", 0.002))), kind=gpu)
     sim.submit(("call", (gpu, ("run", 0.002), ("call", (licence, ("run", 0.002))))), kind=licence)
-    waiting = [sim.submit(("run", 0.01), kind=kind) for kind in (gpu, licence, WORK, gpu, licence)]
+    waiting = [sim.submit(("run", 0.01), kind=kind) for kind in (gpu, WORK, licence)]
     sim.run(until=0.06)
-    sim.engine.cancel(waiting[3].number, "unwanted", sim.now)
+    sim.engine.cancel(waiting[0].number, "unwanted", sim.now)
     sim.die("general-1")
-    sim.run(until=0.08)
-    sim.submit(("die",), ("run", 0.002), kind=gpu)
     late = sim.submit(("stubborn", 9.0), kind=gpu)
-    sim.run(until=0.5)
+    sim.run(until=0.3)
     sim.engine.cancel(late.number, "unwanted", sim.now)
     sim.submit(("run", 0.01), kind=gpu)
-    few = Task(sim.number + 1, f"t{sim.number + 1}", replace(gpu, needs=Needs("general", resources=(("gpu", 2_000_000),))))
-    sim.number += 1
-    sim.engine.restore([], [few], sim.now)
 
 
 def restarts(sim: SimFleet) -> None:
     """Tasks that an earlier life of the program has left."""
     ended, old = Task(1, "t1", WORK), Task(2, "t2", WORK, (("run", 0.01),))
     later = Task(3, "t3", WORK, (("run", 0.01),), after=(2,))
+    # There was more in that life.
+    needy = Task(4, "t4", replace(WORK, needs=Needs("general", resources=(("gpu", 2_000_000),))))
     ended.move(TaskStatus.CANCELLED)
     # Who waited for it was told in that life.
-    sim.resolved[1], sim.number = 1, 3
-    sim.engine.restore([ended], [later, old], sim.now)
+    sim.resolved[1], sim.number = 1, 4
+    sim.engine.restore([ended], [later, old, needy], sim.now)
     sim.settle()
 
 
