@@ -109,11 +109,7 @@ class Dispatcher:
             task.status = _ASSIGNED
         if kind.breaker and book.breakers.begins(kind.name, tasks[0].number) is not None:
             book.line.gates.shut(kind.name)
-        if kind.needs.resources:
-            for task in tasks:
-                book.quotas.note(task)
-            # Others may not fit beside it.
-            book.quotas.settle(book.line.gates, book.fresh)
+        book.quotas.note(tasks, book.line.gates, book.fresh)
         self._account(agent, len(tasks), estimate)
         # The task may begin at once, so no look may be later than its limit; one that comes too early does no harm.
         if kind.timeout is not None and (agent.look_due is None or now + kind.timeout < agent.look_due):

@@ -14,7 +14,7 @@ While it does not wait, it uses its own beside that of those below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -128,12 +128,14 @@ class Quotas:
         if lender != needs.lender:
             task.kind = replace(task.kind, needs=needs._replace(lender=lender))
 
-    def note(self, task: Task) -> None:
-        """A task was given to an agent."""
-        self.holders[task.number] = task
-        self._tallies.clear()
-        if self.lent is not None and self.lent.needs == task.kind.needs:
-            self.lent = None
+    def note(self, tasks: Sequence[Task], gates: Gates[Bucket], fresh: dict[Bucket, None]) -> None:
+        """Tasks of one kind were given to an agent: others may not fit beside them."""
+        needs = tasks[0].kind.needs
+        if needs.resources:
+            self.holders.update({task.number: task for task in tasks})
+            if self.lent is not None and self.lent.needs == needs:
+                self.lent = None
+            self.settle(gates, fresh)
 
     def rebuild(self) -> None:
         """Derive everything from what the agents hold."""
@@ -176,7 +178,8 @@ class Quotas:
 
     def fits(self, needs: Needs) -> bool:
         """Whether a task may have what it needs now. What those above it lend takes nothing from others."""
-        for name, more in needs.resources:
+        for name, units in needs.resources:
+            more = units
             shares, total = self._tally(name)
             number = None if needs.lender is None else self._nearest(needs.lender, needs.lender + 1, shares)
             while number is not None and more > 0:

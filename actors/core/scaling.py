@@ -53,6 +53,19 @@ class Scaling:
         Returns:
             Whether there is something to give out now that was held back.
         """
+        if not self._is_stuck():
+            return False
+        bucket = self._awaited()
+        if bucket is None and self._lend(at_once=True):
+            return True
+        bucket = bucket or self._best()
+        skill = self._book.fleet.spawner(bucket) if bucket is not None else None
+        if bucket is not None and skill is not None:
+            self._spawn(skill, bucket)
+            return False
+        return self._lend(at_once=False)
+
+    def _is_stuck(self) -> bool:
         book = self._book
         fleet = book.fleet
         if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
@@ -64,36 +77,35 @@ class Scaling:
             next_on = agent.waiting[-1:] if agent.slots == 1 else agent.waiting
             if any(self._have_ended(agent.waits_for[number]) for number in next_on):
                 return False
-        if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
-            return False
-        bucket = self._needed()
-        skill = fleet.spawner(bucket) if bucket is not None else None
-        if bucket is not None and skill is not None:
-            self._spawn(skill, bucket)
-            return False
-        return self._lend()
+        coming = any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values())
+        return not coming
 
-    def _lend(self) -> bool:
-        """Tasks wait for sub-tasks that need what others hold which wait as well: let one of these have it."""
+    def _lend(self, *, at_once: bool) -> bool:
+        """Tasks wait for sub-tasks that need what others hold which wait as well: let one of these have it.
+
+        `at_once`: one for which there is an agent.
+        """
         book = self._book
         gates, quotas = book.line.gates, book.quotas
         if quotas.lent is not None:
             return False
         short = [bucket for bucket in gates.rationed if bucket.live and bucket.short]
-        awaited = {number for agent in book.waiting_agents for numbers in agent.waits_for.values() for number in numbers}
+        awaited = {
+            number for agent in book.waiting_agents for numbers in agent.waits_for.values() for number in numbers
+        }
         first = {book.tasks[number].kind.needs for number in awaited if number in book.tasks}
         for bucket in sorted(short, key=lambda each: (each.needs not in first, each.first().order)):
-            if gates.state(bucket.needs.gate or "") is not True and self._can_be_taken(bucket):
+            if gates.state(bucket.needs.gate or "") is True:
+                continue
+            if self._can_be_taken(bucket) if at_once else book.fleet.spawner(bucket) is not None:
                 quotas.lend(bucket, gates, book.fresh)
                 return True
         return False
 
     def _can_be_taken(self, bucket: Bucket) -> bool:
-        """Whether there is, or can be, an agent for what waits in a bucket."""
+        """Whether there is an agent for what waits in a bucket: an idle one, or one that waits for it."""
         book = self._book
-        if book.fleet.spawner(bucket) is not None or any(skill.idle for skill in book.fleet.serving(bucket)):
-            return True
-        return any(
+        return any(skill.idle for skill in book.fleet.serving(bucket)) or any(
             agent.slots == 1
             and agent.skill.serves(bucket.needs)
             and bucket.needs in book.line.children.get(agent.waiting[-1], ())
@@ -110,8 +122,8 @@ class Scaling:
         staying = fleet.count - sum(skill.leaving for skill in fleet.skills.values())
         return (staying > fleet.max_agents or fleet.too_many(agent.skill.type)) and fleet.dispensable(agent)
 
-    def _needed(self) -> Bucket | None:
-        """What a waiting task waits for, if it is ready; else the best of all that an agent could be started for."""
+    def _awaited(self) -> Bucket | None:
+        """What a waiting task waits for, if it is ready and an agent could be started for it."""
         book = self._book
         for agent in book.waiting_agents:
             for number in agent.waiting:
@@ -119,6 +131,11 @@ class Scaling:
                     bucket = book.line.buckets[needs]
                     if not bucket.held and book.fleet.spawner(bucket) is not None:
                         return bucket
+        return None
+
+    def _best(self) -> Bucket | None:
+        """The best of all that an agent could be started for."""
+        book = self._book
         lanes = [lane for skill in book.fleet.skills.values() if skill.spawnable and (lane := skill.best())]
         return min(lanes, key=lambda lane: (lane.rank, lane.head)).bucket if lanes else None
 

@@ -147,15 +147,8 @@ class Simulation:
         if journal is not None:
             # A start that cannot write is refused, and is nothing to judge.
             journal.fails = lambda: self._judging and self.host.inject("journal_fails", "journal", "cannot be written")
-        self._system = SimulatedSystem(
-            world,
-            workers,
-            max_agents=max_agents,
-            resources=resources,
-            journal=journal,
-            host=self.host,
-            config=config,
-        )
+        there_is: dict[str, Any] = {"max_agents": max_agents, "resources": resources, "journal": journal}
+        self._system = SimulatedSystem(world, workers, host=self.host, config=config, **there_is)
         self._closed = False
         self._assembly: Assembly | None = None
         self.watch = Watch(self, invariants, checks)

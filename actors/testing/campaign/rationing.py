@@ -56,9 +56,7 @@ class Rationing:
         for _ in range(2 + self._choices.below(2, "count")):
             number = self._program.number()
             seconds = 0.3 * self._choices.below(5, "seconds")
-            futures.append(
-                self._program.submit(Clerk.slow, number, seconds, value=number, resources=self._amounts())
-            )
+            futures.append(self._program.submit(Clerk.slow, number, seconds, value=number, resources=self._amounts()))
         if self._choices.below(2, "cancel") == 0:
             self._program.sim.run(0.1)
             futures[self._choices.below(len(futures), "which")].cancel("it is not wanted")
@@ -72,7 +70,7 @@ class Rationing:
 
     def _refused(self) -> None:
         """More than there is, and what there is not."""
-        needs: dict[str, float] = ({"gpu": 2}, {"fpga": 1})[self._choices.below(2, "refused")]
+        needs = ({"gpu": 2}, {"fpga": 1})[self._choices.below(2, "refused")]
         try:
             self._program.submit(twice, 1, resources=needs)
         except ConfigError:

@@ -40,15 +40,7 @@ _NEEDS = (
     Needs("a", frozenset({"z"})),
 )
 _RESOURCES: Mapping[str, float] = MappingProxyType({"gpu": 1, "licence": 3})
-_AMOUNTS: tuple[dict[str, float], ...] = (
-    {},
-    {},
-    {},
-    {"gpu": 1},
-    {"gpu": 0.5},
-    {"licence": 2},
-    {"gpu": 1, "licence": 1},
-)
+_AMOUNTS = tuple(map(exact, ((), (), [("gpu", 1)], [("gpu", 0.5)], [("licence", 2)], [("gpu", 1), ("licence", 1)])))
 _ENDS = (Outcome.VALUE, Outcome.VALUE, Outcome.ERROR, Outcome.EXITED, Outcome.REFUSED)
 
 
@@ -124,7 +116,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         """Tasks of a kind, perhaps after others, perhaps from inside one."""
         kind = TaskKind(
             f"p{priority}-{fields['breaker']}",
-            self.needs[needs % len(self.needs)]._replace(resources=exact(sorted(fields["amounts"].items()))),
+            self.needs[needs % len(self.needs)]._replace(resources=fields["amounts"]),
             priority=priority,
             retries=retries,
             error_retries=retries,
