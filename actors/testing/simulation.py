@@ -141,8 +141,7 @@ class Simulation:
             cpu_seconds=lambda _: 0.0,
         )
         config = SystemConfig(memory_sample_every=5.0) if config is None else config
-        if max_agents is None and config.max_agents is None:
-            max_agents = _AGENTS
+        max_agents = _AGENTS if max_agents is None and config.max_agents is None else max_agents
         self.journal = journal
         if journal is not None:
             # A start that cannot write is refused, and is nothing to judge.

@@ -368,14 +368,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def d8_each_task_has_one_outcome_when_it_has_ended(self) -> None:
         """D8: told exactly once, and not before."""
         for task in self.tasks:
-            must_be(
-                self.fleet.resolved[task.number],
-                1 if task.final else 0,
-                "D8",
-                "how often it was told that",
-                task,
-                "ended",
-            )
+            told = self.fleet.resolved[task.number]
+            must_be(told, 1 if task.final else 0, "D8", "how often it was told that", task, "ended")
 
     @invariant()
     def d1_tasks_move_along_the_table(self) -> None:

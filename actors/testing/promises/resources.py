@@ -9,6 +9,8 @@ from actors.testing.promises.invariant import Invariant
 from actors.testing.promises.observed import Observed
 
 if TYPE_CHECKING:
+    from actors.core.fleet import Agent
+    from actors.core.task import Task
     from actors.hosts.attempt import Attempt
     from actors.testing.sim.agent import SimAgent
 
@@ -21,7 +23,7 @@ class NamedResources(Invariant):
     requirement = "E4"
     statement = (
         "the bodies that run at one time, but for those that have waited for sub-tasks, use no more of a named resource "
-        "than there is, and at rest none is in use"
+        "than there is, none is given to a task that cannot begin yet, and at rest none is in use"
     )
 
     def __init__(self, sim: Observed) -> None:
@@ -34,6 +36,13 @@ class NamedResources(Invariant):
         """Note who waits."""
         for agent in self.sim.engine._book.waiting_agents:  # noqa: SLF001 - there is no other way to see it
             self._waited.update((number, agent.held[number].attempt) for number in agent.waiting)
+
+    def given(self, task: Task, agent: Agent) -> None:
+        """Look what comes before it at its agent."""
+        if task.kind.needs.resources:
+            place = [number for number in agent.held if number not in agent.waiting].index(task.number)
+            if place >= agent.slots:
+                self.broken(f"{task.id} was given to {agent.id}, where {place} others come first")
 
     def body_begins(self, agent: SimAgent, attempt: Attempt) -> None:
         """Add up what all need that run."""
