@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from actors.config import SystemConfig
+from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
@@ -76,6 +77,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             agents are started when there is work. Types that are not named become known when they are first used.
         max_agents: how many agents may live at once; None: the largest of 5, the number of processors, and what the
             workers ask for.
+        resources: named resources that tasks may need (`@task(resources={"gpu": 1})`), and how much there is of each:
+            {"gpu": 1, "licence": 4}. They are no more than names: a task waits until what it needs is free.
         journal: the file in which accepted tasks and their outcomes are kept, so that neither is lost whatever dies; what
             has no outcome goes on at the next start (see `recovered`). Or a `Journal`. None takes the setting.
         host: where agents run: "process", "thread" (for quick tests and debugging: a thread cannot be killed, has no
@@ -98,6 +101,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         workers: Mapping[WorkerLike, int | tuple[int, int]] | Iterable[WorkerLike] | None = None,
         *,
         max_agents: int | None = None,
+        resources: Mapping[str, float] | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         host: HostName | Host = "process",
         config: SystemConfig | None = None,
@@ -113,6 +117,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             raise ConfigError(f"host takes a name or a Host, not {host!r}", key="host", value=host, allowed="a Host")
         self._host = host
         self._journal = journal
+        self._resources = read_amounts("resources", {} if resources is None else resources, "of ActorSystem", none=True)
         self._workers = _counted(workers)
         _check_workers(self._workers, self._config)
         self._world = self._make_world()
@@ -185,7 +190,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         journal = self._make_journal()
         opened = None if journal is None else journal.open(self._world.token())
         try:
-            assembly = Assembly(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened)
+            assembly = Assembly(
+                *(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened),
+                resources=self._resources,
+            )
         except BaseException:
             if journal is not None:
                 journal.close()

@@ -13,6 +13,7 @@ from actors.core.fleet import Agent, AgentType, Fleet, Skill
 from actors.core.history import History
 from actors.core.placement import Placement
 from actors.core.queue import Bucket, WaitingLine
+from actors.core.quotas import Quotas
 from actors.protocol.events import KNOWN_EVENTS, Event
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Book:
         "out",
         "paused",
         "placement",
+        "quotas",
         "reconsider",
         "rng",
         "settings",
@@ -100,6 +102,7 @@ class Book:
         self.accepted = 0
         self.line: WaitingLine[Skill] = WaitingLine()
         self.fleet = Fleet(settings.max_agents)
+        self.quotas = Quotas(settings.resources, self.fleet, self.tasks)
         self.estimates = Estimates()
         self.placement = Placement(settings, self.fleet)
         self.history = History(self.tasks, settings.kept_tasks, settings.kept_seconds)

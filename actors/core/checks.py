@@ -34,6 +34,7 @@ def check(book: Book) -> None:
         _check_agent(book, agent)
     _check_fleet(book)
     _check_breakers(book)
+    _check_quotas(book)
     if not (book.fresh or book.stirred or book.reconsider or book.idled):
         _check_settled(book)
 
@@ -234,8 +235,11 @@ def _check_breakers(book: Book) -> None:
             _fail("the gate of", name, "is", book.line.gates.state(name), "and its breaker wants", wanted)
     for needs, bucket in book.line.buckets.items():
         state = None if needs.gate is None else book.line.gates.state(needs.gate)
-        if (bucket.held, bucket.single) != (state is True, state is False):
-            _fail(needs, "is held", bucket.held, "is single", bucket.single, "and its gate is", state)
+        if (bucket.held, bucket.single) != (state is True or bucket.short, state is False):
+            _fail(
+                *(needs, "is held", bucket.held, "is single", bucket.single, "is short", bucket.short),
+                *("and its gate is", state),
+            )
     for breaker in known.values():
         if (breaker.due is not None) != (breaker.phase == "open"):
             _fail("the breaker of", breaker.name, "is", breaker.phase, "and is due at", breaker.due)
@@ -246,6 +250,20 @@ def _check_breakers(book: Book) -> None:
             _fail("the probe", breaker.probe, "of", breaker.name, "is at no agent")
 
 
+def _check_quotas(book: Book) -> None:
+    quotas, gates = book.quotas, book.line.gates
+    for agent in book.fleet.agents.values():
+        for number, task in agent.held.items():
+            if task.kind.needs.resources and quotas.holders.get(number) is not task:
+                _fail(task, "is at", agent, "and does not count as a holder of what it needs")
+    rationed = {bucket for needs, bucket in book.line.buckets.items() if needs.resources and bucket.live}
+    if rationed != {bucket for bucket in gates.rationed if bucket.live}:
+        _fail("where tasks wait for resources is not known")
+    for needs, bucket in book.line.buckets.items():
+        if bucket.short and not needs.resources:
+            _fail(needs, "is short of nothing and held back")
+
+
 def _check_settled(book: Book) -> None:
     """After a turn: no agent that could begin a task stands beside one that nothing holds back."""
     for bucket in book.line.buckets.values():
@@ -254,6 +272,10 @@ def _check_settled(book: Book) -> None:
         serving = [skill for skill in book.line.views if skill.serves(bucket.needs)]
         if not any(skill.viable for skill in serving):
             _fail(bucket.needs, "waits for what nobody will ever offer")
+        if bucket.needs.resources:
+            book.quotas.look()
+            if bucket.short is not (bucket is not book.quotas.lent and not book.quotas.fits(bucket.needs)):
+                _fail(bucket.needs, "is short", bucket.short, "of", book.quotas.report((bucket,)))
         if book.paused or not book.admitting or bucket.held:
             continue
         for skill in serving:

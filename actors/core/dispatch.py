@@ -70,7 +70,7 @@ class Dispatcher:
                 continue
             for task in list(lane.tasks()):
                 error = NoSuitableAgent(
-                    f"task {task.id} needs {needs}, "
+                    f"task {task.id} needs {needs._replace(resources=())}, "
                     + (
                         f"whose agents cannot be started: {causes[0]}"
                         if causes
@@ -109,6 +109,7 @@ class Dispatcher:
             task.status = _ASSIGNED
         if kind.breaker and book.breakers.begins(kind.name, tasks[0].number) is not None:
             book.line.gates.shut(kind.name)
+        book.quotas.note(tasks, book.line.gates, book.fresh)
         self._account(agent, len(tasks), estimate)
         # The task may begin at once, so no look may be later than its limit; one that comes too early does no harm.
         if kind.timeout is not None and (agent.look_due is None or now + kind.timeout < agent.look_due):
@@ -179,6 +180,9 @@ class Dispatcher:
         while share > 0:
             lane = skill.pick(ageing)
             if lane is None:
+                return
+            if lane.bucket.needs.resources:
+                # It is for the next that is free: sent ahead, it would hold what it needs and not begin.
                 return
             task = lane.first()
             if (

@@ -13,12 +13,12 @@ give the same decisions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from actors.core import checks, explain, rebuild
-from actors.core.book import ASK_AGAIN, COOLED, EXPIRE, FORGET, GRACE, IDLE, LOOK, PROBE, RETRY, STEAL, UNANSWERED
+from actors.core.alarms import Alarms
 from actors.core.crew import Crew
 from actors.core.deadletters import dead_task
 from actors.core.fleet import Agent
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from actors.core.deadletters import DeadTask
     from actors.core.decisions import Decision
     from actors.core.explain import Explanation, QueueInfo
+    from actors.core.quotas import ResourceInfo
     from actors.core.settings import EngineSettings
     from actors.core.task import Task, TaskInfo
     from actors.protocol.messages import Payload
@@ -52,19 +53,7 @@ class Engine(Crew):
 
     def __init__(self, settings: EngineSettings, rng: random.Random) -> None:
         super().__init__(settings, rng)
-        self._due: dict[int, Callable[[Any, Any], None]] = {
-            RETRY: self._retry_due,
-            LOOK: self._limits.look_due,
-            GRACE: self._limits.grace_over,
-            IDLE: self._idle_due,
-            COOLED: self._cooled,
-            STEAL: self._sharing.steal_late,
-            FORGET: self._forget_due,
-            ASK_AGAIN: self._sharing.ask_again,
-            UNANSWERED: self._limits.answer_due,
-            EXPIRE: self._expire_due,
-            PROBE: self._outcomes.probe_due,
-        }
+        self._alarms = Alarms(self._book, self._dispatcher, self._limits, self._outcomes, self._sharing)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -104,13 +93,16 @@ class Engine(Crew):
         if book.tripped:
             self._sharing.take_back_types(book.tripped)
             book.tripped.clear()
+        if book.line.gates.rationed:
+            book.quotas.settle(book.line.gates, book.fresh)
         if book.fresh or book.stirred or book.reconsider or book.idled:
             self._dispatcher.run()
-            if book.line.live:
+            while book.line.live:
                 self._scaling.run()
                 self._sharing.nest()
-                if book.waiting_agents:
-                    self._scaling.unstick()
+                if not book.waiting_agents or not self._scaling.unstick():
+                    break
+                self._dispatcher.run()
             book.fresh.clear()
             if book.idled:
                 self._end_surplus()
@@ -143,7 +135,7 @@ class Engine(Crew):
 
         Raises:
             ConfigError: its number is in use, it depends on itself, or on a task that is unknown or forgotten, or on
-                a result that was freed.
+                a result that was freed; or it needs a named resource that is unknown, or more of it than there is.
             CircuitOpen: its task type has failed too often, and rests.
             SystemClosed: `close` was called.
         """
@@ -155,6 +147,9 @@ class Engine(Crew):
             raise _closed()
         if number in tasks:
             raise _in_use(tasks[number])
+        if task.kind.needs.resources:
+            book.quotas.check(task)
+            book.quotas.tie(task)
         if book.breakers.known:
             self._refuse_if_open(task)
         if task.after:
@@ -178,13 +173,17 @@ class Engine(Crew):
         book = self._book
         book.now = now
         self._check_graph(tasks)
+        for task in tasks:
+            book.quotas.check(task)
         for task in in_order(tasks, book.tasks):
+            book.quotas.tie(task)
             self._accept(task, now)
 
     def restore(self, ended: Sequence[Task], tasks: Sequence[Task], now: float, dead: Sequence[Task] = ()) -> None:
         """Take in tasks that were accepted in an earlier life: ended ones as they are, the others to be run.
 
-        Those that failed for good are listed, in the order given; one whose payload is None cannot be run again.
+        One that needs more of a named resource than there is now fails. Those that failed for good are listed, in the
+        order given; one whose payload is None cannot be run again.
 
         Raises:
             ConfigError: as for `submit_graph`; of the others none was taken in.
@@ -204,6 +203,9 @@ class Engine(Crew):
         self._check_graph(new)
         for task in in_order(new, book.tasks):
             self._accept(task, task.created)
+        for task in tasks:
+            if (error := book.quotas.refusal(task)) is not None:
+                self.unservable(task.number, error, now)
 
     def cancel(self, number: int, reason: str, now: float) -> bool:
         """Cancel a task; false if it is unknown or has its outcome.
@@ -328,7 +330,7 @@ class Engine(Crew):
         book.now = now
         while (timer := book.due_timer(now)) is not None:
             _, _, what, subject, detail = timer
-            self._due[what](subject, detail)
+            self._alarms.ring(what, subject, detail)
 
     def next_due(self) -> float | None:
         """When `tick` must be called next."""
@@ -356,6 +358,10 @@ class Engine(Crew):
     def queue(self, limit: int = 1000) -> QueueInfo:
         """How all work stands, with at most `limit` tasks of each sort."""
         return explain.queue(self._book, limit)
+
+    def resources(self) -> tuple[ResourceInfo, ...]:
+        """How the named resources stand."""
+        return self._book.quotas.report(self._book.line.gates.rationed)
 
     def explain(self, number: int, now: float) -> Explanation:
         """Why a task does not run."""
@@ -410,47 +416,6 @@ class Engine(Crew):
             if task.missing:
                 return
         self._outcomes.wait(task)
-
-    def _retry_due(self, task: Task, _: None) -> None:
-        # It may have been cancelled meanwhile, and even tried again.
-        if task.status is _PENDING and task.due is not None and task.due <= self._book.now:
-            self._outcomes.wait(task)
-
-    def _cooled(self, agent: Agent, incarnation: int) -> None:
-        if agent.incarnation == incarnation and self._book.fleet.agents.get(agent.id) is agent:
-            agent.cooling = False
-            self._book.refit(agent)
-
-    def _forget_due(self, _: None, __: None) -> None:
-        book = self._book
-        book.forget_timer = False
-        book.history.expire(book.now)
-        due = book.history.next_due()
-        if due is not None:
-            book.forget_timer = True
-            book.timer(due, FORGET)
-
-    def _expire_due(self, _: None, __: None) -> None:
-        book = self._book
-        book.dead.expire(book.now)
-        due = book.dead.next_due()
-        book.expire_timer = due is not None
-        if due is not None:
-            book.timer(due, EXPIRE)
-
-    def _idle_due(self, agent: Agent, incarnation: int) -> None:
-        book = self._book
-        if agent.incarnation != incarnation or book.fleet.agents.get(agent.id) is not agent:
-            return
-        agent.idle_timer = False
-        if not agent.open or agent.held:
-            return
-        due = agent.idle_since + agent.idle_timeout
-        if due > book.now:
-            agent.idle_timer = True
-            book.timer(due, IDLE, agent, incarnation)
-        elif book.fleet.dispensable(agent):
-            self._dispatcher.retire(agent)
 
     def _end_surplus(self) -> None:
         """Agents beyond the limit (which waiting tasks made necessary), or too many of a type, end as soon as they are idle."""

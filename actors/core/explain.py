@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actors.core.amounts import amount_of, amount_text
 from actors.core.breaker import CircuitInfo
 from actors.core.errortext import text_of
+from actors.core.quotas import ResourceInfo
 from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Explanation:
         task_id, number: the task; `task_id` is "" if it is unknown.
         status: its status, or "unknown".
         reason: one of "unknown", "ended", "running", "assigned", "stopping", "dependencies", "retry", "paused",
-            "breaker", "admission", "resource", "unsuitable", "starting", "limit", "busy", "ready".
+            "breaker", "quota", "admission", "resource", "unsuitable", "starting", "limit", "busy", "ready".
         text: the same in words.
         facts: what the words say, as fields; which ones depends on the reason.
     """
@@ -55,7 +57,7 @@ class QueueInfo:
 
     `waiting` counts tasks that have not been assigned, `ready` those of them that only lack an agent, `active` those at
     agents, `finished` those that have ended and are kept, `dead` those that failed for good and can be looked at.
-    `breakers` are the circuit breakers that are not closed.
+    `breakers` are the circuit breakers that are not closed, `resources` the named resources that the system has.
     """
 
     waiting: int
@@ -67,6 +69,7 @@ class QueueInfo:
     finished_tasks: tuple[TaskInfo, ...]
     dead: int = 0
     breakers: tuple[CircuitInfo, ...] = ()
+    resources: tuple[ResourceInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values that print as JSON."""
@@ -75,7 +78,12 @@ class QueueInfo:
             name: [item.to_dict() for item in getattr(self, name)]
             for name in ("waiting_tasks", "active_tasks", "finished_tasks")
         }
-        return {**counts, **lists, "breakers": [each.to_dict() for each in self.breakers]}
+        return {
+            **counts,
+            **lists,
+            "breakers": [each.to_dict() for each in self.breakers],
+            "resources": [each.to_dict() for each in self.resources],
+        }
 
 
 def info(book: Book, task: Task) -> TaskInfo:
@@ -103,6 +111,7 @@ def queue(book: Book, limit: int) -> QueueInfo:
         finished_tasks=tuple(info(book, task) for task in book.history.latest(limit)),
         dead=len(book.dead),
         breakers=tuple(_circuit(book, each) for each in book.breakers.known.values() if each.phase != "closed"),
+        resources=book.quotas.report(book.line.gates.rationed),
     )
 
 
@@ -185,8 +194,10 @@ def _for_agent(book: Book, task: Task) -> tuple[str, str, dict[str, Any]]:
     agents = [agent for skill in skills for agent in skill.agents]
     if book.paused:
         reason, text = "paused", "The system is paused; resume() lets work go on."
-    elif bucket.held:
+    elif bucket.held and needs.gate is not None and book.line.gates.state(needs.gate):
         reason, text = _behind_breaker(book, task, facts)
+    elif bucket.short:
+        reason, text = _for_resources(book, task, facts)
     elif not book.admitting:
         reason, text = "admission", "No new work starts while the machine is short of resources; it goes on by itself."
     elif not agents:
@@ -207,6 +218,22 @@ def _behind_breaker(book: Book, task: Task, facts: dict[str, Any]) -> tuple[str,
         when = f"task {probe} is being tried, and if that goes well, the others go on"
     text = f"Tasks of type {breaker.name} failed again and again, and their circuit breaker holds them back: {when}. "
     return "breaker", f"{text}The last error was {breaker.error}."
+
+
+def _for_resources(book: Book, task: Task, facts: dict[str, Any]) -> tuple[str, str]:
+    """A named resource that it needs is not free."""
+    needs = task.kind.needs
+    lacking = book.quotas.lacking(needs)
+    facts["resources"] = {name: info.to_dict() for name, info in lacking.items()}
+    told = []
+    for name, units in needs.resources:
+        if name not in lacking:
+            continue
+        info = lacking[name]
+        by = ", ".join(f"{each.task} ({each.agent}{', which lends it' if each.lends else ''})" for each in info.holders)
+        needed = "" if amount_of(units) == 1 else f" (it needs {amount_text(units)})"
+        told.append(f"{name}{needed}: {info.in_use:,} of {info.capacity:,} is held by {by}")
+    return "quota", f"It waits for {'; '.join(told)}. It is number {facts['place']} in line."
 
 
 def _among_agents(book: Book, skills: list[Skill], agents: list[Agent], facts: dict[str, Any]) -> tuple[str, str]:

@@ -150,15 +150,16 @@ class Lane:
 class Bucket:
     """All waiting tasks with the same needs, and the views that can serve them.
 
-    While it is `held` none of them is given out; while it is `single`, one at a time.
+    While it is `held` none of them is given out; while it is `single`, one at a time. `short`: what they need is not free.
     """
 
-    __slots__ = ("held", "lanes", "live", "needs", "single", "views")
+    __slots__ = ("held", "lanes", "live", "needs", "short", "single", "views")
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
         self.held = False
         self.single = False
+        self.short = False
         self.views: list[View] = []
         # Critical first.
         self.lanes: list[Lane | None] = [None, None, None, None]
@@ -331,6 +332,8 @@ class WaitingLine(Generic[V]):
         lane = bucket.lanes[4 - kind.priority] or bucket.lane(kind.priority)
         if not bucket.live:
             self.filled += 1
+            if kind.needs.resources:
+                self.gates.rationed[bucket] = None
         bucket.live += 1
         self.live += 1
         fifo = lane.fifo

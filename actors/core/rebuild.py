@@ -64,6 +64,7 @@ def make_anew(book: Book, decided: deque[Decision], unsent: Iterable[tuple[Task,
     _set_gates(book)
     _link(book)
     _make_fleet(book)
+    book.quotas.rebuild()
     _line_up(book)
     _set_timers(book)
     _resolve(book)
@@ -91,6 +92,9 @@ def complete(
             outcomes.cancel(task, task.cancelling)
         elif broken is not None:
             outcomes.broken(task, broken)
+        elif (refusal := book.quotas.refusal(task)) is not None:
+            # Of an earlier life that had more.
+            outcomes.unservable(task, refusal)
 
 
 def _ask_again(agent: Agent, limits: Limits, sharing: Sharing, stop: Callable[[Agent, Task], None]) -> None:

@@ -44,27 +44,73 @@ class Scaling:
             if bucket.live and not bucket.held:
                 self._consider(bucket)
 
-    def unstick(self) -> None:
-        """Start one agent beyond the limit if nothing else can go on.
+    def unstick(self) -> bool:
+        """Start one agent beyond the limit if nothing else can go on, or let a task have what others hold while they wait.
 
         That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
         A task whose sub-tasks have all ended is about to go on.
+
+        Returns:
+            Whether there is something to give out now that was held back.
         """
+        if not self._is_stuck():
+            return False
+        bucket = self._awaited()
+        if bucket is None and self._lend(at_once=True):
+            return True
+        bucket = bucket or self._best()
+        skill = self._book.fleet.spawner(bucket) if bucket is not None else None
+        if bucket is not None and skill is not None:
+            self._spawn(skill, bucket)
+            return False
+        return self._lend(at_once=False)
+
+    def _is_stuck(self) -> bool:
         book = self._book
         fleet = book.fleet
         if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
-            return
+            return False
         for agent in fleet.agents.values():
             if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
-                return
-            if any(map(self._have_ended, agent.waits_for.values())):
-                return
-        if any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values()):
-            return
-        bucket = self._needed()
-        skill = fleet.spawner(bucket) if bucket is not None else None
-        if bucket is not None and skill is not None:
-            self._spawn(skill, bucket)
+                return False
+            # In a single lane only the innermost can go on.
+            next_on = agent.waiting[-1:] if agent.slots == 1 else agent.waiting
+            if any(self._have_ended(agent.waits_for[number]) for number in next_on):
+                return False
+        coming = any(skill.starting for skill in fleet.skills.values()) or any(t.spawning for t in fleet.types.values())
+        return not coming
+
+    def _lend(self, *, at_once: bool) -> bool:
+        """Tasks wait for sub-tasks that need what others hold which wait as well: let one of these have it.
+
+        `at_once`: one for which there is an agent.
+        """
+        book = self._book
+        gates, quotas = book.line.gates, book.quotas
+        if quotas.lent is not None:
+            return False
+        short = [bucket for bucket in gates.rationed if bucket.live and bucket.short]
+        awaited = {
+            number for agent in book.waiting_agents for numbers in agent.waits_for.values() for number in numbers
+        }
+        first = {book.tasks[number].kind.needs for number in awaited if number in book.tasks}
+        for bucket in sorted(short, key=lambda each: (each.needs not in first, each.first().order)):
+            if gates.state(bucket.needs.gate or "") is True:
+                continue
+            if self._can_be_taken(bucket) if at_once else book.fleet.spawner(bucket) is not None:
+                quotas.lend(bucket, gates, book.fresh)
+                return True
+        return False
+
+    def _can_be_taken(self, bucket: Bucket) -> bool:
+        """Whether there is an agent for what waits in a bucket: an idle one, or one that waits for it."""
+        book = self._book
+        return any(skill.idle for skill in book.fleet.serving(bucket)) or any(
+            agent.slots == 1
+            and agent.skill.serves(bucket.needs)
+            and bucket.needs in book.line.children.get(agent.waiting[-1], ())
+            for agent in book.waiting_agents
+        )
 
     def _have_ended(self, numbers: set[int]) -> bool:
         tasks = self._book.tasks
@@ -76,8 +122,8 @@ class Scaling:
         staying = fleet.count - sum(skill.leaving for skill in fleet.skills.values())
         return (staying > fleet.max_agents or fleet.too_many(agent.skill.type)) and fleet.dispensable(agent)
 
-    def _needed(self) -> Bucket | None:
-        """What a waiting task waits for, if it is ready; else the best of all that an agent could be started for."""
+    def _awaited(self) -> Bucket | None:
+        """What a waiting task waits for, if it is ready and an agent could be started for it."""
         book = self._book
         for agent in book.waiting_agents:
             for number in agent.waiting:
@@ -85,6 +131,11 @@ class Scaling:
                     bucket = book.line.buckets[needs]
                     if not bucket.held and book.fleet.spawner(bucket) is not None:
                         return bucket
+        return None
+
+    def _best(self) -> Bucket | None:
+        """The best of all that an agent could be started for."""
+        book = self._book
         lanes = [lane for skill in book.fleet.skills.values() if skill.spawnable and (lane := skill.best())]
         return min(lanes, key=lambda lane: (lane.rank, lane.head)).bucket if lanes else None
 
@@ -101,6 +152,8 @@ class Scaling:
                 starting += other.starting + coming
                 agents += len(other.agents) - other.leaving + coming
             if starting and not skill.holds(starting + 1):
+                return
+            if bucket.needs.resources and starting >= book.quotas.room(bucket.needs):
                 return
             if agents and not self._worth_it(bucket, agents):
                 return

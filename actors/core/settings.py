@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff
 from actors.errors import ConfigError
 
@@ -55,6 +56,8 @@ class EngineSettings:
         policy: how an agent is chosen among the suitable ones.
         weights: for the policy "best".
         score: replaces the weights: gives the worth of an agent for a task, the highest is taken.
+        utc_offset: what to add to the engine's time to get UTC seconds.
+        resources: named resources that tasks may need, and how much there is of each: a mapping, or pairs.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -78,6 +81,7 @@ class EngineSettings:
     weights: Weights = field(default_factory=Weights)
     score: Callable[[Task, Agent], float] | None = None
     utc_offset: float = 0.0
+    resources: Amounts = ()
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -99,6 +103,7 @@ class EngineSettings:
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
                 message = f"{name} must be a number from {least} on, not {value!r}"
                 raise ConfigError(message, key=name, value=value, allowed=f"a number from {least} on")
+        object.__setattr__(self, "resources", read_amounts("resources", self.resources, "of the system", none=True))
         policies = ("best", "least_loaded", "round_robin", "sticky")
         if self.policy not in policies:
             allowed = ", ".join(policies)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors.core.amounts import Amounts, Needed, amount_of, needed_text
 from actors.core.errortext import line_of
 from actors.core.retry import Backoff
 from actors.core.story import Attempt, Story
@@ -32,17 +33,23 @@ class Needs(NamedTuple):
     """What a task asks of an agent: its type, if one is named, and its capabilities. Waiting tasks are indexed by it.
 
     `gate` is the task type, if that has a circuit breaker: its tasks wait apart from others, so that they can be held
-    back without a look at each. Equal by value; it is cheapest to make one for all tasks of a kind.
+    back without a look at each. So do tasks that need the same amounts of named `resources` (in millionths, by name),
+    and those of them that may get these from the same `lender`, a task above them that holds some. Equal by value; it is
+    cheapest to make one for all tasks of a kind.
     """
 
     agent_type: str | None = None
     requires: frozenset[str] = frozenset()
     gate: str | None = None
+    resources: Needed = ()
+    lender: int | None = None
 
     def __str__(self) -> str:
         parts = [f"type {self.agent_type}"] if self.agent_type is not None else []
         if self.requires:
             parts.append("capabilities " + ", ".join(sorted(self.requires)))
+        if self.resources:
+            parts.append(needed_text(self.resources))
         return " and ".join(parts) or "any agent"
 
 
@@ -283,7 +290,11 @@ class Task:
 
     def again(self, number: int, id: str, handle: Any = None) -> Task:  # noqa: A002 - as above
         """A new task that does the same with the same arguments, whose dependencies are those that were completed."""
-        task = Task(number, id, self.kind, self.payload, inputs=self.inputs, key=self.key, handle=handle)
+        kind = self.kind
+        if kind.needs.lender is not None:
+            # It is nobody's sub-task.
+            kind = replace(kind, needs=kind.needs._replace(lender=None))
+        task = Task(number, id, kind, self.payload, inputs=self.inputs, key=self.key, handle=handle)
         task.results = self.results
         task.story = Story(repeats=self.id)
         return task
@@ -344,6 +355,7 @@ class Task:
             progress=self.progress,
             attempts=tuple(each.shifted(utc_offset) for each in self.attempts(line_of(self.error))),
             repeats=None if self.story is None else self.story.repeats,
+            resources=tuple((name, amount_of(units)) for name, units in kind.needs.resources),
         )
 
 
@@ -354,7 +366,7 @@ class TaskInfo:
     Times are UTC seconds, durations seconds. `result` is the serialised value, `error` the exception or the record
     of one that was raised in an agent. `retries` is how often it may be repeated, `retried` how often it was. `attempts`
     are its tries, the last ones if there were many; `repeats` is the id of the task that it runs again, if it was
-    `retry_dead` that submitted it.
+    `retry_dead` that submitted it. `resources` are the (name, amount) of the named resources that it needs.
     """
 
     id: str
@@ -381,6 +393,7 @@ class TaskInfo:
     progress: tuple[tuple[float, str, float], ...]
     attempts: tuple[Attempt, ...] = ()
     repeats: str | None = None
+    resources: Amounts = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values that print as JSON: no result, and of an error its type and text."""
@@ -389,6 +402,7 @@ class TaskInfo:
         )
         for name in ("dependencies", "requires"):
             shown[name] = list(shown[name])
+        shown["resources"] = dict(self.resources)
         shown["attempts"] = [attempt.to_dict() for attempt in self.attempts]
         shown["progress"] = [list(item) for item in self.progress]
         error = self.error

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
 
@@ -22,6 +23,7 @@ class TaskSpec:
         data: what the task is to do; it must be serialisable.
         after: futures or ids of the tasks that must complete first.
         requires: capabilities that its agent must have.
+        resources: how much it needs of named resources, as {"gpu": 1}; what the worker's task needs besides is added.
         priority: 1 (low) to 4 (critical).
         timeout: seconds from the start of its body; None takes the worker's limit, `math.inf` means no limit.
         retries: how often it is repeated after the death of its agent or after one of `retry_on`; None: 3.
@@ -55,6 +57,7 @@ class TaskSpec:
     key: str | None = None
     inputs: frozenset[str] = frozenset()
     once: str | None = None
+    resources: Mapping[str, float] | Amounts = ()
 
     def __post_init__(self) -> None:
         _text("type", self.type)
@@ -81,6 +84,7 @@ class TaskSpec:
         object.__setattr__(self, "requires", _names("requires", self.requires))
         object.__setattr__(self, "inputs", _names("inputs", self.inputs))
         object.__setattr__(self, "retry_on", exception_names(self.retry_on))
+        object.__setattr__(self, "resources", read_amounts("resources", self.resources, "of a TaskSpec"))
 
 
 def _wrong(name: str, value: object, allowed: str) -> ConfigError:

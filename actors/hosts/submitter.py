@@ -63,7 +63,8 @@ class Submitter:
 
         Raises:
             TypeError: it cannot be called, or not with these arguments.
-            ConfigError: two workers have one type name, or an option is not allowed.
+            ConfigError: two workers have one type name, an option is not allowed, or it needs a named resource that the
+                system does not have, or more of it than there is in all.
             NotSerializable: the callable or an argument cannot be sent to another process.
             SystemClosed: the system was shut down, or belongs to another process.
 
@@ -143,6 +144,7 @@ class Submitter:
             retry_on: exception types after which it is tried again.
             backoff: how long to wait before that.
             requires: capabilities that its agent must have.
+            resources: how much it needs of named resources of the system, as {"gpu": 1}: it waits until that is free.
             key: tasks with the same key go to the same agent where possible.
             inputs: names of what it reads, so that it finds an agent that has them warm.
             job: what tasks and agents belong together.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
+from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
 from actors.protocol.messages import Priority
@@ -35,6 +36,8 @@ class TaskOptions:
         duration: estimated duration in seconds, 0 or more, until there is history.
         type: the name of the task's type; "<agent type>.<method>" if None.
         breaker_failures: after how many failures in a row the task type is let rest for a while; 0 for never.
+        resources: how much it needs of named resources of the system, as {"gpu": 1}; fractions are allowed. It waits
+            until that is free, and gives it back when it has ended, however that is.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -50,6 +53,7 @@ class TaskOptions:
     duration: float | None = None
     type: str | None = None
     breaker_failures: int | None = None
+    resources: Amounts = ()
 
     def __post_init__(self) -> None:
         for name, check in _CHECKS.items():
@@ -124,6 +128,10 @@ def _idempotent(name: str, value: Any) -> bool:
     return value
 
 
+def _resources(name: str, value: Any) -> Amounts:
+    return read_amounts(name, value, "of a task")
+
+
 def _type(name: str, value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value):
         _refuse(name, value, "a name")
@@ -141,6 +149,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "duration": _duration,
     "type": _type,
     "breaker_failures": _count,
+    "resources": _resources,
 }
 
 
@@ -334,6 +343,7 @@ def task(
     duration: float | None = None,
     type: str | None = None,
     breaker_failures: int | None = None,
+    resources: Mapping[str, float] = ...,
 ) -> TaskDecorator: ...
 def task(function: Any = None, /, **options: Any) -> Any:
     """Make a task of a worker's method, `async def` or not.

@@ -131,13 +131,14 @@ class Administration(abc.ABC):
         return found
 
     def resources(self, *, fresh: bool = False) -> ResourceReport:
-        """What the machine has, and what each agent with all its children uses.
+        """What the machine has, what each agent with all its children uses, and who holds the named resources.
 
         Args:
             fresh: measure first, instead of telling the last sample, which is some seconds old.
         """
-        report: ResourceReport = self._running().peers.resources.ask(m.GetUsages(fresh=fresh))
-        return report
+        assembly = self._running()
+        report: ResourceReport = assembly.peers.resources.ask(m.GetUsages(fresh=fresh))
+        return replace(report, named=assembly.inspect(lambda engine, _now, _utc: engine.resources()))
 
     # Work
 

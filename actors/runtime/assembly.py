@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actors.core.amounts import exact
 from actors.core.children import ChildSpec, Intensity, Strategy
 from actors.core.engine import Engine
 from actors.core.retry import Backoff
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from actors.config import SystemConfig
+    from actors.core.amounts import Amounts
     from actors.core.task import Task
     from actors.core.taskspec import TaskSpec
     from actors.errors import JournalError
@@ -72,6 +74,7 @@ class Assembly:
         on_broken: called once if a part of the system fails for good, with what the supervisors tell.
         journal: where tasks are kept, open; None for nowhere. It is closed at the end.
         opened: what the journal said when it was opened.
+        resources: named resources that tasks may need, and how much there is of each.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Assembly:
         on_broken: Callable[[BaseException], None],
         journal: Journal | None = None,
         opened: Opened | None = None,
+        resources: Amounts = (),
     ) -> None:
         self.config = config
         self.pid = os.getpid()
@@ -109,6 +113,7 @@ class Assembly:
                 kept_dead_bytes=int(config.kept_dead_bytes),
                 breaker_window=config.breaker_window,
                 breaker_cooldown=Backoff(config.breaker_cooldown, limit=config.breaker_cooldown_limit),
+                resources=resources,
             ),
             world.random,
         )
@@ -122,7 +127,9 @@ class Assembly:
             )
         promises = getattr(self.host, "promises", None)
         opened = Opened(world.token(), 0) if opened is None else opened
-        self.submission = Submission(self.types, opened.token, Unkept(promises), last=opened.last)
+        self.submission = Submission(
+            self.types, opened.token, Unkept(promises), last=opened.last, capacity=dict(exact(resources))
+        )
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.config import Limits
+from actors.core.quotas import ResourceInfo
 from actors.runtime.machine import Machine
 from actors.runtime.usage import Usage
 
@@ -49,12 +50,14 @@ class ResourceReport:
         admitting: whether new work may start.
         short: what the machine is short of: "memory", "cpu", "io".
         agents: the agents that live, by id.
+        named: the named resources of the system: how much there is, how much is in use, and by whom.
     """
 
     machine: Machine | None
     admitting: bool
     short: frozenset[str]
     agents: Mapping[str, AgentResources]
+    named: tuple[ResourceInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """All figures by name, as values that JSON knows."""
@@ -63,4 +66,5 @@ class ResourceReport:
             "admitting": self.admitting,
             "short": sorted(self.short),
             "agents": {agent: resources.to_dict() for agent, resources in self.agents.items()},
+            "named": [resource.to_dict() for resource in self.named],
         }

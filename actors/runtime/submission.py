@@ -8,6 +8,7 @@ from itertools import count
 from types import BuiltinFunctionType
 from typing import Any
 
+from actors.core.amounts import exact, refuse_unmeetable
 from actors.core.retry import Backoff
 from actors.core.task import GENERAL_PURPOSE, Needs, Task, TaskKind
 from actors.core.taskspec import TaskSpec
@@ -34,6 +35,7 @@ _OPTION_FIELDS = frozenset(
         "retry_on",
         "backoff",
         "requires",
+        "resources",
         "idempotent",
         "duration",
         "type",
@@ -50,10 +52,20 @@ class Submission:
         token: the beginning of all ids.
         unkept: tells what the host cannot keep.
         last: the highest number of a task that there ever was.
+        capacity: how much there is of each named resource, in millionths.
     """
 
-    def __init__(self, types: WorkerTypes, token: str, unkept: Unkept | None = None, *, last: int = 0) -> None:
+    def __init__(
+        self,
+        types: WorkerTypes,
+        token: str,
+        unkept: Unkept | None = None,
+        *,
+        last: int = 0,
+        capacity: Mapping[str, int] | None = None,
+    ) -> None:
         self.types = types
+        self._capacity = capacity or {}
         self._unkept = unkept or Unkept(None)
         self._numbers = count(last + 1)
         # Ids of two systems never meet, and none comes from the clock.
@@ -209,8 +221,8 @@ class Submission:
             family=family,
         )
 
-    @staticmethod
     def _make(
+        self,
         *,
         name: str,
         needs: Needs,
@@ -226,6 +238,10 @@ class Submission:
         opens_after = options.pick("breaker_failures", below)
         retry_on = options.pick("retry_on", below)
         least_errors = retries or 3
+        needed = exact(options.pick("resources", below))
+        if needed:
+            refuse_unmeetable(needed, self._capacity, f"a task of type {name}")
+            needs = needs._replace(resources=needed)
         return TaskKind(
             name=name,
             needs=needs,
@@ -287,6 +303,7 @@ class Submission:
             "idempotent": spec.idempotent and method.options.idempotent,
             "inputs": spec.inputs,
             "type": spec.type,
+            "resources": {**dict(method.options.resources), **dict(spec.resources)},
         }
         for name in ("timeout", "retries", "duration", "key", "job"):
             if getattr(spec, name) is not None:

@@ -62,6 +62,7 @@ class Simulation:
         config: settings of the system. None: the defaults, whatever the environment says, and a look at the memory of
             agents every five seconds.
         max_agents: as for `ActorSystem`; None: the largest of 5 and what the workers ask for.
+        resources: as for `ActorSystem`.
         journal: where the system keeps its tasks; a later simulation may go on with it. None: nowhere.
         detail: whether the history keeps what is in each message; without it a run is twice as fast.
         invariants: what must hold at any moment; none of them makes a run quicker.
@@ -96,6 +97,7 @@ class Simulation:
         faults: FaultPlan = CALM,
         config: SystemConfig | None = None,
         max_agents: int | None = None,
+        resources: Mapping[str, float] | None = None,
         journal: MemoryJournal | None = None,
         detail: bool = True,
         invariants: Iterable[type[Invariant]] = INVARIANTS,
@@ -139,15 +141,13 @@ class Simulation:
             cpu_seconds=lambda _: 0.0,
         )
         config = SystemConfig(memory_sample_every=5.0) if config is None else config
-        if max_agents is None and config.max_agents is None:
-            max_agents = _AGENTS
+        max_agents = _AGENTS if max_agents is None and config.max_agents is None else max_agents
         self.journal = journal
         if journal is not None:
             # A start that cannot write is refused, and is nothing to judge.
             journal.fails = lambda: self._judging and self.host.inject("journal_fails", "journal", "cannot be written")
-        self._system = SimulatedSystem(
-            world, workers, max_agents=max_agents, journal=journal, host=self.host, config=config
-        )
+        there_is: dict[str, Any] = {"max_agents": max_agents, "resources": resources, "journal": journal}
+        self._system = SimulatedSystem(world, workers, host=self.host, config=config, **there_is)
         self._closed = False
         self._assembly: Assembly | None = None
         self.watch = Watch(self, invariants, checks)

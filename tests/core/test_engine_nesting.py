@@ -157,3 +157,19 @@ def test_no_agent_is_started_beyond_the_limit_for_a_task_whose_sub_tasks_have_en
     desk.engine.agent_resumed(parent.agent or "", 1, parent.number, 0.0)
     desk.engine.check()
     assert not other.final
+
+
+def test_a_task_whose_own_have_ended_goes_on_only_when_what_runs_inside_it_has() -> None:
+    """C2: until then it is no reason to believe that the innermost, which waits for another type, will go on by itself."""
+    a, b = Profile("a", frozenset("a"), least=1), Profile("b", frozenset("b"))
+    desk = Desk(a, b, max_agents=1)
+    outer = desk.submit(TaskKind("a", Needs("a")))
+    desk.engine.take()
+    inner = desk.submit(TaskKind("a", Needs("a")), parent=outer.number)
+    awaited = desk.submit(TaskKind("a", Needs("a")), parent=outer.number)
+    desk.engine.agent_waiting("a-1", 1, outer.number, [awaited.number], 0.0)
+    assert desk.assigned() == [("a-1", inner.number)]
+    desk.engine.cancel(awaited.number, "unwanted", 0.0)
+    below = desk.submit(TaskKind("b", Needs("b")), parent=inner.number)
+    desk.engine.agent_waiting("a-1", 1, inner.number, [below.number], 0.0)
+    assert [decision.agent_type for decision in desk.engine.take() if isinstance(decision, Spawn)] == ["b"]

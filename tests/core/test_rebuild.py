@@ -126,18 +126,39 @@ def rests(sim: SimFleet) -> None:
     engine.unservable(late.number, RuntimeError("nobody can"), sim.now)
 
 
+def resources(sim: SimFleet) -> None:
+    """Named resources: waited for, held, lent, held crosswise, and given back by results, deaths, kills and cancellations."""
+    gpu, licence = (
+        replace(WORK, name=name, needs=Needs("general", resources=needed))
+        for name, needed in (("gpu", (("gpu", 1_000_000),)), ("licence", (("licence", 2_000_000),)))
+    )
+    below = (licence, ("run", 0.002), ("call", (gpu, ("run", 0.002))))
+    sim.submit(("run", 0.005), ("call", below, (gpu, ("run", 0.002))), kind=gpu)
+    sim.submit(("call", (gpu, ("run", 0.002), ("call", (licence, ("run", 0.002))))), kind=licence)
+    waiting = [sim.submit(("run", 0.01), kind=kind) for kind in (gpu, WORK, licence)]
+    sim.run(until=0.06)
+    sim.engine.cancel(waiting[0].number, "unwanted", sim.now)
+    sim.die("general-1")
+    late = sim.submit(("stubborn", 9.0), kind=gpu)
+    sim.run(until=0.3)
+    sim.engine.cancel(late.number, "unwanted", sim.now)
+    sim.submit(("run", 0.01), kind=gpu)
+
+
 def restarts(sim: SimFleet) -> None:
     """Tasks that an earlier life of the program has left."""
     ended, old = Task(1, "t1", WORK), Task(2, "t2", WORK, (("run", 0.01),))
     later = Task(3, "t3", WORK, (("run", 0.01),), after=(2,))
+    # There was more in that life.
+    needy = Task(4, "t4", replace(WORK, needs=Needs("general", resources=(("gpu", 2_000_000),))))
     ended.move(TaskStatus.CANCELLED)
     # Who waited for it was told in that life.
-    sim.resolved[1], sim.number = 1, 3
-    sim.engine.restore([ended], [later, old], sim.now)
+    sim.resolved[1], sim.number = 1, 4
+    sim.engine.restore([ended], [later, old, needy], sim.now)
     sim.settle()
 
 
-SCENARIOS: tuple[Scenario, ...] = (outcomes, deaths, cancellations, families, circumstances, rests, restarts)
+SCENARIOS: tuple[Scenario, ...] = (outcomes, deaths, cancellations, families, circumstances, rests, resources, restarts)
 EVENTS = frozenset({"TaskSubmitted", "TaskAssigned", "TaskStarted", "TaskCompleted", "TaskFailed", "TaskRetried"})
 
 SETTINGS = EngineSettings(
@@ -147,6 +168,7 @@ SETTINGS = EngineSettings(
     kept_dead_seconds=2.0,
     breaker_cooldown=Backoff(0.2, limit=0.5),
     grace=0.1,
+    resources=(("gpu", 1), ("licence", 3)),
 )
 
 
@@ -182,6 +204,7 @@ def played(
     assert not any(agent.held for agent in book.fleet.agents.values())
     # Whatever still knows a dead agent keeps none of its tasks.
     assert not any(getattr(timer[3], "fates", None) for timer in book.timers)
+    assert not any(each.in_use or each.waiting for each in made[0].resources())
     return made[0]
 
 

@@ -100,6 +100,8 @@ class Translator:
                 self._kinds.clear()
             values = {each.name: getattr(kind, each.name) for each in fields(kind)}
             values["needs"] = [kind.needs.agent_type, sorted(kind.needs.requires)]
+            if kind.needs.resources:
+                values["needs"].append(kind.needs.resources)
             values["backoff"] = [getattr(kind.backoff, each.name) for each in fields(kind.backoff)]
             text = self._kinds[kind] = json.dumps(values)
         return text
@@ -149,10 +151,11 @@ def kind_of(text: str, where: str) -> TaskKind:
     """
     try:
         values = json.loads(text)
-        agent_type, requires = values["needs"]
+        agent_type, requires, *resources = values["needs"]
         known = {each.name for each in fields(TaskKind)}
         given = {name: value for name, value in values.items() if name in known}
-        given["needs"] = Needs(agent_type, frozenset(requires))
+        needed = tuple((str(name), int(units)) for each in resources for name, units in each)
+        given["needs"] = Needs(agent_type, frozenset(requires), resources=needed)
         given["backoff"] = Backoff(*values["backoff"])
         given["retry_on"] = tuple(values["retry_on"])
         return TaskKind(**given)

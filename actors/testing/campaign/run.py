@@ -10,6 +10,7 @@ from actors.config import AgentConfig, Limits, SystemConfig
 from actors.testing.campaign.lives import Lives
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
+from actors.testing.campaign.rationing import THERE_IS
 from actors.testing.campaign.workers import Clerk, Runner, Specialist
 from actors.testing.faults import CALM, ROUGH, FaultPlan
 from actors.testing.sim.choices import Choices, SeededChoices
@@ -106,6 +107,7 @@ def make_simulation(
         faults=plan,
         config=config,
         max_agents=most,
+        resources=THERE_IS,
         journal=journal,
         detail=detail,
         # Its workers are known to be good.

@@ -80,6 +80,14 @@ class Clerk(Worker):
         futures = [self.submit(Clerk.nest, width, depth - 1) for _ in range(width)]
         return 1 + sum(future.result() for future in futures)
 
+    @task(retries=3)
+    def lend(self, width: int, first: list[tuple[str, float]], second: list[tuple[str, float]]) -> int:
+        """How many sub-tasks there were: those that need something, each with one below that needs something else."""
+        if width == 0:
+            return self.options(resources=dict(second)).submit(Clerk.add, 1, 0).result()
+        below = self.options(resources=dict(first))
+        return sum([future.result() for future in [below.submit(Clerk.lend, 0, [], second) for _ in range(width)]])
+
     @task(retries=2)
     def ask_other(self, other: str, number: int) -> int:
         """The double of a number, from another agent."""

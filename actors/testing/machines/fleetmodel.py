@@ -27,14 +27,20 @@ class FleetModel:
         engine: what decides.
         profiles: by name, the agent types that there are.
         limit: how many agents there may be.
+        capacity: how much there is of each named resource, in millionths.
 
     Its methods raise AssertionError when a promise does not hold.
     """
 
-    def __init__(self, engine: Engine, profiles: Mapping[str, Profile], limit: int) -> None:
+    def __init__(
+        self, engine: Engine, profiles: Mapping[str, Profile], limit: int, capacity: Mapping[str, int] | None = None
+    ) -> None:
         self.engine = engine
         self.profiles = profiles
         self.limit = limit
+        self.capacity = capacity or {}
+        # Attempts that waited for sub-tasks and do not any more.
+        self.went_on: set[tuple[int, int]] = set()
         self.now = 0.0
         self.agents: dict[str, FleetAgent] = {}
         self.resolved: Counter[int] = Counter()
@@ -103,6 +109,33 @@ class FleetModel:
         must(item.nested or (self.admitting and not self.paused), "E3", task, "is assigned while work is held back")
         must(not any(task in other.tasks() for other in self.agents.values()), "D8", task, "is at an agent already")
         agent.inbox.append(item)
+        if task.needs.resources:
+            self.is_free(agent, task)
+
+    def is_free(self, agent: FleetAgent, task: Task) -> None:
+        """What an agent was just given finds enough of the named resources beside all that does not wait."""
+        must(len(agent.inbox) <= agent.profile.slots, "E4", task, "holds a resource and cannot begin at", agent.name)
+        taken: Counter[str] = Counter()
+        for other in self.agents.values():
+            working = [(begun.task, begun.attempt) for begun in other.running if not begun.waits]
+            for held, attempt in working + [(each.task, each.attempt) for each in other.inbox]:
+                if held.needs.resources and (held.number, attempt) in self.went_on:
+                    # It went on beside those to which it lends.
+                    return
+                taken.update(dict(held.needs.resources))
+        over = {name: units for name, units in taken.items() if units > self.capacity[name]}
+        must(not over, "E4", task, "was given out, and now more is in use than there is:", over)
+
+    def resources_are_given_back(self, tasks: Sequence[Task]) -> None:
+        """A task waits for a resource only while agents hold so much of it that it does not fit."""
+        taken: Counter[str] = Counter()
+        for agent in self.agents.values():
+            for held in agent.tasks():
+                taken.update(dict(held.needs.resources))
+        for task in tasks:
+            if task.status is TaskStatus.PENDING and self.engine.explain(task.number, self.now).reason == "quota":
+                lacks = [name for name, units in task.needs.resources if taken[name] + units > self.capacity[name]]
+                must(lacks, "E4", task, "waits for a resource, and all that is held is", taken)
 
     def is_interrupted(self, agent: FleetAgent, decision: Interrupt) -> None:
         """What is to be interrupted ends at once, whether it runs or waits."""
@@ -188,6 +221,8 @@ class FleetModel:
         probed = [each for each in self.engine.queue(0).breakers if each.probe is not None]
         must_be(probed, [], "F4", "circuit breakers that wait for a task")
         must_be(book.highs, dict.fromkeys(book.highs, 0), "E4", "what is taken of each resource")
+        held = [each for each in self.engine.resources() if each.in_use or each.waiting or each.holders]
+        must_be(held, [], "E4", "named resources that are held at rest")
         for agent in book.fleet.agents.values():
             left = [agent.held, agent.interrupts, agent.waiting]
             must(not any(left), "D4", agent, "has left", left)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from actors.core.amounts import exact
 from actors.core.engine import Engine
 from actors.core.fleet import Profile
 from actors.core.retry import Backoff
@@ -38,6 +39,8 @@ _NEEDS = (
     Needs(None, frozenset({"x", "y"})),
     Needs("a", frozenset({"z"})),
 )
+_RESOURCES: Mapping[str, float] = MappingProxyType({"gpu": 1, "licence": 3})
+_AMOUNTS = tuple(map(exact, ((), (), [("gpu", 1)], [("gpu", 0.5)], [("licence", 2)], [("gpu", 1), ("licence", 1)])))
 _ENDS = (Outcome.VALUE, Outcome.VALUE, Outcome.ERROR, Outcome.EXITED, Outcome.REFUSED)
 
 
@@ -78,9 +81,10 @@ class SchedulerMachine(RuleBasedStateMachine):
             assigned_at_once=at_once,
             ageing=ageing,
             breaker_cooldown=Backoff(1.0, limit=5.0),
+            resources=tuple(_RESOURCES.items()),
         )
         self.engine = self.make(settings)
-        self.fleet = FleetModel(self.engine, self.profiles, settings.max_agents)
+        self.fleet = FleetModel(self.engine, self.profiles, settings.max_agents, dict(exact(_RESOURCES.items())))
         self.tasks: list[Task] = []
         self.statuses: dict[int, TaskStatus] = {}
         unknown = data.draw(st.sets(st.sampled_from(sorted(self.profiles))), label="unknown types")
@@ -106,12 +110,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         breaker=st.sampled_from([0, 1, 2]),
         inputs=st.sampled_from([frozenset[str](), frozenset({"in"})]),
         key=st.sampled_from([None, "k"]),
+        amounts=st.sampled_from(_AMOUNTS),
     )
     def submits(self, data: st.DataObject, needs: int, count: int, priority: int, retries: int, **fields: Any) -> None:
         """Tasks of a kind, perhaps after others, perhaps from inside one."""
         kind = TaskKind(
             f"p{priority}-{fields['breaker']}",
-            self.needs[needs % len(self.needs)],
+            self.needs[needs % len(self.needs)]._replace(resources=fields["amounts"]),
             priority=priority,
             retries=retries,
             error_retries=retries,
@@ -265,7 +270,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         """A task gives its slot away."""
         agent = self.one(data, lambda agent: agent.running and not agent.running[-1].waits)
         begun = agent.running[-1]
-        begun.waits.add(begun.task.number + 1)
+        own = [task.number for task in self.tasks if task.parent == begun.task.number and not task.final]
+        begun.waits.update(own or [begun.task.number + 1])
         self.engine.agent_waiting(agent.name, agent.incarnation, begun.task.number, tuple(begun.waits), self.fleet.now)
         self.fleet.settle()
 
@@ -276,6 +282,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         agent = self.one(data, lambda agent: agent.running and agent.running[-1].waits)
         begun = agent.running[-1]
         begun.waits.clear()
+        self.fleet.went_on.add((begun.task.number, begun.attempt))
         self.engine.agent_resumed(agent.name, agent.incarnation, begun.task.number, self.fleet.now)
         self.fleet.settle()
 
@@ -361,14 +368,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def d8_each_task_has_one_outcome_when_it_has_ended(self) -> None:
         """D8: told exactly once, and not before."""
         for task in self.tasks:
-            must_be(
-                self.fleet.resolved[task.number],
-                1 if task.final else 0,
-                "D8",
-                "how often it was told that",
-                task,
-                "ended",
-            )
+            told = self.fleet.resolved[task.number]
+            must_be(told, 1 if task.final else 0, "D8", "how often it was told that", task, "ended")
 
     @invariant()
     def d1_tasks_move_along_the_table(self) -> None:
@@ -399,6 +400,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     def d4_the_load_of_each_agent_is_right(self) -> None:
         """D4: what the scheduler counts is what the agent has in its hands."""
         self.fleet.loads_are_right()
+
+    @invariant()
+    def e4_what_waits_for_a_resource_finds_too_little_of_it(self) -> None:
+        """E4: what no agent has in its hands is free."""
+        self.fleet.resources_are_given_back(self.tasks)
 
     # The end.
 

@@ -9,6 +9,7 @@ from actors.testing.promises.ending import ENDING
 from actors.testing.promises.invariant import Invariant
 from actors.testing.promises.keeping import KEEPING
 from actors.testing.promises.leavings import LEAVINGS
+from actors.testing.promises.resources import NamedResources
 from actors.testing.promises.tasks import (
     DependenciesFirst,
     OneAgentPerTask,
@@ -29,6 +30,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     RightAgent,
     RetriesAreBounded,
     TimeLimitsHold,
+    NamedResources,
     AgentsAreBounded,
     SilentAgentsEnd,
     MemoryLimitsHold,
