@@ -190,7 +190,7 @@ def text_of(error: BaseException | None) -> str:
         carried = ", ".join(
             f"{key}={value!r}"
             for key, value in vars(error).items()
-            if isinstance(value, int | str) and not key.startswith("_") and str(value) not in text
+            if isinstance(value, int | str) and not key.startswith("_") and "\n" not in text and str(value) not in text
         )
         parts.append(f"{named(error)}: {text}" + (f" [{carried}]" if carried else ""))
         error = error.__cause__
