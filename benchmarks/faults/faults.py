@@ -177,5 +177,6 @@ FAULTS: tuple[Fault, ...] = (
         "itself. From the first submission.",
         {"good": "the good have their end", "told": "the poison has", "again": _AGAIN},
         inside.poisoned,
+        limit=60.0,
     ),
 )

@@ -116,6 +116,7 @@ def interrupt(library: str, limit: float) -> Sample:
         _busy(desk)
         who = _who(desk)
         watched = Watched(mark)
+        before = desk.visits("waiting")
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)
         try:
@@ -128,7 +129,7 @@ def interrupt(library: str, limit: float) -> Sample:
         ended = "the program ends" if over is not None else "the program hangs"
         said = f"{ended}, nothing is left" if not left else f"{ended}, left: {_left(left, who)}"
         times = {"over": over, "gone": None if gone is None else gone - began}
-        figures = {"begun": float(desk.visits("waiting"))}
+        figures = {"begun": float(desk.visits("waiting") - before)}
         harm = "hangs" if over is None else "left behind" if left else ""
         return Sample(said, times, harm, hangs=bool(harm), figures=figures)
 

@@ -142,7 +142,8 @@ class Again:
             ends = [self._stage.library.outcome(each, 0 if visitors is None else _PATIENCE) for each in self._handles]
             errors = [named(each.error) for each in ends if each.error is not None]
             self.reason = errors[0] if errors else ""
-            if errors or (late and visitors is None):
+            # A result that does not come back is none, though the task ran.
+            if errors or (late and visitors is None) or (visitors is not None and any(each.late for each in ends)):
                 return None
             if visitors is not None:
                 return max(visitor.at for visitor in visitors)
@@ -189,7 +190,7 @@ def text_of(error: BaseException | None) -> str:
         carried = ", ".join(
             f"{key}={value!r}"
             for key, value in vars(error).items()
-            if isinstance(value, int | str) and not key.startswith("_") and str(value) not in text
+            if isinstance(value, int | str) and not key.startswith("_") and "\n" not in text and str(value) not in text
         )
         parts.append(f"{named(error)}: {text}" + (f" [{carried}]" if carried else ""))
         error = error.__cause__
