@@ -343,15 +343,8 @@ class Fleet:
 
     def restart(self, agent: Agent) -> None:
         """The agent is gone and one of the same id is to come."""
-        following = Agent(
-            agent.id,
-            agent.incarnation + (not agent.awaited),
-            agent.skill,
-            agent.slots,
-            agent.job,
-            agent.grace,
-            agent.idle_timeout,
-        )
+        which = agent.incarnation + (not agent.awaited)
+        following = Agent(agent.id, which, agent.skill, agent.slots, agent.job, agent.grace, agent.idle_timeout)
         following.free_cpu, following.free_memory, following.last = agent.free_cpu, agent.free_memory, agent.last
         following.awaited = True
         self.agents[agent.id] = following

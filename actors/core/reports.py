@@ -56,6 +56,7 @@ class Reports:
         note = book.estimates.note
         held = agent.held
         let_go = held.pop
+        culprit = agent.culprit
         plain = not agent.skill.highs
         # What a run of tasks of one kind took is noted once.
         kind = None
@@ -79,6 +80,9 @@ class Reports:
             told = 1 if outcome < _INTERRUPTED or (payload is not None and outcome == _INTERRUPTED) else 0
             if (
                 outcome == _VALUE
+                # A value that comes when its agent is to be killed for it comes too late: the signal that has the agent write
+                # down its stacks may have woken it.
+                and number != culprit
                 and task.cancelling is None
                 and (task.status is _ASSIGNED or task.status is _IN_PROGRESS)
             ):

@@ -232,6 +232,19 @@ def test_the_grace_is_that_of_the_agent_which_is_interrupted() -> None:
         assert f"within {due - 1.0:g} s" in kill.reason
 
 
+def test_a_value_that_comes_when_the_agent_is_to_be_killed_for_the_task_comes_too_late() -> None:
+    """D5: the kill itself may have woken it."""
+    desk = Desk(ONE)
+    late = desk.submit(kind(timeout=1.0))
+    desk.engine.take()
+    desk.engine.observed("general-1", 1, (late.number, late.attempt, 0.0), 1.0)
+    desk.engine.tick(6.0)
+    assert any(isinstance(each, Kill) for each in desk.engine.take())
+    desk.engine.finished("general-1", 1, (late.number, late.attempt, int(Outcome.VALUE), b"late", 0.0, 6.0), 6.0)
+    assert isinstance(late.error, TaskTimeout)
+    desk.engine.check()
+
+
 def test_a_task_that_was_begun_when_the_kill_was_on_its_way_to_another_is_not_blamed() -> None:
     """D8: the one that did not stop has ended just before its agent is killed for it."""
     desk = Desk(ONE)

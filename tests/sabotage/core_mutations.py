@@ -18,8 +18,8 @@ CORE_MUTATIONS = (
     Mutation(
         "a resource is given back at an interruption",
         "actors.core.quotas",
-        "return agent if agent is not None and agent.held.get(task.number) is task else None",
-        "return agent if agent is not None and agent.held.get(task.number) is task and not agent.interrupts else None",
+        "agent.held.get(task.number) is task else None",
+        "agent.held.get(task.number) is task and not agent.interrupts else None",
         "E4",
         "a task that was asked to stop and has not yet counts as if it had",
     ),

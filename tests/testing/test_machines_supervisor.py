@@ -27,7 +27,7 @@ class OneRestartTooMany(SupervisionPlan):
 class GivesUpEarly(SupervisionPlan):
     def _try_again(self, record: Any, why: str, now: float) -> list[Action]:
         if self._restarts:
-            self._restarts.appendleft(now - self._intensity.period)
+            self._restarts.appendleft((now - self._intensity.period, "it did not"))
         return super()._try_again(record, why, now)
 
 
