@@ -244,6 +244,15 @@ class Engine(Crew):
         if task is not None and task.status is _PENDING:
             self._outcomes.unservable(task, error)
 
+    def cancel_all(self, reason: str, now: float) -> None:
+        """Cancel every task that has no outcome."""
+        tasks = list(self._book.tasks.values())
+        # First what waits at an agent, the last of it first: as soon as what runs there is interrupted, the next begins.
+        held = [task for task in reversed(tasks) if task.agent is not None]
+        for task in (*held, *tasks):
+            if not task.final:
+                self.cancel(task.number, reason, now)
+
     def take_result(self, number: int) -> Any:
         """The result of a completed task, which is freed; None if there is none (any more)."""
         task = self._book.tasks.get(number)

@@ -416,9 +416,7 @@ class Scheduler(DurableScheduler):
         now = self.clock.monotonic()
         if message.leave and self._state.keeper is not None:
             self._state.keeper.leave()
-        for task in list(self._engine.tasks()):
-            if not task.final:
-                self._engine.cancel(task.number, message.reason, now)
+        self._engine.cancel_all(message.reason, now)
 
     @handles(m.Inspect)
     def _inspect(self, message: m.Inspect) -> Any:

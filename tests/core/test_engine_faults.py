@@ -377,6 +377,20 @@ def test_a_task_cancelled_ahead_that_had_begun_after_all_is_interrupted() -> Non
     assert second.status is TaskStatus.CANCELLED
 
 
+def test_what_waits_at_an_agent_is_asked_back_before_what_runs_there_is_interrupted() -> None:
+    """D6: when all is cancelled, nothing begins in the place of what was interrupted."""
+    desk = Desk(ONE)
+    tasks = [desk.submit(kind(duration=0.05)) for _ in range(4)]
+    desk.engine.take()
+    desk.engine.cancel_all("the end", 0.0)
+    decisions = [each for each in desk.engine.take() if isinstance(each, Interrupt | Recall)]
+    *recalls, interrupt = decisions
+    assert isinstance(interrupt, Interrupt) and interrupt.number == tasks[0].number
+    asked = [number for each in recalls if isinstance(each, Recall) for number, _ in each.tasks]
+    assert sorted(asked) == [task.number for task in tasks[1:]]
+    assert all(task.status is TaskStatus.CANCELLED for task in tasks[1:])
+
+
 def test_an_agent_that_does_not_answer_for_a_task_cancelled_ahead_is_killed() -> None:
     """D6: it has begun it after all, and stands still in it."""
     desk = Desk(ONE)
