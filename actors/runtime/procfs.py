@@ -17,6 +17,7 @@ _KEPT_SHARE = 8
 """The fast path keeps at most one in so many of the descriptors that this process may have."""
 
 _MANY = 4096
+_FEW = 16
 
 
 class Process(NamedTuple):
@@ -50,6 +51,8 @@ class Procfs:
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
         self._statm: dict[int, int] = {}
+        # So many are kept before those of processes that are gone are looked for.
+        self._look_at = _FEW
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most_kept = _MANY if soft == resource.RLIM_INFINITY else soft // _KEPT_SHARE
 
@@ -163,7 +166,7 @@ class Procfs:
         kept = False
         try:
             data = os.pread(descriptor, 256, 0)
-            kept = len(self._statm) < self._most_kept or self._make_room()
+            kept = len(self._statm) < min(self._most_kept, self._look_at) or self._make_room()
         except OSError:
             return b""
         finally:
@@ -180,6 +183,9 @@ class Procfs:
                 os.pread(descriptor, 1, 0)
             except OSError:
                 os.close(self._statm.pop(pid))
+        # A process that is gone is not asked about again, so nothing else would close its descriptor; with the double of
+        # those that live, the search costs little for each new one.
+        self._look_at = _FEW + 2 * len(self._statm)
         return len(self._statm) < self._most_kept
 
     def _stat(self, name: str) -> list[bytes] | None:

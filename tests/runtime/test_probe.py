@@ -339,6 +339,23 @@ def test_the_fast_path_keeps_a_bounded_number_of_files_open(monkeypatch: pytest.
     assert len(os.listdir("/proc/self/fd")) == before - 2  # the two pipes to the child
 
 
+def test_the_files_of_processes_that_are_gone_do_not_pile_up() -> None:
+    """E2: whoever ends and is replaced all the time costs no descriptors."""
+    source = Procfs()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(60):
+        pid = os.fork()
+        if not pid:
+            signal.pause()
+            os._exit(0)
+        assert source.memory_of([pid]).keys() == {pid}
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert len(os.listdir("/proc/self/fd")) <= before + 20
+    source.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_figures_print_as_json(probe: Probe) -> None:
     """C5: typed values that also print as JSON."""
     usage = probe.sample({"me": os.getpid()})["me"]
