@@ -88,7 +88,7 @@ chaos: $(STAMP) ## real processes under faults for DURATION seconds, one each EV
 	    --json reports/chaos.json --picture reports/chaos.svg
 
 # The peers are installed where they are measured only. Without a terminal a line for each library and fault is printed.
-faults: $(STAMP) ## what each fault does to this library and to its peers (25 minutes), written into docs/faults.md
+faults: $(STAMP) ## what each fault does to this library and to its peers (half an hour), written into docs/faults.md
 	@mkdir -p reports
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@$(BIN)/python -m benchmarks.faults --rounds $(ROUNDS) --budget $(BUDGET) --json reports/faults.json --docs docs/faults.md
