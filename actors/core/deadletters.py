@@ -114,6 +114,11 @@ class DeadLetters:
     def __contains__(self, number: int) -> bool:
         return number in self._listed
 
+    def get(self, number: int) -> Task | None:
+        """The listed task of a number, or None."""
+        listed = self._listed.get(number)
+        return None if listed is None else listed[1]
+
     def __len__(self) -> int:
         return len(self._listed)
 

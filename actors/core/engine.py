@@ -261,17 +261,9 @@ class Engine(Crew):
         result, task.result, task.taken = task.result, None, True
         return result
 
-    def is_dead(self, number: int) -> bool:
-        """Whether a task is listed as one that failed for good."""
-        return number in self._book.dead
-
-    def dead_task(self, number: int, name: str) -> Task:
-        """The task of a number that is listed as one that failed for good; `name` is its id, for the error.
-
-        Raises:
-            ConfigError: it is not listed, or its arguments are not kept any more.
-        """
-        return self._book.dead.find(number, name)
+    def dead_task(self, number: int) -> Task | None:
+        """The task of a number, if it is listed as one that failed for good."""
+        return self._book.dead.get(number)
 
     def dead_letters(self, limit: int) -> list[tuple[DeadTask, Payload]]:
         """The tasks that failed for good, the latest first, at most `limit`; each with the arguments, if these are kept."""

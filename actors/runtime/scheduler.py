@@ -154,8 +154,7 @@ class Scheduler(DurableScheduler):
         keeper = self._state.keeper
         if keeper is not None:
             keeper.check()
-        known = self._engine.is_dead(message.number)
-        dead = self._engine.dead_task(message.number, message.name) if known else None
+        dead = self._engine.dead_task(message.number)
         task = self._engine.retry_dead(message.number, message.name, message.again, self.clock.monotonic())
         if keeper is not None:
             keeper.adopt(task, dead)

@@ -15,26 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from benchmarks.awkward import CannotPickle, CannotRebuild
+
 __all__ = ["HARMS", "Harm"]
 
 _LONG = 300
 _PIECE = 4 * 2**20
 _FULL = 32
-
-
-class CannotPickle(Exception):
-    """Holds what cannot be sent to another process."""
-
-    def __init__(self) -> None:
-        super().__init__("with a lock inside")
-        self.lock = threading.Lock()
-
-
-class CannotRebuild(Exception):
-    """Is sent, and cannot be made again from what was sent."""
-
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
 
 
 class Poison:

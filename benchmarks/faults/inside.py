@@ -157,14 +157,18 @@ def crashed(stage: Stage) -> Sample:
 
 def _hangs(stage: Stage, function: Callable[..., Any]) -> Sample:
     handle, _, visitor = stage.begin(function, timeout=_TIMEOUT)
-    due = visitor.at + _TIMEOUT
+    return _stops(stage, handle, visitor, visitor.at + _TIMEOUT)
+
+
+def _stops(stage: Stage, handle: Any, visitor: Visitor, since: float) -> Sample:
+    """A task is to be stopped from a moment on: when that is told, and when it is so."""
     again = Again(stage)
     outcome = stage.library.outcome(handle, stage.limit)
     told = time.monotonic()
-    visitor.gone.wait(max(due + stage.limit - time.monotonic(), 0))
+    visitor.gone.wait(max(since + stage.limit - time.monotonic(), 0))
     said = f"{_said(outcome)}, stopped" if visitor.gone_at is not None else f"{_said(outcome)}, but it runs on"
-    sample = _sum_up(stage, due, outcome, told, again, said, None)
-    sample.times["stopped"] = _after(visitor.gone_at, due)
+    sample = _sum_up(stage, since, outcome, told, again, said, None)
+    sample.times["stopped"] = _after(visitor.gone_at, since)
     if visitor.gone_at is None:
         sample.hangs, sample.harm = True, "runs on"
     return sample
@@ -185,16 +189,7 @@ def cancelled(stage: Stage) -> Sample:
     handle, _, visitor = stage.begin(tasks.loop)
     began = time.monotonic()
     stage.library.cancel(handle)
-    again = Again(stage)
-    outcome = stage.library.outcome(handle, stage.limit)
-    told = time.monotonic()
-    visitor.gone.wait(max(began + stage.limit - time.monotonic(), 0))
-    said = f"{_said(outcome)}, stopped" if visitor.gone_at is not None else f"{_said(outcome)}, but it runs on"
-    sample = _sum_up(stage, began, outcome, told, again, said, None)
-    sample.times["stopped"] = _after(visitor.gone_at, began)
-    if visitor.gone_at is None:
-        sample.hangs, sample.harm = True, "runs on"
-    return sample
+    return _stops(stage, handle, visitor, began)
 
 
 def exhausted(stage: Stage) -> Sample:

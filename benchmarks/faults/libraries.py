@@ -21,8 +21,13 @@ __all__ = ["LIBRARIES"]
 
 _RETRIES = 3
 _NO_TIMEOUT = "no time limit for a task"
-_NO_CANCEL = "`cancel()` is refused for a task that runs"
 _NO_LIMIT = "no memory limit: it takes what the machine has"
+_OF_AN_EXECUTOR = {
+    "hung-python": _NO_TIMEOUT,
+    "hung-c": _NO_TIMEOUT,
+    "cancel": "`cancel()` is refused for a task that runs",
+    "memory": _NO_LIMIT,
+}
 
 
 class Actors(FutureLibrary):
@@ -82,12 +87,7 @@ class Executor(FutureLibrary):
     """`concurrent.futures.ProcessPoolExecutor`."""
 
     name = "ProcessPoolExecutor"
-    cannot: ClassVar[dict[str, str]] = {
-        "hung-python": _NO_TIMEOUT,
-        "hung-c": _NO_TIMEOUT,
-        "cancel": _NO_CANCEL,
-        "memory": _NO_LIMIT,
-    }
+    cannot: ClassVar[dict[str, str]] = _OF_AN_EXECUTOR
 
     @contextlib.contextmanager
     def opened(self, need: Need) -> Iterator[None]:
@@ -104,12 +104,7 @@ class Pool(Library):
     """`multiprocessing.Pool`."""
 
     name = "multiprocessing.Pool"
-    cannot: ClassVar[dict[str, str]] = {
-        "hung-python": _NO_TIMEOUT,
-        "hung-c": _NO_TIMEOUT,
-        "cancel": "no way to cancel a task",
-        "memory": _NO_LIMIT,
-    }
+    cannot: ClassVar[dict[str, str]] = {**_OF_AN_EXECUTOR, "cancel": "no way to cancel a task"}
 
     @contextlib.contextmanager
     def opened(self, need: Need) -> Iterator[None]:
@@ -140,12 +135,7 @@ class Loky(FutureLibrary):
 
     name = "loky"
     distribution = "loky"
-    cannot: ClassVar[dict[str, str]] = {
-        "hung-python": _NO_TIMEOUT,
-        "hung-c": _NO_TIMEOUT,
-        "cancel": _NO_CANCEL,
-        "memory": _NO_LIMIT,
-    }
+    cannot: ClassVar[dict[str, str]] = _OF_AN_EXECUTOR
 
     @contextlib.contextmanager
     def opened(self, need: Need) -> Iterator[None]:

@@ -10,12 +10,11 @@ import threading
 import time
 from typing import NoReturn
 
+from benchmarks.awkward import CannotPickle, CannotRebuild
 from benchmarks.faults.desk import visit
 
 __all__ = [
     "MARKER",
-    "CannotPickle",
-    "CannotRebuild",
     "allocate",
     "answer",
     "crash",
@@ -37,21 +36,6 @@ MARKER = "marker-4711"
 """An argument of the tasks that die, to be found again in what is told about them."""
 
 _PIECE = 4 << 20
-
-
-class CannotPickle(Exception):
-    """Holds what cannot be sent to another process."""
-
-    def __init__(self) -> None:
-        super().__init__("with a lock inside")
-        self.lock = threading.Lock()
-
-
-class CannotRebuild(Exception):
-    """Is sent, and cannot be made again from what was sent."""
-
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
 
 
 def answer(number: int) -> int:

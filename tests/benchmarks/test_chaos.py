@@ -19,8 +19,8 @@ from benchmarks.chaos.book import Book, Sample
 from benchmarks.chaos.harms import HARMS
 from benchmarks.chaos.ledger import Conflict, Heard, Ledger, Pages, Run
 from benchmarks.chaos.promises import Handed, Records, judge, read_book
+from tests.benchmarks.command import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "benchmarks.chaos"]
 STORY = [("TaskSubmitted", 0), ("TaskAssigned", 1), ("TaskStarted", 1), ("TaskCompleted", 1)]
 
@@ -29,15 +29,7 @@ STORY = [("TaskSubmitted", 0), ("TaskAssigned", 1), ("TaskStarted", 1), ("TaskCo
 
 
 def _run(options: list[str], limit: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=limit,
-        stdin=subprocess.DEVNULL,
-    )
+    return run(COMMAND, *options, limit=limit)
 
 
 @pytest.mark.timeout(150)

@@ -22,22 +22,14 @@ from benchmarks.faults.library import Library
 from benchmarks.faults.marked import MARK, Watched, kill_all, marked
 from benchmarks.faults.measure import HANGING_ROUNDS, measure
 from benchmarks.faults.store import OtherMachine, Store
+from tests.benchmarks.command import run
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "benchmarks.faults"]
 BY_KEY = {fault.key: fault for fault in FAULTS}
 
 
 def _run(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        stdin=subprocess.DEVNULL,
-    )
+    return run(COMMAND, *options, limit=100)
 
 
 def sample(outcome: str = "as promised", harm: str = "", **times: float | None) -> dict[str, Any]:

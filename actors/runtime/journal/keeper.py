@@ -307,7 +307,7 @@ class Keeper:
     # --- inside ---
 
     def _record(self, engine: Engine, task: Task, offset: float) -> TaskRecord:
-        return self._translator.record(task, offset, dead=engine.is_dead(task.number))
+        return self._translator.record(task, offset, dead=engine.dead_task(task.number) is not None)
 
     def _fail(self, error: JournalError) -> None:
         if self.failing is None:
