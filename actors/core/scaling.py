@@ -56,7 +56,8 @@ class Scaling:
         if not self._is_stuck():
             return False
         bucket = self._awaited()
-        if bucket is None and self._lend(at_once=True):
+        # An agent within the limits before lending, lending before an agent beyond them.
+        if (bucket is None or self._is_full(bucket)) and self._lend(at_once=True):
             return True
         bucket = bucket or self._best()
         skill = self._book.fleet.spawner(bucket) if bucket is not None else None
@@ -132,6 +133,12 @@ class Scaling:
                     if not bucket.held and book.fleet.spawner(bucket) is not None:
                         return bucket
         return None
+
+    def _is_full(self, bucket: Bucket) -> bool:
+        """Whether an agent for a bucket would be one beyond the limit, or beyond the most of its type."""
+        fleet = self._book.fleet
+        skill = fleet.spawner(bucket)
+        return skill is not None and bool(fleet.room_for(skill.type))
 
     def _best(self) -> Bucket | None:
         """The best of all that an agent could be started for."""

@@ -126,7 +126,10 @@ class Administration(abc.ABC):
         self._running().peers.resources.ask(m.SetLimits(_id_of(agent), limits))
 
     def agents(self) -> list[AgentStatus]:
-        """All agents that live or are being started, with their figures."""
+        """All agents that live or whose start has begun, with their figures.
+
+        Right after `start` these may be fewer than the program asks for: their starts follow each other.
+        """
         found: list[AgentStatus] = self._running().peers.hub.ask(m.ListAgents())
         return found
 

@@ -17,7 +17,7 @@ from actors.system import ActorSystem
 ROOT = Path(__file__).parents[2]
 
 USERS = """
-import os, tempfile, threading
+import os, time
 import pytest
 from actors import Worker, task
 from actors.kernel.actor import Actor
@@ -31,6 +31,12 @@ class Doubler(Worker):
     def forever(self):
         while True:
             self.sleep(60)
+
+def wait_for(ready):
+    limit = time.monotonic() + 20
+    while not ready():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 def test_clock(actors_clock):
     actors_clock.advance(5)
@@ -46,7 +52,7 @@ def test_probes(actors_probe, actors_clock):
 @pytest.mark.actors_system({Doubler: 2}, max_agents=3)
 def test_system(actors_leak_check, actors_system):
     assert actors_system.submit(Doubler.double, 4).result(20) == 8
-    assert len(actors_system.agents()) == 2
+    wait_for(lambda: len(actors_system.agents()) == 2)
 
 def test_system_without_marker(actors_leak_check, actors_system):
     assert actors_system.submit(Doubler.double, 4).result(20) == 8
@@ -92,8 +98,8 @@ def test_users_have_a_clock_probes_a_system_and_a_leak_check(tmp_path: Path) -> 
     """Each by naming it; nobody is checked who did not ask for it."""
     done = run(tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert told(done, "ERROR") == {"test_leak"}
-    assert told(done, "FAILED") == {"test_bad_probe"}
+    assert told(done, "ERROR") == {"test_leak"}, done.stdout + done.stderr
+    assert told(done, "FAILED") == {"test_bad_probe"}, done.stdout + done.stderr
     assert "5 passed" not in done.stdout and "6 passed" in done.stdout
     assert "test_users.py::test_leak left behind:" in done.stdout
     assert "descriptors: " in done.stdout
