@@ -121,6 +121,8 @@ def stay_with_child(address: str, name: str) -> int:
 
 
 def _fork() -> int:
+    """A child process that is there for a while, and takes signals as any process does when this returns."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
@@ -128,9 +130,13 @@ def _fork() -> int:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
+            os.write(writer, b"r")
             time.sleep(300)
         finally:
             os._exit(0)
+    os.close(writer)
+    os.read(reader, 1)
+    os.close(reader)
     return child
 
 
