@@ -19,6 +19,7 @@ __all__ = [
     "CommandFailed",
     "ConfigError",
     "DeadLetter",
+    "DeadlockDetected",
     "DependencyFailed",
     "IllegalTransition",
     "JournalError",
@@ -387,3 +388,14 @@ class RemoteError(ActorsError):
     type_name: str | None
     text: str | None
     traceback: str | None
+
+
+class DeadlockDetected(ActorsError, RuntimeError):
+    """Those who wait hold what the others of them wait for, so none would ever get it. Each of them gets this error.
+
+    `cycle` has a line for each of them: who, what it holds, what it waits for, and who holds that.
+    """
+
+    name: str | None
+    kind: str | None
+    cycle: tuple[str, ...] | None

@@ -165,6 +165,9 @@ class Actor(_Base):
             return Reply()
         if not run.took_over:
             run.took_over = True
+            # From now on anybody may give it: whoever waits for it does not wait for this actor.
+            reply.asked = None
+            run.askers = ()
             run.owed.add(reply)
             reply.add_done_callback(run.owed.discard)
         return reply

@@ -18,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from actors.errors import DeadLetter, MailboxClosed
+from actors.errors import MailboxClosed
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.handlers import HandlerTable
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.poll import PollMailbox
+from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
 
 __all__ = ["ActorOptions", "Address", "Cell", "Dispatcher", "Drive", "Exit", "Incarnation", "Stop"]
@@ -67,6 +68,7 @@ class Incarnation(Protocol):
     incarnation: int
     actor: Any
     ended: threading.Event
+    askers: tuple[Any, ...]
 
     def build(self) -> None:
         """Make the actor."""
@@ -199,6 +201,8 @@ class Cell:
         self.refused = 0
         # What was handed to the present incarnation because the one before failed on it.
         self.repeated: Any = None
+        # What its thread waits for of another actor, in the middle of a message; see `Wait`.
+        self.waits_on: Any = None
         # Set once there will be no further incarnation.
         self.stopped = threading.Event()
         self._lock = threading.Lock()
@@ -266,6 +270,8 @@ class Cell:
             run, self.run = self.run, None
         if run is None:
             return None
+        # Its replacement does not wait for that.
+        self.waits_on = None
         self.give_back(*run.disown(error), error)
         # For the case that it sleeps: it has to see that it is over.
         self.mailbox.rouse()
@@ -393,14 +399,20 @@ class Cell:
         letter.__cause__ = error
         return letter
 
-    def ask(self, message: Any, *, priority: int, block: bool | float = True) -> Reply[Any]:
-        """Put a question into the mailbox; the reply is failed at once if the actor has ended."""
+    def ask(
+        self, message: Any, *, priority: int, block: bool | float = True, askers: tuple[Any, ...] = ()
+    ) -> Reply[Any]:
+        """Put a question into the mailbox; the reply is failed at once if the actor has ended.
+
+        `askers` are those who do nothing but wait for the answer; see `refuse_circle`.
+        """
         reply: Reply[Any] = Reply()
+        reply.asked = self
         if self.drive is not None:
             reply.drive = self.drive
         urgent = self.is_urgent is not None and self.is_urgent(type(message))
         try:
-            self.mailbox.put(Ask(message, reply), priority=priority, urgent=urgent, block=block)
+            self.mailbox.put(Ask(message, reply, askers), priority=priority, urgent=urgent, block=block)
         except MailboxClosed:
             end = self._last_exit
             self.bury(Ask(message, reply), end.error if end is not None else None)

@@ -7,9 +7,11 @@ from typing import Any, Generic, TypeVar, cast
 
 import pykka
 
-from actors.errors import AskTimeout, DeadLetter, MailboxClosed, MessageRefused, NotSerializable
+from actors.errors import MailboxClosed, MessageRefused, NotSerializable
+from actors.kernel.askers import refuse_circle
 from actors.kernel.cell import Address, Cell, Exit, find_cell, process_name
 from actors.kernel.current import current
+from actors.kernel.pykkaerrors import AskTimeout, DeadLetter
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Priority
 
@@ -132,13 +134,14 @@ class ActorRef(Generic[A]):
             AskTimeout: the answer did not come in time.
             DeadLetter: the actor has ended, or ended before it answered.
             MessageRefused: it does not take this message, or not in its present state; or an actor asks itself.
+            DeadlockDetected: an actor asks another one that waits for it, directly or over others.
             Exception: whatever its handler raised.
         """
         if not block:
             return self._cell.ask(message, priority=priority)
         if current.cell is self._cell:
             raise self._self_asked(message)
-        reply = self._cell.ask(message, priority=priority)
+        reply = self._cell.ask(message, priority=priority, askers=refuse_circle(self._cell, message))
         try:
             if reply.wait(timeout):
                 return reply.get()
@@ -184,6 +187,7 @@ class ActorRef(Generic[A]):
         """
         reply: Reply[bool] = Reply()
         reply.drive = self._cell.drive
+        reply.asked = self._cell
         alive = self.is_alive()
         self._cell.watch_run(lambda _: reply.set(alive))
         self._cell.stop()

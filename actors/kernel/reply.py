@@ -12,7 +12,10 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import pykka
 
-from actors.errors import AskTimeout, NotSerializable
+from actors.errors import NotSerializable
+from actors.kernel.askers import waiting
+from actors.kernel.current import current
+from actors.kernel.pykkaerrors import AskTimeout
 
 __all__ = ["Ask", "Reply"]
 
@@ -37,6 +40,8 @@ class Reply(pykka.Future[T]):
     _get_hook_result: Any = None
     # Set where actors go on only if somebody steps them: see `Dispatcher`.
     drive: Callable[[Callable[[], bool], float | None], bool] | None = None
+    # The cell of the actor that has to go on before the answer comes; None if that is not known.
+    asked: Any = None
 
     def __init__(self) -> None:
         self._mutex = allocate_lock()
@@ -94,9 +99,19 @@ class Reply(pykka.Future[T]):
         return cast("BaseException", self._outcome) if self._state == _ERROR else None
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the answer for at most `timeout` seconds (None: without end). Whether it is there."""
+        """Wait for the answer for at most `timeout` seconds (None: without end). Whether it is there.
+
+        Raises:
+            DeadlockDetected: the actor that is to answer waits, over however many others, for the one that calls.
+        """
         if self.done():
             return True
+        if self.asked is not None and current.cell is not None:
+            with waiting(self):
+                return self._sleep(timeout)
+        return self._sleep(timeout)
+
+    def _sleep(self, timeout: float | None) -> bool:
         if self.drive is not None:
             return self.drive(self.done, timeout)
         with self._mutex:
@@ -119,6 +134,7 @@ class Reply(pykka.Future[T]):
 
         Raises:
             AskTimeout: it did not come in time.
+            DeadlockDetected: as `wait`.
             BaseException: whatever it was answered with.
         """
         if self._get_hook is not None:
@@ -189,13 +205,20 @@ class Reply(pykka.Future[T]):
 
 
 class Ask:
-    """A message on its way that wants an answer."""
+    """A message on its way that wants an answer.
 
-    __slots__ = ("message", "reply")
+    Args:
+        message: the message.
+        reply: where the answer goes.
+        askers: those who do nothing but wait until the answer comes, see `askers`; empty if nobody does.
+    """
 
-    def __init__(self, message: Any, reply: Reply[Any]) -> None:
+    __slots__ = ("askers", "message", "reply")
+
+    def __init__(self, message: Any, reply: Reply[Any], askers: tuple[Any, ...] = ()) -> None:
         self.message = message
         self.reply = reply
+        self.askers = askers
 
     def __repr__(self) -> str:
         return f"Ask({self.message!r})"

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from actors.errors import ActorsError, DeadLetter, MessageRefused
+from actors.errors import ActorsError, MessageRefused
 from actors.kernel.cell import Cell, Exit, Stop
 from actors.kernel.current import current
+from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
 from actors.kernel.timers import Timers
 
@@ -40,6 +41,8 @@ class Run:
         self.urgent_rest: Iterator[Any] = iter(())
         # The question in hand, whether its handler took over the answering, and the answers that are still owed.
         self.asked: Reply[Any] | None = None
+        # Those who do nothing but wait for the answer to it; see `askers`.
+        self.askers: tuple[Any, ...] = ()
         self.took_over = False
         self.owed: set[Reply[Any]] = set()
         # The message, no question, whose handling has failed.
@@ -64,14 +67,18 @@ class Run:
         """Make the actor. Raises what its constructor raises."""
         actor_class: Any = self.cell.actor_class
         actor = actor_class.__new__(actor_class)
-        # Before the constructor, which may look at its name, its clock or its reference.
+        # Before the constructor, which may look at its name, its clock or its reference, or make a proxy of itself.
         actor.__dict__["_run"] = self
-        actor.__init__(*self.cell.args, **self.cell.kwargs)
-        if not hasattr(actor, "actor_urn"):
-            raise ActorsError(
-                f"{actor_class.__qualname__}.__init__ must call super().__init__() so that the actor gets its mailbox"
-            )
         self.actor = actor
+        try:
+            actor.__init__(*self.cell.args, **self.cell.kwargs)
+            if not hasattr(actor, "actor_urn"):
+                raise ActorsError(
+                    f"{actor_class.__qualname__}.__init__ must call super().__init__() so that the actor gets its mailbox"
+                )
+        except BaseException:
+            self.actor = None
+            raise
 
     def begin(self) -> bool:
         """Make the actor if that is still to be done, and let it start. False if it failed."""
@@ -235,6 +242,7 @@ class Run:
     def _answer(self, ask: Ask) -> None:
         reply, message = ask.reply, ask.message
         self.asked = reply
+        self.askers = ask.askers
         self.took_over = False
         try:
             value = self._dispatch(message)
@@ -253,6 +261,7 @@ class Run:
             if not self.took_over:
                 reply.set(value)
         self.asked = None
+        self.askers = ()
 
     def _dispatch(self, message: Any) -> Any:
         """Hand a message to the method that takes it in the actor's state."""
