@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import pykka
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
-from actors.errors import ActorsError
+from actors.errors import ActorsError, ConfigError
+from actors.kernel.behaviour import behaviour
 from actors.kernel.cell import ActorOptions, Cell
 from actors.kernel.clock import Clock
 from actors.kernel.dispatch import ThreadDispatcher
 from actors.kernel.handlers import HandlerTable, handles
-from actors.kernel.mailbox import Mailbox
+from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.poll import Poller, PollMailbox
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
 from actors.kernel.run import Run
-from actors.kernel.timers import Timers
+from actors.kernel.timers import Timer, Timers
+from actors.kernel.watching import WatchEnd
 
 __all__ = ["Actor", "ActorOptions", "handles", "make_cell"]
 
@@ -63,14 +65,24 @@ class Actor(_Base):
     reports_start: ClassVar[bool] = True
     """Whether the return of `on_start` is the start; False if the actor says by itself when it has started."""
 
+    mailbox_bound: ClassVar[int] = 10_000
+    """How many messages may wait for it, 1 or more. `ActorOptions` of one actor may say otherwise."""
+
+    mailbox_overflow: ClassVar[Overflow | str] = Overflow.BLOCK
+    """What happens to a message that finds the mailbox full: "block", "fail" or "drop_oldest", or an `Overflow`."""
+
+    stash_bound: ClassVar[int] = 10_000
+    """How many messages it may put aside, 1 or more."""
+
     machine: Any = None
 
     _run: Run
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Now, so that handlers which collide are an error where the class is defined.
+        # Now, so that handlers which collide, and bounds that are none, are errors where the class is defined.
         HandlerTable.of(cls)
+        _check_bounds(cls)
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
@@ -172,6 +184,83 @@ class Actor(_Base):
             reply.add_done_callback(run.owed.discard)
         return reply
 
+    # --- what it may do with its messages ---
+
+    def watch(self, ref: Any) -> None:
+        """Be told by an `ActorEnded` message when another actor has ended for good; at once if it has.
+
+        It comes once, behind what the other one sent before with the same priority, and not after `unwatch`. Watches end
+        with this incarnation: a replacement watches anew, best in `on_start`.
+
+        Args:
+            ref: the other one's reference.
+
+        Raises:
+            ConfigError: it is no reference, or the actor's own.
+        """
+        self._run.watches.add(ref)
+
+    def unwatch(self, ref: Any) -> bool:
+        """Watch it no more. False if it was not watched, or its end has been told."""
+        return self._run.watches.drop(ref)
+
+    def stash(self) -> None:
+        """Put the message in hand aside, until `unstash`. Whoever asked it keeps waiting.
+
+        What is put aside goes back to the mailbox, before all that waits, when this incarnation ends. So a replacement
+        handles it, and at the end for good it is answered and buried like all that waits.
+
+        Raises:
+            MailboxFull: `stash_bound` messages are put aside.
+            ActorsError: no message is in hand, it is put aside already, or its answer was deferred.
+        """
+        self._run.put_aside()
+
+    def unstash(self) -> int:
+        """Handle all that was put aside after the message in hand, in order, before what waits; how many that are.
+
+        Only urgent messages go before them.
+        """
+        return self._run.bring_back()
+
+    def become(self, handlers: Any) -> None:
+        """Take messages with other handlers after the one in hand, until `unbecome` or the next `become`.
+
+        They stand in the place of all that the class marks with `@handles`; a message that none of them takes goes to
+        `on_receive`. Proxies, timers, watches and the end work as before. `when=` works in a class or an object; whether a
+        message is urgent is said by the actor's own class. A replacement begins with its class's handlers.
+
+        Args:
+            handlers: a mapping from message type to what is called with the message; a class whose methods marked with
+                `@handles` are called with the actor and the message; or an object whose marked methods are called with
+                the message.
+
+        Raises:
+            ConfigError: it is none of these or has no handler, or a handler is urgent.
+        """
+        self._run.become(behaviour(HandlerTable.of(Actor), handlers))
+
+    def unbecome(self) -> None:
+        """Take messages with the handlers of the class again, after the one in hand."""
+        self._run.become(self._run.cell.table)
+
+    def set_receive_timeout(self, seconds: float | None) -> None:
+        """Get a `ReceiveTimeout` message each time that no message was handled for so long.
+
+        Messages of timers count as messages. It ends with this incarnation.
+
+        Args:
+            seconds: more than 0; None for no such message any more.
+
+        Raises:
+            ConfigError: it is not more than 0.
+        """
+        if seconds is not None and not seconds > 0:
+            raise ConfigError(
+                f"a receive timeout must be more than 0 seconds, or None, not {seconds}", key="seconds", value=seconds
+            )
+        self._run.timers.idle_after(seconds)
+
     # --- hooks ---
 
     def on_start(self) -> None:
@@ -181,7 +270,10 @@ class Actor(_Base):
         """Called after the last message of an actor that was asked to end."""
 
     def on_failure(self, exception: BaseException) -> None:
-        """Called after the failure that ends the actor; also after one of `on_start`."""
+        """Called after the failure that ends the actor; also after one of `on_start`.
+
+        A method with three parameters, as pykka's hook has them, gets the exception's type, itself and its traceback.
+        """
 
     def try_again(self, message: Any) -> None:
         """Let the next incarnation begin with this message; for `on_given_up`, about what no actor of its kind can miss."""
@@ -215,6 +307,16 @@ class Actor(_Base):
     def _take_set(self, message: ProxySetAttr) -> None:
         setattr(_attribute(self, message.attr_path[:-1]), message.attr_path[-1], message.value)
 
+    # --- what the kernel sends ---
+
+    @handles(Timer)
+    def _take_timer(self, message: Timer) -> None:
+        self._run.take_timer(message)
+
+    @handles(WatchEnd)
+    def _take_watch_end(self, message: WatchEnd) -> None:
+        self._run.take_watch_end(message)
+
     @handles(_ActorStop)
     def _take_stop(self, message: _ActorStop) -> None:
         self.on_stop_request("normal")
@@ -231,6 +333,26 @@ class Actor(_Base):
 
     def _start_actor_loop(self) -> None:
         raise ActorsError(f"{type(self).__qualname__} is started by its method start, not by its loop")
+
+
+def _check_bounds(cls: type[Actor]) -> None:
+    for key in ("mailbox_bound", "stash_bound"):
+        value = getattr(cls, key)
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(
+                f"{cls.__qualname__}.{key} must be a whole number, 1 or more, not {value!r}",
+                key=key,
+                value=value,
+                allowed="1 or more",
+            )
+    allowed = [overflow.value for overflow in Overflow]
+    if cls.mailbox_overflow not in {*allowed, *Overflow}:
+        raise ConfigError(
+            f"{cls.__qualname__}.mailbox_overflow must be one of {', '.join(allowed)}, not {cls.mailbox_overflow!r}",
+            key="mailbox_overflow",
+            value=cls.mailbox_overflow,
+            allowed=", ".join(allowed),
+        )
 
 
 def _attribute(root: Any, path: Any) -> Any:

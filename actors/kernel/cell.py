@@ -25,6 +25,8 @@ from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.poll import PollMailbox
 from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
+from actors.kernel.timers import Timer
+from actors.kernel.watching import WatchEnd
 
 __all__ = ["ActorOptions", "Address", "Cell", "Dispatcher", "Drive", "Exit", "Incarnation", "Stop"]
 
@@ -80,10 +82,14 @@ class Incarnation(Protocol):
         """Be given up: return what is left to do, urgent and ordinary."""
 
 
+# What is of use to the actor that it is for and to nobody else: no dead letters, and never dropped.
+_INTERNAL = frozenset({Stop, Timer, WatchEnd})
+
+
 def make_mailbox(cell: Cell) -> Mailbox:
     """The mailbox that an actor has unless its dispatcher knows better."""
     make = PollMailbox if cell.actor_class.polls else Mailbox
-    return make(cell.options.bound, cell.options.overflow, cell.bury)
+    return make(cell.bound, cell.overflow, cell.dropped)
 
 
 class Dispatcher(Protocol):
@@ -108,8 +114,8 @@ class ActorOptions:
 
     Attributes:
         name: for logs and errors; by default the class's name and a number.
-        bound: how many messages may wait in its mailbox.
-        overflow: what happens to a message that finds it full.
+        bound: how many messages may wait in its mailbox; None: what the class says.
+        overflow: what happens to a message that finds it full; None: what the class says.
         clock: where the actor and its timers get the time from.
         dispatcher: what runs it; by default a thread of its own.
         on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
@@ -117,8 +123,8 @@ class ActorOptions:
     """
 
     name: str | None = None
-    bound: int = 10_000
-    overflow: Overflow = Overflow.BLOCK
+    bound: int | None = None
+    overflow: Overflow | None = None
     clock: Clock = field(default_factory=SystemClock)
     dispatcher: Dispatcher | None = None
     on_dead_letter: Callable[[Any, Any], None] | None = None
@@ -192,6 +198,8 @@ class Cell:
         self._make_run = make_run
         self.table = HandlerTable.of(actor_class)
         self.is_urgent = self.table.is_urgent if self.table.any_urgent else None
+        self.bound: int = actor_class.mailbox_bound if options.bound is None else options.bound
+        self.overflow = Overflow(actor_class.mailbox_overflow if options.overflow is None else options.overflow)
         self.mailbox = dispatcher.mailbox(self)
         self.incarnation = 0
         self.run: Incarnation | None = None
@@ -353,6 +361,12 @@ class Cell:
             end = self._last_exit or Exit(self.name, self.incarnation, "normal", None)
         self._tell(callback, end)
 
+    def unwatch(self, callback: Callable[[Exit], object]) -> None:
+        """Forget a callback that was given to `watch`. It may be called once more if the end comes right now."""
+        with self._lock:
+            if callback in self._watchers:
+                self._watchers.remove(callback)
+
     def watch_run(self, callback: Callable[[Exit], object]) -> None:
         """Call `callback` with the Exit when the present incarnation has ended; at once if the actor has for good."""
         with self._lock:
@@ -381,7 +395,7 @@ class Cell:
         if type(item) is Ask:
             message = item.message
             item.reply.fail(self.dead_letter(message, error))
-        if type(message) is Stop:
+        if type(message) in _INTERNAL:
             return
         self.dead_letters += 1
         _log.debug("Dead letter to %s: %r", self.name, message)
@@ -390,6 +404,16 @@ class Cell:
                 self.on_dead_letter(message)
             except Exception:  # noqa: BLE001 - the listener's own trouble
                 _log.exception("The listener for dead letters of %s raised", self.name)
+
+    def dropped(self, item: Any) -> None:
+        """A full mailbox has no room for `item`, the oldest in it."""
+        if type(item) in _INTERNAL:
+            try:
+                self.mailbox.force(item)
+            except MailboxClosed:
+                pass
+        else:
+            self.bury(item)
 
     def dead_letter(self, message: Any, error: BaseException | None = None) -> DeadLetter:
         """The error for somebody who waits for the answer to `message`; `error` is what ended the actor."""

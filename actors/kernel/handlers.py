@@ -82,6 +82,15 @@ class Entry:
             return self.by_state.get(state, self.default)
         return self.default
 
+    def bound_to(self, owner: Any) -> Entry:
+        """The same with `owner` in the place of the instance."""
+
+        def bind(method: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda _, message: method(owner, message)
+
+        default = None if self.default is None else bind(self.default)
+        return Entry(default, {state: bind(method) for state, method in self.by_state.items()}, self.urgent)
+
     def refusal(self, recipient: str, message: Any, state: Enum | None) -> MessageRefused:
         """The error for a message that is not taken in `state`: it names the states that would take it."""
         kind = type(message).__qualname__
@@ -127,6 +136,22 @@ class HandlerTable:
             # Kept on the class itself, so that it lives exactly as long.
             setattr(owner, _TABLE, table)
         return table
+
+    def extended(self, entries: dict[type[Any], Entry]) -> HandlerTable:
+        """A table with these handlers beside its own, and instead of its own for the same types."""
+        table: HandlerTable = HandlerTable.__new__(HandlerTable)
+        table._exact = self._exact | entries
+        table._found, table._urgent, table.plain = {}, {}, {}
+        table.any_urgent = self.any_urgent
+        return table
+
+    def entry(self, kind: type[Any]) -> Entry:
+        """The handlers of exactly this type.
+
+        Raises:
+            KeyError: there are none.
+        """
+        return self._exact[kind]
 
     def __iter__(self) -> Iterator[type[Any]]:
         """The message types that are handled."""

@@ -203,6 +203,10 @@ class ActorRef(Generic[A]):
         """Call `callback(exit)` once the actor has ended for good, at once if it has; in any thread, so be short."""
         self._cell.watch(callback)
 
+    def unwatch(self, callback: Callable[[Exit], object]) -> None:
+        """Forget a callback that was given to `watch`."""
+        self._cell.unwatch(callback)
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the actor has ended for good, for at most `timeout` seconds. Whether it has."""
         if self._cell.drive is not None:

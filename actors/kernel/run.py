@@ -7,16 +7,24 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import pykka
+
 from actors.errors import ActorsError, MessageRefused
 from actors.kernel.cell import Cell, Exit, Stop
 from actors.kernel.current import current
+from actors.kernel.handlers import HandlerTable
 from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
-from actors.kernel.timers import Timers
+from actors.kernel.stash import Stash
+from actors.kernel.timers import Timer, Timers
+from actors.kernel.watching import WatchEnd, Watches
 
 __all__ = ["Run"]
 
 _log = logging.getLogger("actors.kernel")
+
+# Whose messages are not what an actor's class says that it takes.
+_OWN_MODULES = ("pykka.", "actors.kernel.")
 
 
 class Run:
@@ -32,6 +40,10 @@ class Run:
         # An `Actor`, from the end of `build` to the end of the run.
         self.actor: Any = None
         self.timers = Timers(cell.clock)
+        self.watches = Watches(cell)
+        self.stash = Stash(cell.name, cell.actor_class.stash_bound)
+        # The handlers: the class's, or those of what the actor has become.
+        self.table = cell.table
         self.over = False
         self.reason = "normal"
         self.error: BaseException | None = None
@@ -39,6 +51,8 @@ class Run:
         # has not handled can be taken from it.
         self.rest: Iterator[Any] = iter(())
         self.urgent_rest: Iterator[Any] = iter(())
+        # The message in hand, or the `Ask` around it.
+        self.in_hand: Any = None
         # The question in hand, whether its handler took over the answering, and the answers that are still owed.
         self.asked: Reply[Any] | None = None
         # Those who do nothing but wait for the answer to it; see `askers`.
@@ -130,6 +144,8 @@ class Run:
         # Given up while it waited: the batch is for its successor.
         if not self.over:
             self._work()
+            if batch or leading:
+                self.timers.rearm()
         return not self.over
 
     def finish(self, reason: str) -> None:
@@ -141,11 +157,16 @@ class Run:
     def end(self) -> None:
         """Let the actor clean up, answer who still waits for it, and report the end."""
         cell = self.cell
+        self.in_hand = None
         self.timers.clear()
+        self.watches.clear()
         if cell.run is self and cell.will_end():
             # Before the hook: that may take long, and nobody is to wait for an answer meanwhile.
             cell.close(self.error)
-        cell.give_back([*self.urgent_rest], [*self.rest], self.error)
+            if self.actor is not None:
+                # Nobody puts ours there but who wants it there; an end takes them out, as it does with pykka's own.
+                pykka.ActorRegistry.unregister(self.actor.actor_ref)
+        cell.give_back([*self.urgent_rest], [*self.stash.take(), *self.rest], self.error)
         try:
             if self.actor is not None:
                 self._repeat_or_give_up(self.actor)
@@ -166,7 +187,7 @@ class Run:
             The messages of the system lane that it has not handled, and the others.
         """
         self.finish("failure")
-        left = [*self.urgent_rest], [*self.rest]
+        left = [*self.urgent_rest], [*self.stash.take(), *self.rest]
         asked = self.asked
         if asked is not None:
             asked.fail(self._unanswered(error))
@@ -188,7 +209,10 @@ class Run:
             left = max(0.0, due - clock.monotonic())
             batch = mailbox.take(left if timeout is None else min(left, timeout))
             leading = mailbox.leading
-            batch[leading:leading] = timers.due(clock.monotonic())
+            now = clock.monotonic()
+            batch[leading:leading] = timers.due(now)
+            if not batch and (idle := timers.idle(now)) is not None:
+                batch.append(idle)
             return batch, leading
         except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "its wait for messages")
@@ -198,10 +222,13 @@ class Run:
         """Handle the batch in hand, and what is urgent as soon as it comes in."""
         actor = self.actor
         mailbox = self.cell.mailbox
-        plain = self.cell.table.plain
         if not self._work_urgently():
             return
+        # After the urgent ones, which may have made the actor into something else. One of the others gives back what is
+        # left of the batch when it does so.
+        plain = self.table.plain
         for item in self.rest:
+            self.in_hand = item
             kind = type(item)
             if kind is Ask:
                 self._answer(item)
@@ -213,9 +240,10 @@ class Run:
                     else:
                         self._dispatch(item)
                 except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
-                    self._fail(error, _handling(item), item)
+                    self._fail_on(error)
             if self.over or (mailbox.pressing and not self._work_urgently()):
                 return
+        self.in_hand = None
         try:
             actor.on_turn_end()
         except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
@@ -226,13 +254,14 @@ class Run:
         mailbox = self.cell.mailbox
         while True:
             for item in self.urgent_rest:
+                self.in_hand = item
                 if type(item) is Ask:
                     self._answer(item)
                 else:
                     try:
                         self._dispatch(item)
                     except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
-                        self._fail(error, _handling(item), item)
+                        self._fail_on(error)
                 if self.over:
                     return False
             if not mailbox.pressing:
@@ -247,6 +276,7 @@ class Run:
         try:
             value = self._dispatch(message)
         except Exception as error:  # noqa: BLE001 - it is the asker's
+            self.stash.forget(ask)
             if not isinstance(error, self.actor.bears):
                 self._fail(error, _handling(message))
             # The asker is told, and judges; the actor goes on. Without this frame, or the reply would hold itself.
@@ -255,6 +285,7 @@ class Run:
             _log.debug("%s answers %s with %r", self.cell.name, type(message).__qualname__, error)
             reply.fail(error)
         except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
+            self.stash.forget(ask)
             self._fail(error, _handling(message))
             reply.fail(self.cell.dead_letter(message, error))
         else:
@@ -267,14 +298,14 @@ class Run:
         """Hand a message to the method that takes it in the actor's state."""
         actor = self.actor
         kind = type(message)
-        handler = self.cell.table.plain.get(kind)
+        handler = self.table.plain.get(kind)
         if handler is not None:
             return handler(actor, message)
         if kind is Stop:
             if message.incarnation in {None, self.incarnation}:
                 actor.on_stop_request(message.reason)
             return None
-        entry = self.cell.table.find(kind)
+        entry = self.table.find(kind)
         if entry is None:
             return actor.on_receive(message)
         machine = getattr(actor, "machine", None)
@@ -284,12 +315,55 @@ class Run:
             return self._refuse(entry.refusal(self.cell.name, message, state))
         return handler(actor, message)
 
+    def take_timer(self, timer: Timer) -> None:
+        """Hand over the message of a timer that was due, unless it was cancelled meanwhile."""
+        if self.timers.deliver(timer):
+            self.in_hand = timer.message
+            self._dispatch(timer.message)
+
+    def take_watch_end(self, end: WatchEnd) -> None:
+        """Tell the actor of the end of another one, if it still watches that."""
+        message = self.watches.arrived(end)
+        if message is not None:
+            self.in_hand = message
+            self._dispatch(message)
+
+    def put_aside(self) -> None:
+        """Put the message in hand aside; see `Actor.stash`."""
+        item = self.in_hand
+        if item is None or self.stash.holds(item):
+            what = "it is put aside already" if item is not None else "there is none"
+            raise ActorsError(f"{self.cell.name} can stash the message in hand, once, while it handles it: {what}")
+        if self.asked is not None and self.took_over:
+            raise ActorsError(f"{self.cell.name} has deferred the answer to this message: it cannot stash it as well")
+        self.stash.add(item)
+        # Whoever asked waits until it is handled after all.
+        self.took_over = True
+
+    def bring_back(self) -> int:
+        """Let what was put aside be handled next; how many messages that are."""
+        items = self.stash.take()
+        if items:
+            self._hand_back(items)
+        return len(items)
+
+    def become(self, table: HandlerTable) -> None:
+        """Take messages with other handlers from now on."""
+        self.table = table
+        self._hand_back([])
+
+    def _hand_back(self, first: list[Any]) -> None:
+        """End the batch in hand; the next one begins with `first`, and goes on with what is left of this one."""
+        left = [*first, *self.rest]
+        if left:
+            self.cell.give_back([], left, self.error)
+
     def refuse_unknown(self, message: Any) -> None:
         """Turn down a message that no method takes: it is counted, told in the log, and told to who asked."""
         self.cell.unknown += 1
         kind = type(message).__qualname__
         taken = tuple(
-            sorted(known.__qualname__ for known in self.cell.table if not known.__module__.startswith("pykka"))
+            sorted(known.__qualname__ for known in self.table if not known.__module__.startswith(_OWN_MODULES))
         )
         text = f"{self.cell.name} does not know {kind} messages; it takes {', '.join(taken) or 'none'}"
         _log.warning("%s", text)
@@ -319,6 +393,12 @@ class Run:
         except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "giving up on a message")
 
+    def _fail_on(self, error: BaseException) -> None:
+        """Fail on the message in hand, which is no question."""
+        message = self.in_hand
+        self.stash.forget(message)
+        self._fail(error, _handling(message), message)
+
     def _fail(self, error: BaseException, doing: str, message: Any = None) -> None:
         """Note the failure that ends this incarnation. Only the first one counts."""
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
@@ -334,7 +414,7 @@ class Run:
             if self.error is None:
                 actor.on_stop()
             else:
-                actor.on_failure(self.error)
+                _call_on_failure(actor.on_failure, self.error)
         except BaseException as error:  # noqa: BLE001 - it fails this actor, and nobody else
             self._fail(error, "its clean-up")
 
@@ -347,6 +427,15 @@ class Run:
         letter = DeadLetter(f"{self.cell.name} ended before it answered{why}", recipient=self.cell.name)
         letter.__cause__ = error
         return letter
+
+
+def _call_on_failure(hook: Any, error: BaseException) -> None:
+    """Call the hook with the error, or as pykka does if it asks for type, error and traceback."""
+    code = getattr(getattr(hook, "__func__", None), "__code__", None)
+    if code is not None and code.co_argcount - len(hook.__func__.__defaults__ or ()) == 4:
+        hook(type(error), error, error.__traceback__)
+    else:
+        hook(error)
 
 
 def _handling(message: Any) -> str:

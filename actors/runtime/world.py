@@ -70,6 +70,4 @@ class World:
 
     def options(self, name: str | None, bound: int | None = None) -> ActorOptions:
         """What surrounds an actor in this world."""
-        if bound is None:
-            return ActorOptions(name=name, clock=self.clock, dispatcher=self.dispatcher)
         return ActorOptions(name=name, bound=bound, clock=self.clock, dispatcher=self.dispatcher)

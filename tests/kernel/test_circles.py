@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.errors import AskTimeout, DeadlockDetected
+from actors.errors import DeadlockDetected
 from actors.kernel.actor import Actor, ActorOptions
 from actors.kernel.askers import askers, refuse_circle
 from actors.kernel.cell import Address

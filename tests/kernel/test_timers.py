@@ -12,6 +12,11 @@ from actors.kernel.clock import ManualClock, SystemClock
 from actors.kernel.timers import Timer, Timers
 
 
+def handled(timers: Timers, now: float) -> list[object]:
+    """The messages that are handled when all turns come at `now`."""
+    return [timer.message for timer in timers.due(now) if timers.deliver(timer)]
+
+
 def test_a_manual_clock_moves_only_when_told_and_never_back() -> None:
     clock = ManualClock(start=10.0, utc=1000.0)
     assert (clock.monotonic(), clock.utc()) == (10.0, 1000.0)
@@ -33,8 +38,8 @@ def test_timers_fire_in_the_order_of_their_times_and_those_of_one_moment_in_the_
     timers.once(1.0, "a")
     timers.once(1.0, "b")
     assert timers.next_due() == 1.0
-    assert timers.due(0.9) == []
-    assert timers.due(2.0) == ["a", "b", "c"]
+    assert handled(timers, 0.9) == []
+    assert handled(timers, 2.0) == ["a", "b", "c"]
     assert timers.next_due() is None
     assert not timers
 
@@ -45,9 +50,9 @@ def test_a_cancelled_timer_never_fires_and_says_whether_it_was_in_time() -> None
     timer = timers.once(1.0, "never")
     assert timer.cancel() is True
     assert timer.cancel() is False
-    assert timers.due(5.0) == []
+    assert handled(timers, 5.0) == []
     fired = timers.once(1.0, "once")
-    assert timers.due(5.0) == ["once"]
+    assert handled(timers, 5.0) == ["once"]
     assert fired.cancel() is False
 
 
@@ -55,9 +60,9 @@ def test_a_repeating_timer_delivers_one_message_for_a_turn_that_came_late() -> N
     clock = ManualClock()
     timers = Timers(clock)
     timers.every(10.0, "tick")
-    assert timers.due(9.9) == []
-    assert timers.due(10.0) == ["tick"]
-    assert timers.due(45.0) == ["tick"]
+    assert handled(timers, 9.9) == []
+    assert handled(timers, 10.0) == ["tick"]
+    assert handled(timers, 45.0) == ["tick"]
     assert timers.next_due() == 50.0
 
 
@@ -69,16 +74,16 @@ def test_a_repeating_timer_needs_an_interval_that_lets_time_pass() -> None:
 def test_a_repeating_timer_can_be_cancelled_and_may_fire_first_at_another_time() -> None:
     timers = Timers(ManualClock())
     timer = timers.every(10.0, "tick", first=0.0)
-    assert timers.due(0.0) == ["tick"]
+    assert handled(timers, 0.0) == ["tick"]
     assert timers.next_due() == 10.0
     assert timer.cancel()
-    assert timers.due(100.0) == []
+    assert handled(timers, 100.0) == []
 
 
 def test_a_negative_delay_is_due_at_once() -> None:
     timers = Timers(ManualClock(start=5.0))
     timers.once(-3.0, "now")
-    assert timers.due(5.0) == ["now"]
+    assert handled(timers, 5.0) == ["now"]
 
 
 def test_cancelling_thousands_of_timers_keeps_no_memory_of_them() -> None:
@@ -105,7 +110,7 @@ def test_every_timer_that_was_not_cancelled_fires_exactly_once_and_never_early(
             timer.cancel()
     fired: list[int] = []
     for now in [*sorted(looks), 101.0]:
-        due = timers.due(now)
+        due = handled(timers, now)
         assert all(wanted[number][0] <= now for number in due)
         fired += due
     expected = [(delay, number) for number, (delay, cancelled) in enumerate(wanted) if not cancelled]

@@ -193,13 +193,13 @@ class SimDispatcher:
 
     def mailbox(self, cell: Cell) -> Mailbox:
         """See `Dispatcher.mailbox`."""
-        bound, overflow = cell.options.bound, cell.options.overflow
+        bound, overflow = cell.bound, cell.overflow
         made: _RecordingMailbox
         if cell.actor_class.polls:
             waiting = self._pollers[cell] = SimPoller(self._network)
-            made = _RecordingPollMailbox(bound, overflow, cell.bury, Poller(waiting))
+            made = _RecordingPollMailbox(bound, overflow, cell.dropped, Poller(waiting))
         else:
-            made = _RecordingMailbox(bound, overflow, cell.bury)
+            made = _RecordingMailbox(bound, overflow, cell.dropped)
         self._cells.append(cell)
         made.recorder = self._recorder
         made.name = cell.name.removeprefix("actors-")
