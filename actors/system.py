@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -28,6 +29,7 @@ from actors.runtime.administration import Administration, wanted
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.journal.record import Journal
+from actors.runtime.lost_letters import LostLetters
 from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
 from actors.runtime.world import World
@@ -328,10 +330,12 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
             )
         if host != "thread":
             raise ConfigError(f'host of an actor is "thread", not {host!r}', key="host", value=host, allowed="thread")
-        self._running()
+        hub = self._running().peers.hub
         actors = self._life.actors
         name = name or f"{actor_class.__name__}-{len(actors) + 1}"
-        ref = actor_class.start_with(self._world.options(name), *args, **kwargs)
+        letters = LostLetters(lambda event: hub.tell(m.Publish(event)), self._world.clock)
+        options = replace(self._world.options(name), on_dead_letter=letters)
+        ref = actor_class.start_with(options, *args, **kwargs)
         actors.append(ref)
         return ref
 

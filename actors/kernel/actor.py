@@ -10,11 +10,12 @@ from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors.errors import ActorsError, ConfigError
 from actors.kernel.behaviour import behaviour
-from actors.kernel.cell import ActorOptions, Cell
+from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock
 from actors.kernel.dispatch import ThreadDispatcher
 from actors.kernel.handlers import HandlerTable, handles
 from actors.kernel.mailbox import Mailbox, Overflow
+from actors.kernel.options import ActorOptions
 from actors.kernel.poll import Poller, PollMailbox
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
@@ -70,6 +71,9 @@ class Actor(_Base):
 
     mailbox_overflow: ClassVar[Overflow | str] = Overflow.BLOCK
     """What happens to a message that finds the mailbox full: "block", "fail" or "drop_oldest", or an `Overflow`."""
+
+    waits_for_room: ClassVar[bool] = True
+    """Whether it waits when it sends to an actor whose full mailbox blocks, or goes beyond that one's bound."""
 
     stash_bound: ClassVar[int] = 10_000
     """How many messages it may put aside, 1 or more."""

@@ -92,6 +92,7 @@ def waiting(wait: Wait) -> Iterator[None]:
         found = _follow(cell, wait.asked)
         if found is not None:
             names, ways_out = found
+            ways_out = ways_out or _ways_out(wait)
             if not ways_out:
                 raise _circle(names, "what it asked for")
             for way_out in ways_out:
@@ -117,10 +118,13 @@ def _follow(cell: Any, target: Any) -> tuple[list[str], list[WayOut]] | None:
         wait = getattr(target, "waits_on", None)
         if wait is None or wait.done():
             return None
-        if hasattr(wait, "give_way"):
-            ways_out.append(wait)
+        ways_out += _ways_out(wait)
         target = wait.asked
     return None
+
+
+def _ways_out(wait: Any) -> list[WayOut]:
+    return [wait] if hasattr(wait, "give_way") else []
 
 
 def _in_chain(chain: tuple[Any, ...], target: Any) -> list[str] | None:
@@ -136,7 +140,8 @@ def _in_chain(chain: tuple[Any, ...], target: Any) -> list[str] | None:
 
 
 def _address(one: Any) -> Any:
-    return one if isinstance(one, tuple) else one.address
+    """Process and number, which tell actors apart."""
+    return (one if isinstance(one, tuple) else one.address)[:2]
 
 
 def _circle(names: list[str], kind: str) -> DeadlockDetected:

@@ -15,13 +15,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 
 from actors.errors import MailboxClosed
-from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.handlers import HandlerTable
 from actors.kernel.mailbox import Mailbox, Overflow
+from actors.kernel.options import ActorOptions, Dispatcher, Drive
 from actors.kernel.poll import PollMailbox
 from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
@@ -61,9 +60,6 @@ class Stop(NamedTuple):
     incarnation: int | None = None
 
 
-Drive: TypeAlias = Callable[[Callable[[], bool], float | None], bool]
-
-
 class Incarnation(Protocol):
     """What a cell knows of a `Run`."""
 
@@ -90,44 +86,6 @@ def make_mailbox(cell: Cell) -> Mailbox:
     """The mailbox that an actor has unless its dispatcher knows better."""
     make = PollMailbox if cell.actor_class.polls else Mailbox
     return make(cell.bound, cell.overflow, cell.dropped)
-
-
-class Dispatcher(Protocol):
-    """Carries out the runs that it is given.
-
-    `drive` is None if they go on by themselves while a thread waits for an answer; otherwise the thread that waits calls
-    it with what it waits for and a time limit in seconds, and gets back whether it has come.
-    """
-
-    drive: Drive | None
-
-    def start(self, run: Any) -> None:
-        """See to it that the `Run` is carried out from its beginning to its end."""
-
-    def mailbox(self, cell: Cell) -> Mailbox:
-        """The mailbox of an actor that it will carry out."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActorOptions:
-    """What surrounds an actor.
-
-    Attributes:
-        name: for logs and errors; by default the class's name and a number.
-        bound: how many messages may wait in its mailbox; None: what the class says.
-        overflow: what happens to a message that finds it full; None: what the class says.
-        clock: where the actor and its timers get the time from.
-        dispatcher: what runs it; by default a thread of its own.
-        on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
-            It must not block.
-    """
-
-    name: str | None = None
-    bound: int | None = None
-    overflow: Overflow | None = None
-    clock: Clock = field(default_factory=SystemClock)
-    dispatcher: Dispatcher | None = None
-    on_dead_letter: Callable[[Any, Any], None] | None = None
 
 
 _numbers = itertools.count(1)
@@ -201,6 +159,7 @@ class Cell:
         self.bound: int = actor_class.mailbox_bound if options.bound is None else options.bound
         self.overflow = Overflow(actor_class.mailbox_overflow if options.overflow is None else options.overflow)
         self.mailbox = dispatcher.mailbox(self)
+        self.mailbox.owner = self
         self.incarnation = 0
         self.run: Incarnation | None = None
         # Messages that nobody will handle, that nobody takes, and that were refused in the state of the moment.
@@ -397,7 +356,8 @@ class Cell:
             item.reply.fail(self.dead_letter(message, error))
         if type(message) in _INTERNAL:
             return
-        self.dead_letters += 1
+        with self._lock:
+            self.dead_letters += 1
         _log.debug("Dead letter to %s: %r", self.name, message)
         if self.on_dead_letter is not None:
             try:

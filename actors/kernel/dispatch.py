@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from actors.kernel.cell import Cell, Dispatcher, Drive, make_mailbox
+from actors.kernel.cell import Cell, make_mailbox
 from actors.kernel.clock import ManualClock
 from actors.kernel.current import current
 from actors.kernel.mailbox import Mailbox
+from actors.kernel.options import Dispatcher, Drive
 from actors.kernel.run import Run
 
 __all__ = ["Dispatcher", "ManualDispatcher", "ThreadDispatcher"]

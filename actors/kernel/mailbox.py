@@ -15,23 +15,33 @@ import time
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from actors.core.order import MailboxOrder
 from actors.errors import ConfigError, MailboxClosed, MailboxFull
+from actors.kernel.askers import waiting
 from actors.kernel.current import current
+from actors.kernel.room import Room
 from actors.protocol.messages import Priority
 
-__all__ = ["Mailbox", "Overflow"]
+__all__ = ["Mailbox", "Overflow", "Waiter"]
 
 _NORMAL = Priority.NORMAL
+
+
+class Waiter(Protocol):
+    """What waits for room: the lock of a thread that sleeps, or somebody to be told."""
+
+    def release(self) -> object:
+        """There is room, or nothing to wait for."""
 
 
 class Overflow(Enum):
     """What happens to a message that finds the mailbox full."""
 
     BLOCK = "block"
-    """Its sender waits for room, unless it is an actor: that one never waits, and the bound gives way."""
+    """Its sender waits for room. The bound gives way to an actor that has waited for a few seconds, or that would wait
+    for ever because the one with the full mailbox waits for it; and to the library's own actors, which wait for nobody."""
     FAIL = "fail"
     """Its sender gets MailboxFull."""
     DROP_OLDEST = "drop_oldest"
@@ -80,7 +90,9 @@ class Mailbox:
         self.pressing = False
         # How many of the last batch, at its beginning, were of the system lane. For the owner.
         self.leading = 0
-        self._blocked: list[LockType] = []
+        self._blocked: list[Waiter] = []
+        # The `Cell` whose mailbox it is.
+        self.owner: Any = None
 
     def __len__(self) -> int:
         return len(self._order) + len(self._returned) + len(self._returned_urgent)
@@ -133,10 +145,7 @@ class Mailbox:
         with self._lock:
             if self._closed:
                 raise _closed_error()
-            self._order.put(item, priority)
-            if self._asleep:
-                self._asleep = False
-                self._rouse()
+            self._add(item, priority)
 
     def take(self, timeout: float | None = None) -> list[Any]:
         """Take all that waits, in order; called by the owner's thread alone.
@@ -212,6 +221,12 @@ class Mailbox:
 
     # --- under the lock ---
 
+    def _add(self, item: Any, priority: int) -> None:
+        self._order.put(item, priority)
+        if self._asleep:
+            self._asleep = False
+            self._rouse()
+
     def _drain_urgent(self) -> list[Any]:
         taken = self._order.take(system_only=True)
         if self._returned_urgent:
@@ -247,8 +262,7 @@ class Mailbox:
     def _put_slowly(self, item: Any, priority: int, block: bool | float) -> None:  # noqa: FBT001 - as `put` got it
         """Put into a mailbox that is closed or was full a moment ago."""
         if self._overflow is Overflow.BLOCK and block is True and current.cell is not None:
-            # Two actors that wait for room with each other would wait for ever.
-            self.force(item, priority=priority)
+            self._put_for_actor(item, priority)
             return
         deadline = None if block is True else time.monotonic() + float(block)
         while True:
@@ -259,10 +273,7 @@ class Mailbox:
                 full = self._order.waiting >= self._bound
                 if not full or self._overflow is Overflow.DROP_OLDEST:
                     dropped = (self._order.drop_oldest(),) if full else None
-                    self._order.put(item, priority)
-                    if self._asleep:
-                        self._asleep = False
-                        self._rouse()
+                    self._add(item, priority)
                 elif self._overflow is Overflow.BLOCK and block is not False:
                     waiter = allocate_lock()
                     waiter.acquire()
@@ -274,6 +285,25 @@ class Mailbox:
                     self._on_dropped(dropped[0])
                 return
             self._wait_for_room(waiter, deadline, block)
+
+    def _put_for_actor(self, item: Any, priority: int) -> None:
+        """Put what an actor sends: it waits for room as long as that makes sense, and no longer."""
+        room = Room.between(current.cell, self.owner)
+        if room is not None:
+            with waiting(room):
+                while room.is_worth_it():
+                    with self._lock:
+                        if self._closed:
+                            raise _closed_error()
+                        if self._order.waiting < self._bound:
+                            self._add(item, priority)
+                            return
+                        self._blocked.append(room)
+                    room.wait()
+                    with self._lock:
+                        if room in self._blocked:
+                            self._blocked.remove(room)
+        self.force(item, priority=priority)
 
     def _wait_for_room(self, waiter: LockType, deadline: float | None, block: float) -> None:
         left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())

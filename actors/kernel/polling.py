@@ -14,6 +14,7 @@ class PollingActor(Actor):
     """Its mailbox is a `PollMailbox`, so there always is a poller."""
 
     polls: ClassVar[bool] = True
+    waits_for_room: ClassVar[bool] = False
 
     @property
     def descriptors(self) -> Poller:

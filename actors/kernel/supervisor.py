@@ -95,6 +95,7 @@ class Supervisor(Actor):
     """
 
     reports_start = False
+    waits_for_room = False
 
     def __init__(
         self,

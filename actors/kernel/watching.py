@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from actors.errors import ConfigError, MailboxClosed
-
-if TYPE_CHECKING:
-    from actors.kernel.cell import Cell, Exit
 
 __all__ = ["ActorEnded", "WatchEnd", "Watches"]
 
@@ -31,7 +28,7 @@ class WatchEnd:
 
     __slots__ = ("exit", "watch")
 
-    def __init__(self, watch: _Watch, end: Exit) -> None:
+    def __init__(self, watch: _Watch, end: Any) -> None:
         self.watch = watch
         self.exit = end
 
@@ -41,11 +38,11 @@ class _Watch:
 
     __slots__ = ("_cell", "ref")
 
-    def __init__(self, cell: Cell, ref: Any) -> None:
+    def __init__(self, cell: Any, ref: Any) -> None:
         self._cell = cell
         self.ref = ref
 
-    def __call__(self, end: Exit) -> None:
+    def __call__(self, end: Any) -> None:
         try:
             # Behind what the ended one has sent, and beyond the bound: who tells of an end cannot wait.
             self._cell.mailbox.force(WatchEnd(self, end))
@@ -57,12 +54,12 @@ class Watches:
     """What one incarnation of an actor watches; used in its thread alone.
 
     Args:
-        cell: of the actor.
+        cell: the actor's `Cell`.
     """
 
     __slots__ = ("_cell", "_watches")
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Any) -> None:
         self._cell = cell
         self._watches: dict[Any, _Watch] = {}
 
@@ -74,7 +71,7 @@ class Watches:
         """
         if not callable(getattr(ref, "watch", None)) or isinstance(ref, type):
             raise ConfigError(f"watch takes the reference of an actor, not {ref!r}", key="ref", value=ref)
-        if getattr(ref, "address", None) == self._cell.address:
+        if tuple(getattr(ref, "address", ()))[:2] == self._cell.address[:2]:
             raise ConfigError(f"{self._cell.name} cannot watch itself: its end has on_stop and on_failure", key="ref")
         if ref not in self._watches:
             watch = self._watches[ref] = _Watch(self._cell, ref)

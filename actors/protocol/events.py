@@ -213,11 +213,15 @@ class CoordinationRequired(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterFound(Event):
-    """A message had no recipient."""
+    """A message had no recipient, or one that will never handle it.
+
+    `total` is how many messages this actor has lost so far: of very many only some are told. 0 where nobody counts.
+    """
 
     recipient: str
     message: str = ""
     sender: str = ""
+    total: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,8 @@ class AgentSupervisor(Actor):
         backoff, rng: how long to wait between tries.
     """
 
+    waits_for_room = False
+
     def __init__(
         self,
         worker_type: WorkerType,

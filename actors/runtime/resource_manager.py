@@ -108,6 +108,7 @@ class ResourceManager(Actor):
 
     bears = (ActorsError,)
     repeats = True
+    waits_for_room = False
 
     def __init__(self, config: SystemConfig, peers: Peers, state: ResourceState) -> None:
         super().__init__()

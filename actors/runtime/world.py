@@ -13,8 +13,8 @@ from pathlib import Path
 
 from actors.hosts.world import Settle
 from actors.kernel.actor import ActorOptions
-from actors.kernel.cell import Dispatcher
 from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.options import Dispatcher
 from actors.kernel.threads import SystemThreads, Threads
 from actors.runtime.journal.record import Journal, Survives
 from actors.runtime.probe import Probe

@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from actors.kernel.cell import ActorOptions
     from actors.kernel.clock import ManualClock
     from actors.kernel.dispatch import ManualDispatcher
+    from actors.kernel.options import ActorOptions
     from actors.testing.bench.workbench import Workbench
     from actors.testing.conformance.host import HostConformance
     from actors.testing.conformance.mailbox import MailboxConformance
@@ -79,7 +79,7 @@ _HOME = {
     "replay": "actors.testing.replaying",
     "sequence": "actors.testing.pictures.sequence",
     "write_diagram": "actors.testing.pictures.diagram",
-    "ActorOptions": "actors.kernel.cell",
+    "ActorOptions": "actors.kernel.options",
     "ManualClock": "actors.kernel.clock",
     "ManualDispatcher": "actors.kernel.dispatch",
     "HostConformance": "actors.testing.conformance.host",

@@ -12,9 +12,10 @@ from typing import Any, Protocol, Self
 
 from actors.errors import ConfigError
 from actors.kernel.actor import Actor
-from actors.kernel.cell import ActorOptions, Dispatcher, Exit
+from actors.kernel.cell import Exit
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.dispatch import ManualDispatcher
+from actors.kernel.options import ActorOptions, Dispatcher
 from actors.kernel.ref import ActorRef
 from actors.protocol.events import Event, Scope
 from actors.runtime.subscription import Subscription

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from actors.errors import ConfigError
-from actors.kernel.cell import Drive
 from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.options import Drive
 
 __all__ = ["Entry", "Record", "Wanted"]
 

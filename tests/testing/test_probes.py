@@ -10,7 +10,8 @@ import pytest
 
 from actors.errors import ConfigError, DeadLetter
 from actors.kernel.actor import Actor
-from actors.kernel.cell import ActorOptions, Exit
+from actors.kernel.cell import Exit
+from actors.kernel.options import ActorOptions
 from actors.kernel.clock import ManualClock
 from actors.kernel.dispatch import ManualDispatcher, ThreadDispatcher
 from actors.kernel.handlers import handles

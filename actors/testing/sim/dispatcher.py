@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from actors.kernel.cell import Cell, Drive
+from actors.kernel.cell import Cell
 from actors.kernel.current import current
 from actors.kernel.mailbox import Mailbox
+from actors.kernel.options import Drive
 from actors.kernel.poll import Poller, PollMailbox
 from actors.kernel.reply import Ask
 from actors.kernel.run import Run
