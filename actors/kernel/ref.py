@@ -93,8 +93,8 @@ class ActorRef(Generic[A]):
         return self._cell.dead_letters
 
     def is_alive(self) -> bool:
-        """Whether it takes messages: also before its start, and between two incarnations."""
-        return not self._cell.stopped.is_set()
+        """Whether it takes messages: also before its start, and between two incarnations, but not during its last hook."""
+        return not self._cell.mailbox.closed
 
     # --- sending ---
 

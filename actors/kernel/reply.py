@@ -63,12 +63,12 @@ class Reply(pykka.Future[T]):
     # --- answering ---
 
     def set(self, value: T | None = None) -> bool:  # type: ignore[override]  # pykka's raises queue.Full instead
-        """Answer with `value`. False if it was answered before."""
-        return self._end(_VALUE, value)
+        """Answer with `value`. False if it was answered before, or is computed by a hook."""
+        return self._get_hook is None and self._end(_VALUE, value)
 
     def fail(self, error: BaseException) -> bool:
-        """Answer with an error, which is raised where the answer is waited for. False if it was answered before."""
-        return self._end(_ERROR, error)
+        """Answer with an error, which is raised where the answer is waited for. False as for `set`."""
+        return self._get_hook is None and self._end(_ERROR, error)
 
     def set_exception(self, exc_info: Any = None) -> bool:  # type: ignore[override]
         """Answer with the exception of an `exc_info` triple, by default the one that is being handled."""
