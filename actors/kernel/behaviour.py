@@ -10,6 +10,9 @@ from actors.kernel.handlers import Entry, HandlerTable
 
 __all__ = ["behaviour"]
 
+# Of a class that was made by a class statement or the like, whose attributes can be set.
+_HEAP_TYPE = 1 << 9
+
 
 def behaviour(own: HandlerTable, handlers: Any) -> HandlerTable:
     """The table of an actor that has become something else.
@@ -49,7 +52,9 @@ def _of_mapping(handlers: Mapping[Any, Any]) -> dict[type[Any], Entry]:
 
 def _of_namespace(handlers: Any) -> dict[type[Any], Entry]:
     is_class = isinstance(handlers, type)
-    table = HandlerTable.of(handlers if is_class else type(handlers))
+    owner = handlers if is_class else type(handlers)
+    # A built-in class has no handlers, and no place to keep a table.
+    table = HandlerTable.of(owner) if owner.__flags__ & _HEAP_TYPE else HandlerTable(owner)
     entries = {}
     for kind in table:
         entry = table.entry(kind)

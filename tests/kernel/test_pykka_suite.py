@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 VERSION = importlib.metadata.version("pykka")
 
 TABLE = "RUNTIMES = {\n"
-ENTRY = '''\
+ENTRY = """\
     "actors": pytest.param(
         Runtime(
             name="actors",
@@ -31,12 +30,14 @@ ENTRY = '''\
         ),
         id="actors",
     ),
-'''
+"""
 
 NAMED = "an actor goes by a name that people can read, and its URN is its address, so that references can travel"
 REGISTRY = "no actor of ours is in pykka's global registry, where any stranger could stop it"
 LOGGED = "the log says in what the actor failed, not only that it did; what an asker is told is no news to the log"
-ANSWERED_ONCE = "whoever answers second is told so by False; queue.Full raised at it would harm one who did nothing wrong"
+ANSWERED_ONCE = (
+    "whoever answers second is told so by False; queue.Full raised at it would harm one who did nothing wrong"
+)
 ENDED = "the error names the actor, the message, and what ended the actor"
 
 MENDED = {
@@ -87,7 +88,7 @@ MENDED = {
 
 
 def source_distribution(folder: Path) -> Path:
-    """pykka's source distribution, fetched by pip unless it is here already."""
+    """Pykka's source distribution, fetched by pip unless it is here already."""
     if not list(folder.glob("pykka-*.tar.gz")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "pykka"]
         done = subprocess.run(
@@ -104,7 +105,7 @@ def source_distribution(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """How each of pykka's tests ended, by its id: "passed", "failed", "error" or "skipped"."""
     if importlib.util.find_spec("pytest_mock") is None:
         pytest.skip("pykka's tests need pytest-mock, which is among the extra dev")
@@ -134,11 +135,11 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     report = source / "junit.xml"
     assert report.exists(), f"pykka's tests did not run:\n{done.stdout}\n{done.stderr}"
     found = {}
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written by pytest just now
+    for case in ET.parse(report).iter("testcase"):
         ends = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
         place = case.attrib["classname"].replace(".", "/")
         found[f"{place}.py::{case.attrib['name']}"] = ends[0] if ends else "passed"
-    yield found
+    return found
 
 
 def test_all_of_pykkas_tests_ran(outcomes: dict[str, str]) -> None:

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.errors import ConfigError
+from actors.kernel.actor import Actor, ActorOptions
 from actors.kernel.clock import ManualClock, SystemClock
-from actors.kernel.timers import Timer, Timers
+from actors.kernel.dispatch import ManualDispatcher
+from actors.kernel.handlers import handles
+from actors.kernel.timers import ReceiveTimeout, Timer, Timers
+from tests.kernel.support import LIMIT, Seen
 
 
 def handled(timers: Timers, now: float) -> list[object]:
@@ -116,3 +121,135 @@ def test_every_timer_that_was_not_cancelled_fires_exactly_once_and_never_early(
     expected = [(delay, number) for number, (delay, cancelled) in enumerate(wanted) if not cancelled]
     heapq.heapify(expected)
     assert fired == [heapq.heappop(expected)[1] for _ in range(len(expected))]
+
+
+def test_a_timer_of_a_name_takes_the_place_of_the_one_before() -> None:
+    """Of two timers of one name only the later one's message is handled."""
+    timers = Timers(ManualClock())
+    first = timers.once(1.0, "first", name="alarm")
+    second = timers.once(2.0, "second", name="alarm")
+    assert not first.live
+    assert "alarm" in timers
+    assert timers.names() == ["alarm"]
+    assert handled(timers, 5.0) == ["second"]
+    assert not second.live
+    assert "alarm" not in timers
+    assert timers.cancel("alarm") is False
+
+
+def test_a_timer_can_be_cancelled_by_its_name_also_between_its_time_and_its_turn() -> None:
+    """Whoever cancels a timer does not get its message, even if it is due already."""
+    timers = Timers(ManualClock())
+    timers.every(1.0, "tick", name="ticker")
+    timers.once(1.0, "once", name="single")
+    due = timers.due(1.0)
+    assert timers.cancel("ticker") is True
+    assert timers.cancel("single") is True
+    assert timers.cancel("single") is False
+    assert [timer for timer in due if timers.deliver(timer)] == []
+    assert timers.next_due() is None
+    assert not timers
+
+
+def test_what_is_due_when_an_incarnation_ends_is_not_for_the_next_one() -> None:
+    """Timers belong to one incarnation."""
+    first, second = Timers(ManualClock()), Timers(ManualClock())
+    first.once(0.0, "for the first")
+    first.every(1.0, "tick", 0.0, name="ticker")
+    due = first.due(0.0)
+    first.clear()
+    assert not any(second.deliver(timer) for timer in due)
+    assert first.names() == []
+
+
+def test_the_time_without_a_message_is_told_again_and_again_until_there_is_one() -> None:
+    clock = ManualClock()
+    timers = Timers(clock)
+    assert timers.idle(100.0) is None
+    timers.idle_after(5.0)
+    timers.once(7.0, "x")
+    assert timers.next_due() == 5.0
+    assert timers.idle(4.9) is None
+    assert timers.idle(5.0) == ReceiveTimeout(5.0)
+    clock.advance(5.0)
+    timers.rearm()
+    assert timers.next_due() == 7.0
+    timers.idle_after(None)
+    assert timers.idle(100.0) is None
+    assert timers.next_due() == 7.0
+
+
+class Idler(Actor):
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    @handles(float, int, type(None))
+    def wanted(self, message: float | None) -> None:
+        self.set_receive_timeout(message)
+
+    @handles(str)
+    def busy(self, message: str) -> None:
+        self.timers.once(float(message), b"tick")
+
+    @handles(bytes)
+    def tick(self, message: bytes) -> None: ...
+
+    @handles(ReceiveTimeout)
+    def quiet(self, message: ReceiveTimeout) -> None:
+        self.seen((message, self.clock.monotonic()))
+
+
+def test_an_actor_is_told_each_time_that_nothing_came_for_so_long() -> None:
+    """A message, also one of a timer, begins the time anew."""
+    dispatcher = ManualDispatcher(ManualClock())
+    seen = Seen()
+    ref = Idler.start_with(ActorOptions(clock=dispatcher.clock, dispatcher=dispatcher), seen)
+    ref.tell(10.0)
+    dispatcher.advance(9.0)
+    ref.tell("8")
+    dispatcher.advance(17.9)
+    assert seen.items == []
+    dispatcher.advance(20.2)
+    told = ReceiveTimeout(10.0)
+    assert seen.items == [(told, 27.0), (told, 37.0), (told, 47.0)]
+    ref.tell(None)
+    dispatcher.advance(100.0)
+    assert len(seen.items) == 3
+    for wrong in (0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match="more than 0 seconds"):
+            ref.ask(wrong)
+    ref.stop()
+
+
+@pytest.mark.parametrize("polls", [False, True])
+def test_an_actor_that_sleeps_is_woken_by_its_receive_timeout(polls: bool) -> None:  # noqa: FBT001
+    """On the machine's clock, whatever the actor sleeps on."""
+    seen = Seen()
+    ref = type("Idle", (Idler,), {"polls": polls}).start(seen)  # type: ignore[attr-defined]
+    ref.tell(0.01)
+    assert [message for message, _ in seen.wait(2)][:2] == [ReceiveTimeout(0.01)] * 2
+    ref.stop(timeout=LIMIT)
+
+
+def test_a_timer_that_a_message_of_the_same_batch_cancels_is_not_heard() -> None:
+    """The promise of `cancel`, in an actor."""
+
+    class Alarm(Actor):
+        @handles(int)
+        def set_two(self, message: int) -> None:
+            self.timers.once(1.0, "first", name="first")
+            self.timers.once(1.0, "second", name="second")
+
+        @handles(str)
+        def ring(self, message: str) -> None:
+            seen(message)
+            seen(self.timers.cancel("second"))
+
+    dispatcher = ManualDispatcher(ManualClock())
+    seen = Seen()
+    ref = Alarm.start_with(ActorOptions(clock=dispatcher.clock, dispatcher=dispatcher))
+    ref.tell(0)
+    dispatcher.advance(10.0)
+    assert seen.items == ["first", True]
+    ref.stop()
