@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         CircuitOpen,
         ConfigError,
         DeadLetter,
+        DeadlockDetected,
         DependencyFailed,
         IllegalTransition,
         LimitExceeded,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from actors.kernel.actor import Actor
     from actors.kernel.handlers import handles
     from actors.kernel.ref import ActorRef
+    from actors.kernel.timers import ReceiveTimeout
+    from actors.kernel.watching import ActorEnded
     from actors.protocol.events import (
         AgentError,
         AgentRegistered,
@@ -103,7 +106,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "SystemStatus",
     # Actors
     "Actor",
+    "ActorEnded",
     "ActorRef",
+    "ReceiveTimeout",
     "handles",
     # Events
     "AgentError",
@@ -139,6 +144,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "CircuitOpen",
     "ConfigError",
     "DeadLetter",
+    "DeadlockDetected",
     "DependencyFailed",
     "IllegalTransition",
     "LimitExceeded",
@@ -172,6 +178,7 @@ _HOME = {
     "CircuitOpen": "actors.errors",
     "ConfigError": "actors.errors",
     "DeadLetter": "actors.errors",
+    "DeadlockDetected": "actors.errors",
     "DependencyFailed": "actors.errors",
     "IllegalTransition": "actors.errors",
     "LimitExceeded": "actors.errors",
@@ -187,6 +194,8 @@ _HOME = {
     "Actor": "actors.kernel.actor",
     "handles": "actors.kernel.handlers",
     "ActorRef": "actors.kernel.ref",
+    "ReceiveTimeout": "actors.kernel.timers",
+    "ActorEnded": "actors.kernel.watching",
     "AgentError": "actors.protocol.events",
     "AgentRegistered": "actors.protocol.events",
     "AgentRestarted": "actors.protocol.events",

@@ -4,22 +4,20 @@ An actor is in one thread, so it waits for one thing at a time: `Cell.waits_on`.
 from the one it is about to wait for; if they lead back to itself, nobody in the circle could ever go on. What waits in
 other processes cannot be followed. Therefore an ask carries the chain of those who wait for its answer (`askers`).
 
-Invariant: to look for a circle and to note a wait is one step under `_lock`, so of those who close a circle in the same
-moment exactly one is told.
+Invariant: a wait is noted before its circle is looked for, and refused under `_lock`, where it is taken back. So of those
+who close a circle in the same moment exactly one is told.
 """
 
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Protocol
 
 from actors.errors import DeadlockDetected
 from actors.kernel.current import current
 
-__all__ = ["Wait", "WayOut", "askers", "refuse_circle", "waiting"]
+__all__ = ["Wait", "WayOut", "askers", "begin", "refuse_circle"]
 
 _lock = allocate_lock()
 
@@ -70,7 +68,7 @@ def refuse_circle(target: Any, message: Any) -> tuple[Any, ...]:
     chain = askers()
     if chain:
         names = _in_chain(chain, target)
-        if names is None:
+        if names is None and _waits(target):
             with _lock:
                 found = _follow(chain[-1], target)
             # A circle with a way out is opened when the wait begins.
@@ -80,28 +78,40 @@ def refuse_circle(target: Any, message: Any) -> tuple[Any, ...]:
     return chain
 
 
-@contextmanager
-def waiting(wait: Wait) -> Iterator[None]:
-    """Around each wait of an actor for another one.
+def begin(cell: Any, wait: Wait) -> Any:
+    """Note that the actor of `cell` waits, in its own thread.
+
+    Returns:
+        What it waited for before: to be put back into `waits_on` when this wait is over.
 
     Raises:
         DeadlockDetected: it would close a circle.
     """
-    cell = current.cell
+    before, cell.waits_on = cell.waits_on, wait
+    # Noted first and looked at afterwards: of two that close a circle in the same moment at least one sees the other.
+    if wait.asked is cell or _waits(wait.asked):
+        _open_circle(cell, wait, before)
+    return before
+
+
+def _open_circle(cell: Any, wait: Wait, before: Any) -> None:
+    """If `wait` closes a circle, let somebody in it give way, or refuse it."""
     with _lock:
         found = _follow(cell, wait.asked)
-        if found is not None:
-            names, ways_out = found
-            ways_out = ways_out or _ways_out(wait)
-            if not ways_out:
-                raise _circle(names, "what it asked for")
-            for way_out in ways_out:
-                way_out.give_way()
-        before, cell.waits_on = cell.waits_on, wait
-    try:
-        yield
-    finally:
-        cell.waits_on = before
+        if found is None:
+            return
+        names, ways_out = found
+        ways_out = ways_out or _ways_out(wait)
+        if not ways_out:
+            cell.waits_on = before
+            raise _circle(names, "what it asked for")
+        for way_out in ways_out:
+            way_out.give_way()
+
+
+def _waits(target: Any) -> bool:
+    """Whether an actor of this process waits for something. Of others it is not known."""
+    return getattr(target, "waits_on", None) is not None
 
 
 def _follow(cell: Any, target: Any) -> tuple[list[str], list[WayOut]] | None:

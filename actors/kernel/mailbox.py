@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from actors.core.order import MailboxOrder
 from actors.errors import ConfigError, MailboxClosed, MailboxFull
-from actors.kernel.askers import waiting
+from actors.kernel.askers import begin
 from actors.kernel.current import current
 from actors.kernel.room import Room
 from actors.protocol.messages import Priority
@@ -288,21 +288,27 @@ class Mailbox:
 
     def _put_for_actor(self, item: Any, priority: int) -> None:
         """Put what an actor sends: it waits for room as long as that makes sense, and no longer."""
-        room = Room.between(current.cell, self.owner)
-        if room is not None:
-            with waiting(room):
-                while room.is_worth_it():
-                    with self._lock:
-                        if self._closed:
-                            raise _closed_error()
-                        if self._order.waiting < self._bound:
-                            self._add(item, priority)
-                            return
-                        self._blocked.append(room)
-                    room.wait()
-                    with self._lock:
-                        if room in self._blocked:
-                            self._blocked.remove(room)
+        cell = current.cell
+        room = Room.between(cell, self.owner)
+        if room is None:
+            self.force(item, priority=priority)
+            return
+        before = begin(cell, room)
+        try:
+            while room.is_worth_it():
+                with self._lock:
+                    if self._closed:
+                        raise _closed_error()
+                    if self._order.waiting < self._bound:
+                        self._add(item, priority)
+                        return
+                    self._blocked.append(room)
+                room.wait()
+                with self._lock:
+                    if room in self._blocked:
+                        self._blocked.remove(room)
+        finally:
+            cell.waits_on = before
         self.force(item, priority=priority)
 
     def _wait_for_room(self, waiter: LockType, deadline: float | None, block: float) -> None:

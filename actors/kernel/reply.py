@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import pykka
 
 from actors.errors import NotSerializable
-from actors.kernel.askers import waiting
+from actors.kernel.askers import begin
 from actors.kernel.current import current
 from actors.kernel.pykkaerrors import AskTimeout
 
@@ -106,10 +106,14 @@ class Reply(pykka.Future[T]):
         """
         if self.done():
             return True
-        if self.asked is not None and current.cell is not None:
-            with waiting(self):
-                return self._sleep(timeout)
-        return self._sleep(timeout)
+        cell = current.cell
+        if cell is None or self.asked is None:
+            return self._sleep(timeout)
+        before = begin(cell, self)
+        try:
+            return self._sleep(timeout)
+        finally:
+            cell.waits_on = before
 
     def _sleep(self, timeout: float | None) -> bool:
         if self.drive is not None:

@@ -278,3 +278,20 @@ def test_records_and_warnings_of_agents_arrive_in_the_programs_logging(
 
 
 _CHAT = {"users.own", "actors.worker.neighbour", "py.warnings"}
+
+
+def test_messages_that_an_actor_of_the_program_will_never_handle_are_published(system: ActorSystem) -> None:
+    """B1: counted and published, few of very many."""
+    heard = Heard()
+    system.subscribe(DeadLetterFound, heard)
+    ref = system.start_actor(Counter, 40, name="counter")
+    ref.stop(timeout=LIMIT)
+    for number in range(1000):
+        ref.tell(number)
+    with pytest.raises(DeadLetter):
+        ref.ask("last")
+    assert ref.dead_letters == 1001
+    wait_for(lambda: [event.total for event in heard.events if event.total >= 512])
+    told = [(event.recipient, event.message) for event in heard.events]
+    assert told[:8] == [("counter", "int")] * 8
+    assert len(told) < 50

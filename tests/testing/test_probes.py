@@ -11,10 +11,10 @@ import pytest
 from actors.errors import ConfigError, DeadLetter
 from actors.kernel.actor import Actor
 from actors.kernel.cell import Exit
-from actors.kernel.options import ActorOptions
 from actors.kernel.clock import ManualClock
 from actors.kernel.dispatch import ManualDispatcher, ThreadDispatcher
 from actors.kernel.handlers import handles
+from actors.kernel.options import ActorOptions
 from actors.kernel.ref import ActorRef
 from actors.protocol.events import TaskCompleted, TaskFailed
 from actors.system import ActorSystem
