@@ -142,6 +142,7 @@ def test_after_unwatch_nothing_is_told_not_even_what_is_in_the_mailbox_already(s
     dispatcher.run()
     assert reply.get() is True
     assert seen.items == []
+    assert watcher.is_alive()
     assert first.actor_inbox.owner._watchers == []
     watcher.stop()
 

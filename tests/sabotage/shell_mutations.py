@@ -42,7 +42,7 @@ SHELL_MUTATIONS = (
     Mutation(
         "an actor that fails loses its batch",
         "actors.kernel.run",
-        "cell.give_back([*self.urgent_rest], [*self.rest], self.error)",
+        "cell.give_back([*self.urgent_rest], [*self.stash.take(), *self.rest], self.error)",
         "pass",
         "F1",
         "messages that an actor had taken when it failed are lost to its replacement",
@@ -58,8 +58,8 @@ SHELL_MUTATIONS = (
     Mutation(
         "a timer repeats",
         "actors.kernel.timers",
-        "            if timer.interval is None:\n                timer.live = False",
-        "            if timer.interval is None:\n                self._push(timer, now + 1.0)",
+        "            self._over(timer)\n        return True",
+        "            self._push(timer, self._clock.monotonic() + 1.0)\n        return True",
         "B6",
         "what was to come once comes again each second",
     ),
