@@ -106,8 +106,8 @@ class ActorRef(Generic[A]):
         Args:
             message: anything; it is shared, not copied.
             priority: a `Priority`; higher goes first.
-            block: whether to wait for room in a full mailbox: True, False, or for how many seconds. An actor never
-                waits for another one's room.
+            block: whether to wait for room in a full mailbox: True, False, or for how many seconds. An actor waits as
+                `Overflow.BLOCK` says.
 
         Raises:
             MailboxFull: there was no room in that time.

@@ -206,7 +206,7 @@ class MailboxConformance(Suite):
         assert isinstance(blocked.exception(self.limit), MailboxClosed)
 
     def test_an_actor_never_waits_for_room(self) -> None:
-        """Two actors that wait for room with each other would wait for ever: for them the bound gives way."""
+        """Where nobody knows whose mailbox it is, so that a circle of waits could not be seen: there the bound gives way."""
         mailbox = self.make(bound=1)
         mailbox.put(1)
         before, current.cell = current.cell, object()
