@@ -23,7 +23,8 @@ class NamedResources(Invariant):
     requirement = "E4"
     statement = (
         "the bodies that run at one time, but for those that have waited for sub-tasks, use no more of a named resource "
-        "than there is, none is given to a task that cannot begin yet, and at rest none is in use"
+        "than there is, none is given to a task that cannot begin yet, what a task holds that waits for its sub-tasks is "
+        "theirs, and at rest none is in use"
     )
 
     def __init__(self, sim: Observed) -> None:
@@ -33,9 +34,45 @@ class NamedResources(Invariant):
         self._waited: set[tuple[int, int]] = set()
 
     def after_schedule(self) -> None:
-        """Note who waits."""
+        """Note who waits, and whether it lends."""
         for agent in self.sim.engine._book.waiting_agents:  # noqa: SLF001 - there is no other way to see it
-            self._waited.update((number, agent.held[number].attempt) for number in agent.waiting)
+            for number in agent.waiting:
+                holder = agent.held[number]
+                self._waited.add((number, holder.attempt))
+                if holder.kind.needs.resources and any(map(self._is_open, agent.waits_for.get(number, ()))):
+                    self._look_at_lending(holder)
+
+    def _is_open(self, number: int) -> bool:
+        task = self.sim.engine.task(number)
+        return task is not None and not task.final
+
+    def _look_at_lending(self, holder: Task) -> None:
+        """A sub-task that needs no more than what the waiting one holds, and nobody below it uses, must not wait for it."""
+        book = self.sim.engine._book  # noqa: SLF001 - as above
+        own = dict(holder.kind.needs.resources)
+        for needs, siblings in book.line.children.get(holder.number, {}).items():
+            if not needs.resources or any(units > own.get(name, 0) for name, units in needs.resources):
+                continue
+            if book.line.buckets[needs].short and not self._is_used_below(
+                holder, {name for name, _ in needs.resources}
+            ):
+                waiting = ", ".join(task.id for task in siblings.values())
+                self.broken(f"{holder.id} waits for {waiting} and holds what they need, and they do not get it")
+
+    def _is_used_below(self, holder: Task, names: set[str]) -> bool:
+        """Whether a descendant that is at an agent needs some of these."""
+        engine = self.sim.engine
+        for agent in engine._book.fleet.agents.values():  # noqa: SLF001 - as above
+            for task in agent.held.values():
+                if not names & {name for name, _ in task.kind.needs.resources}:
+                    continue
+                parent = task.parent
+                while parent is not None and parent != holder.number:
+                    above = engine.task(parent)
+                    parent = None if above is None else above.parent
+                if parent is not None:
+                    return True
+        return False
 
     def given(self, task: Task, agent: Agent) -> None:
         """Look what comes before it at its agent."""
