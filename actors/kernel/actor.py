@@ -98,7 +98,9 @@ class Actor(_Base):
         Raises:
             BaseException: whatever the constructor raises.
         """
-        return cls.start_with(ActorOptions(), *args, **kwargs)
+        ref = cls.start_with(ActorOptions(), *args, **kwargs)
+        ref.publish()
+        return ref
 
     @classmethod
     def start_with(cls, options: ActorOptions, /, *args: Any, **kwargs: Any) -> ActorRef[Self]:

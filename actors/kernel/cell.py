@@ -33,11 +33,25 @@ _log = logging.getLogger("actors.kernel")
 
 
 class Address(NamedTuple):
-    """Where an actor can be reached. `process` names this process's life, `number` the actor in it."""
+    """Where an actor can be reached.
+
+    `process` names its process's life, `number` the actor in it: these two tell actors apart. `endpoint` is where that
+    process listens, empty if that is not known.
+    """
 
     process: str
     number: int
     name: str
+    endpoint: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Address) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
 
 
 class Exit(NamedTuple):
@@ -99,18 +113,25 @@ def process_name() -> str:
 
 
 def _orphan_all() -> None:
-    """In the child of a fork no thread runs any actor: whoever asks one there is to be told, and not to wait."""
+    """In the child of a fork no thread runs any actor: whoever asks one there is to be led to the parent, or told."""
     for cell in list(_cells.values()):
-        cell.orphan()
+        if cell.left_behind is None:
+            cell.orphan()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_orphan_all)
 
 
-def find_cell(address: Address) -> Cell | None:
-    """The cell at an address of this process; None if it is of another process or forgotten."""
-    return _cells.get(address.number) if address.process == process_name() else None
+def live_cells() -> list[Cell]:
+    """The cells of this process that anybody still knows."""
+    return list(_cells.values())
+
+
+def local_cell(number: int) -> Cell | None:
+    """The cell of that number that lives in this process; None if there is none, or it is forgotten."""
+    cell = _cells.get(number)
+    return cell if cell is not None and cell.left_behind is None else None
 
 
 class Cell:
@@ -142,6 +163,11 @@ class Cell:
         make_run: Callable[[Cell], Incarnation],
     ) -> None:
         self.number = next(_numbers)
+        self.process = process_name()
+        # Whether the program was given a reference to it, and so may use it in a child of a fork.
+        self.public = False
+        # Where the process listened at the moment of the fork that this copy of the cell is in; None: this is no copy.
+        self.left_behind: str | None = None
         self.name = options.name or f"{actor_class.__name__}-{self.number}"
         self.actor_class = actor_class
         self.args = args
@@ -188,7 +214,7 @@ class Cell:
     @property
     def address(self) -> Address:
         """Where it can be reached."""
-        return Address(process_name(), self.number, self.name)
+        return Address(self.process, self.number, self.name, self.left_behind or "")
 
     # --- incarnations ---
 
@@ -306,6 +332,8 @@ class Cell:
 
     def orphan(self) -> None:
         """End without a word, in the child of a fork. Other threads may have held any lock, so all of them are new."""
+        if not self.stopped.is_set():
+            self.left_behind = ""
         self._lock = threading.Lock()
         self.stopped = threading.Event()
         self.stopped.set()
@@ -365,6 +393,11 @@ class Cell:
             except Exception:  # noqa: BLE001 - the listener's own trouble
                 _log.exception("The listener for dead letters of %s raised", self.name)
 
+    def bury_late(self, item: Any) -> None:
+        """Do what is due to a message that came after the end."""
+        end = self._last_exit
+        self.bury(item, end.error if end is not None else None)
+
     def dropped(self, item: Any) -> None:
         """A full mailbox has no room for `item`, the oldest in it."""
         if type(item) in _INTERNAL:
@@ -398,8 +431,7 @@ class Cell:
         try:
             self.mailbox.put(Ask(message, reply, askers), priority=priority, urgent=urgent, block=block)
         except MailboxClosed:
-            end = self._last_exit
-            self.bury(Ask(message, reply), end.error if end is not None else None)
+            self.bury_late(Ask(message, reply))
         return reply
 
     def _bury_all(self, items: list[Any], error: BaseException | None = None) -> None:

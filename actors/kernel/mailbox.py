@@ -110,6 +110,11 @@ class Mailbox:
         """How many messages may wait."""
         return self._bound
 
+    @property
+    def overflow(self) -> Overflow:
+        """What happens to a message that finds it full."""
+        return self._overflow
+
     def put(self, item: Any, *, priority: int = _NORMAL, urgent: bool = False, block: bool | float = True) -> None:
         """Let `item` wait for the actor.
 
@@ -210,6 +215,21 @@ class Mailbox:
             self._asleep = False
             self._rouse()
             return left
+
+    def when_room(self, waiter: Waiter) -> bool:
+        """Have `waiter.release()` called once when messages have been taken, or the mailbox was closed.
+
+        Args:
+            waiter: its `release` must neither wait nor touch the mailbox: it is called in the middle of it.
+
+        Returns:
+            Whether it will be called; False if there is room, or the mailbox is closed.
+        """
+        with self._lock:
+            if self._closed or self._order.waiting < self._bound:
+                return False
+            self._blocked.append(waiter)
+            return True
 
     def orphan(self) -> None:
         """Be closed, in the child of a fork, where nobody can give back a lock that another thread held."""

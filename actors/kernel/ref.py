@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
 from actors.errors import MailboxClosed, MessageRefused, NotSerializable
 from actors.kernel.askers import refuse_circle
-from actors.kernel.cell import Address, Cell, Exit, find_cell, process_name
+from actors.kernel.cell import Address, Cell, Exit
 from actors.kernel.current import current
 from actors.kernel.pykkaerrors import AskTimeout, DeadLetter
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Priority
 
-__all__ = ["ActorRef", "install_resolver"]
+__all__ = ["ActorRef", "Travel", "install_travel"]
 
 A = TypeVar("A")
 
@@ -25,8 +25,8 @@ _NORMAL = Priority.NORMAL
 class ActorRef(Generic[A]):
     """Reaches an actor. It follows restarts, compares and hashes by address, and is safe to use from any thread.
 
-    It pickles inside its process. Elsewhere it is what the resolver of that process (`install_resolver`) makes of its
-    address, and without one an error.
+    It travels: in a message, among the arguments of a task, to a process of the user's own. Wherever it arrives it
+    reaches the same actor; in that actor's own process it is the local reference again.
     """
 
     __slots__ = ("__weakref__", "_cell")
@@ -41,13 +41,16 @@ class ActorRef(Generic[A]):
         return self._cell.name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ActorRef) and other._cell is self._cell
+        if not isinstance(other, ActorRef):
+            return False
+        mine, others = self._cell, other._cell
+        return mine is others or (mine.number == others.number and mine.process == others.process)
 
     def __hash__(self) -> int:
         return hash(self._cell.number)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _resolve, (tuple(self._cell.address),)
+        return _travel().leaving(self._cell.address)
 
     # --- who it is ---
 
@@ -74,7 +77,7 @@ class ActorRef(Generic[A]):
     @property
     def actor_urn(self) -> str:
         """Its address as a text."""
-        process, number, name = self._cell.address
+        process, number, name, _ = self._cell.address
         return f"urn:actors:{process}:{number}:{name}"
 
     @property
@@ -94,6 +97,8 @@ class ActorRef(Generic[A]):
 
     def is_alive(self) -> bool:
         """Whether it takes messages: also before its start, and between two incarnations, but not during its last hook."""
+        if self._cell.left_behind is not None:
+            return self._away().is_alive()
         return not self._cell.mailbox.closed
 
     # --- sending ---
@@ -119,7 +124,10 @@ class ActorRef(Generic[A]):
             else:
                 cell.mailbox.put(message, priority=priority, urgent=cell.is_urgent(type(message)), block=block)
         except MailboxClosed:
-            cell.bury(message)
+            if cell.left_behind is not None:
+                self._away().tell(message, priority=priority, block=block)
+            else:
+                cell.bury(message)
 
     def ask(self, message: Any, *, timeout: float | None = 30.0, block: bool = True, priority: int = _NORMAL) -> Any:
         """Send a message and wait for the answer, which is what its handler returns.
@@ -137,6 +145,8 @@ class ActorRef(Generic[A]):
             DeadlockDetected: an actor asks another one that waits for it, directly or over others.
             Exception: whatever its handler raised.
         """
+        if self._cell.left_behind is not None:
+            return self._away().ask(message, timeout=timeout, block=block, priority=priority)
         if not block:
             return self._cell.ask(message, priority=priority)
         if current.cell is self._cell:
@@ -158,6 +168,8 @@ class ActorRef(Generic[A]):
 
     def ask_later(self, message: Any, *, priority: int = _NORMAL) -> Reply[Any]:
         """Send a message and return its `Reply` at once: to be given a callback, awaited, or waited for later."""
+        if self._cell.left_behind is not None:
+            return self._away().ask_later(message, priority=priority)
         return self._cell.ask(message, priority=priority)
 
     def proxy(self) -> pykka.ActorProxy[Any]:
@@ -166,6 +178,8 @@ class ActorRef(Generic[A]):
         Raises:
             DeadLetter: the actor has ended.
         """
+        if self._cell.left_behind is not None:
+            return self._away().proxy()
         if not self.is_alive() or self._actor_weakref() is None:
             raise DeadLetter(f"{self._cell.name} has ended: there is nothing to be a proxy of", recipient=self.name)
         return pykka.ActorProxy(actor_ref=cast("Any", self))
@@ -185,6 +199,8 @@ class ActorRef(Generic[A]):
         Raises:
             AskTimeout: it did not end in time. It is still asked to.
         """
+        if self._cell.left_behind is not None:
+            return self._away().stop(block=block, timeout=timeout)
         reply: Reply[bool] = Reply()
         reply.drive = self._cell.drive
         reply.asked = self._cell
@@ -201,17 +217,28 @@ class ActorRef(Generic[A]):
 
     def watch(self, callback: Callable[[Exit], object]) -> None:
         """Call `callback(exit)` once the actor has ended for good, at once if it has; in any thread, so be short."""
+        if self._cell.left_behind is not None:
+            self._away().watch(callback)
+            return
         self._cell.watch(callback)
 
     def unwatch(self, callback: Callable[[Exit], object]) -> None:
         """Forget a callback that was given to `watch`."""
+        if self._cell.left_behind is not None:
+            return
         self._cell.unwatch(callback)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the actor has ended for good, for at most `timeout` seconds. Whether it has."""
+        if self._cell.left_behind is not None:
+            return self._away().join(timeout)
         if self._cell.drive is not None:
             return self._cell.drive(self._cell.stopped.is_set, timeout)
         return self._cell.stopped.wait(timeout)
+
+    def publish(self) -> None:
+        """Note that the program has this reference, so that it also works in a process that the program forks."""
+        self._cell.public = True
 
     def _self_asked(self, message: Any) -> MessageRefused:
         kind = message if isinstance(message, str) else type(message).__qualname__
@@ -226,28 +253,35 @@ class ActorRef(Generic[A]):
         run = self._cell.run
         return None if run is None else run.actor
 
-
-# At most one: what knows the way to the actors of other processes.
-_resolvers: list[Callable[[Address], Any]] = []
-
-
-def install_resolver(resolver: Callable[[Address], Any] | None) -> None:
-    """Say what a reference from another process becomes in this one; None: an error."""
-    _resolvers[:] = [] if resolver is None else [resolver]
+    def _away(self) -> ActorRef[A]:
+        """In the child of a fork: the reference to the actor, which stayed in the parent."""
+        return _travel().arriving(self._cell.address)
 
 
-def _resolve(fields: tuple[str, int, str]) -> Any:
-    address = Address(*fields)
-    cell = find_cell(address)
-    if cell is not None:
-        return ActorRef(cell)
-    if address.process == process_name():
-        raise DeadLetter(f"{address.name} has ended and nothing is left of it", recipient=address.name)
-    for resolver in _resolvers:
-        return resolver(address)
+class Travel(Protocol):
+    """What knows the way to the actors of other processes."""
+
+    def leaving(self, address: Address) -> tuple[Any, ...]:
+        """What `__reduce__` of a reference to an actor of this process gives: a function and its arguments."""
+
+    def arriving(self, address: Address) -> ActorRef[Any]:
+        """The reference to an actor of another process."""
+
+
+# At most one. It is installed by the room above that has sockets, which this one does not know.
+_installed: list[Travel] = []
+
+
+def install_travel(travel: Travel | None) -> None:
+    """Say how references get from process to process; None: not at all, which is an error for who tries."""
+    _installed[:] = [] if travel is None else [travel]
+
+
+def _travel() -> Travel:
+    for travel in _installed:
+        return travel
     raise NotSerializable(
-        f"the reference to the actor {address.name} is of another process, and this one has no connection to it; "
-        "pass its name, or answer through the system",
-        what=f"a reference to {address.name}",
-        reason=f"it belongs to process {address.process}",
+        "references to actors cannot travel here: import actors.remote.travel first",
+        what="a reference to an actor",
+        reason="nothing is installed that knows the way",
     )

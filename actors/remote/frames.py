@@ -1,0 +1,155 @@
+"""Frames between processes whose actors talk.
+
+    length u32 | kind u8 | priority u8 | segments u16 | actor u64 | number u64 | body
+
+`actor` is the number of an actor in the process that receives, `number` ties an answer to its question. A body of a
+megabyte or more travels as shared memory: its descriptor beside the first byte of the frame, its size in the body.
+
+These are not the frames of the agents' planes: those carry the messages of the protocol between parties that do not trust
+each other, and examine what they read. Here both ends are processes of one user that hand each other pickles, and a message
+is small and must be quick.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from actors.errors import WireError
+from actors.hosts.descriptors import close_all
+from actors.hosts.payload import Lease, Segment
+from actors.protocol.messages import Payload
+
+__all__ = [
+    "ANSWER",
+    "ASK",
+    "BODY_LIMIT",
+    "CHAINED",
+    "ERROR",
+    "HELLO",
+    "HOLD",
+    "QUERY",
+    "RELEASE",
+    "STOP",
+    "TELL",
+    "WATCH",
+    "Frame",
+    "Reader",
+    "Written",
+    "write",
+]
+
+HELLO, TELL, ASK, ANSWER, ERROR, WATCH, STOP, QUERY, HOLD, RELEASE, CHAINED = range(1, 12)
+"""Who I am; a message; a question; its answer; its error; tell me of its end; end it; what is known of it; its mailbox is
+full; there is room again; a question with the chain of those who do nothing but wait for its answer."""
+
+BODY_LIMIT = 64 << 20
+"""The most bytes of a body that is no shared memory."""
+
+_HEADER = struct.Struct("<IBBHQQ")
+_SIZE = struct.Struct("<Q")
+_HEADER_SIZE = _HEADER.size
+
+
+class Frame(NamedTuple):
+    """One frame as it was read. `body` is `bytes`, or a segment."""
+
+    kind: int
+    priority: int
+    actor: int
+    number: int
+    body: Payload
+
+
+class Written(NamedTuple):
+    """One frame to be sent: its bytes, and the descriptors that go with the first of them.
+
+    `owned` are to be closed once they are sent; until then `lease` keeps the memory.
+    """
+
+    data: bytes
+    fds: list[int]
+    owned: list[int]
+    lease: Lease | None
+
+
+def write(kind: int, priority: int, actor: int, number: int, body: Payload = b"") -> bytes | Written:
+    """A frame.
+
+    Raises:
+        WireError: the body is too large for a frame, or there is no shared memory for it.
+    """
+    if type(body) is bytes:
+        if len(body) > BODY_LIMIT:
+            raise WireError(f"a message of {len(body)} bytes is more than a frame holds ({BODY_LIMIT} bytes)")
+        return _HEADER.pack(len(body), kind, priority, 0, actor, number) + body
+    try:
+        fd, lease, mine = body.lend()
+    except OSError as error:
+        raise WireError(f"a message of {len(body)} bytes cannot be sent: no shared memory ({error})") from error
+    if lease is not None:
+        # The receiver does not say when it has done with it, so the memory is given up and not used again.
+        lease.spoil()
+    data = _HEADER.pack(_SIZE.size, kind, priority, 1, actor, number) + _SIZE.pack(len(body))
+    return Written(data, [fd], [fd] if mine else [], lease)
+
+
+def _nobody(token: int) -> None:
+    """Called for a token that no segment here has."""
+
+
+class Reader:
+    """Turns what comes from a socket into frames. One for each connection; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._fds: list[int] = []
+
+    def feed(self, data: bytes, fds: list[int]) -> Iterator[Frame]:
+        """Take what was read, and give the frames that are complete.
+
+        Raises:
+            WireError: it is no sound frame. The connection is of no use any more.
+        """
+        if fds:
+            self._fds += fds
+        buffer = self._buffer
+        source: bytes | bytearray = data
+        if buffer:
+            buffer += data
+            source = buffer
+        at, end = 0, len(source)
+        view = memoryview(source)
+        try:
+            while end - at >= _HEADER_SIZE:
+                size, kind, priority, segments, actor, number = _HEADER.unpack_from(view, at)
+                if size > BODY_LIMIT or not HELLO <= kind <= CHAINED or segments > 1 or not 1 <= priority <= 4:
+                    raise WireError(f"expected the header of a frame, got {bytes(view[at : at + _HEADER_SIZE])!r}")
+                begin = at + _HEADER_SIZE
+                if end - begin < size:
+                    break
+                at = begin + size
+                body: Payload = bytes(view[begin:at])
+                if segments:
+                    body = self._claim(body)
+                yield Frame(kind, priority, actor, number, body)
+        finally:
+            view.release()
+            if source is buffer:
+                del buffer[:at]
+            elif at < end:
+                buffer += data[at:]
+
+    def _claim(self, body: bytes) -> Segment:
+        if not self._fds or len(body) != _SIZE.size:
+            raise WireError("expected shared memory with a frame; none came (is the process out of descriptors?)")
+        try:
+            return Segment.received(self._fds.pop(0), _SIZE.unpack(body)[0], _nobody, 0)
+        except (ValueError, OSError, OverflowError) as error:
+            raise WireError(f"the shared memory of a message cannot be used: {error}") from error
+
+    def close(self) -> None:
+        """Close the descriptors that no frame has claimed."""
+        close_all(self._fds)
+        self._fds.clear()
