@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from actors.protocol.messages import Priority
     from actors.protocol.states import AgentState, TaskStatus
+    from actors.runtime.actor_processes import ActorProcess
     from actors.runtime.agent_ref import AgentRef
     from actors.runtime.event_stream import EventStream
     from actors.runtime.status import SystemStatus
@@ -107,6 +108,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     # Actors
     "Actor",
     "ActorEnded",
+    "ActorProcess",
     "ActorRef",
     "ReceiveTimeout",
     "handles",
@@ -222,6 +224,7 @@ _HOME = {
     "Priority": "actors.protocol.messages",
     "AgentState": "actors.protocol.states",
     "TaskStatus": "actors.protocol.states",
+    "ActorProcess": "actors.runtime.actor_processes",
     "AgentRef": "actors.runtime.agent_ref",
     "EventStream": "actors.runtime.event_stream",
     "SystemStatus": "actors.runtime.status",
@@ -239,6 +242,9 @@ def __getattr__(name: str) -> Any:
     if home != "actors.errors":
         # Before a module that does not exist there makes it an ImportError about something else.
         importlib.import_module("actors.platforms").check_platform()
+    if home.startswith("actors.kernel."):
+        # References travel between processes, which the kernel itself knows nothing of.
+        importlib.import_module("actors.remote.travel")
     value = globals()[name] = getattr(importlib.import_module(home), name)
     return value
 

@@ -8,7 +8,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,18 +19,17 @@ from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
 from actors.hosts.process import ProcessHost
 from actors.hosts.thread import ThreadHost
-from actors.kernel.actor import Actor
-from actors.kernel.ref import ActorRef
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
 from actors.runtime import messages as m
+from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration, wanted
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.journal.record import Journal
-from actors.runtime.lost_letters import LostLetters
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
+from actors.runtime.worker_type import WorkerLike, WorkerTypes
 from actors.runtime.world import World
 from actors.workers import BUILT_IN
 
@@ -66,11 +64,9 @@ class _Life:
         self.closing = False
         self.closed = False
         self.broken: BaseException | None = None
-        # Actors of the program's own, which end with the system.
-        self.actors: list[ActorRef[Any]] = []
 
 
-class ActorSystem(ProgramSubmitter, Administration, Correspondence):
+class ActorSystem(ProgramSubmitter, Administration, Correspondence, ActorStarts):
     """Runs tasks on typed agents, each a process of its own.
 
     Args:
@@ -285,7 +281,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
     def _take_apart(self, assembly: Assembly, timeout: float, reason: str) -> None:
         life = self._life
         try:
-            for ref in life.actors:
+            for ref in assembly.processes.actors:
                 ref.stop(block=False)
             assembly.end_agents(timeout, reason)
         finally:
@@ -300,44 +296,6 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.shutdown(wait=error is None)
-
-    # Actors of the program's own
-
-    def start_actor(
-        self,
-        actor_class: type[Actor],
-        *args: Any,
-        host: Literal["thread"] = "thread",
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> ActorRef[Any]:
-        """Start an actor of one's own in a thread of the program; it ends with the system.
-
-        Args:
-            actor_class: derived from `Actor`.
-            *args, **kwargs: of its constructor.
-            host: where it runs.
-            name: for logs and errors.
-
-        Raises:
-            ConfigError: it is no actor class, or there is no such host for actors.
-        """
-        if not is_class_of(actor_class, Actor):
-            raise ConfigError(
-                f"start_actor takes a class derived from actors.Actor, not {actor_class!r}; for a Worker use spawn",
-                key="actor_class",
-                value=actor_class,
-            )
-        if host != "thread":
-            raise ConfigError(f'host of an actor is "thread", not {host!r}', key="host", value=host, allowed="thread")
-        hub = self._running().peers.hub
-        actors = self._life.actors
-        name = name or f"{actor_class.__name__}-{len(actors) + 1}"
-        letters = LostLetters(lambda event: hub.tell(m.Publish(event)), self._world.clock)
-        options = replace(self._world.options(name), on_dead_letter=letters)
-        ref = actor_class.start_with(options, *args, **kwargs)
-        actors.append(ref)
-        return ref
 
 
 def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from actors.config import AgentConfig
@@ -64,9 +64,14 @@ class Child:
 
 
 class SupervisorState:
-    """What outlives a restart of the actor: the agents of the type and the plan."""
+    """What outlives a restart of the actor: the agents of the type and the plan.
 
-    def __init__(self) -> None:
+    Args:
+        restart: "temporary" for agents that are not replaced when they die.
+    """
+
+    def __init__(self, restart: Literal["permanent", "temporary"] = "permanent") -> None:
+        self.restart: Literal["permanent", "temporary"] = restart
         self.plan: SupervisionPlan | None = None
         self.children: dict[str, Child] = {}
         self.incarnations: dict[str, int] = {}

@@ -70,7 +70,8 @@ class AgentSupervisor(Actor):
         host: where they run.
         peers: the system's other actors.
         workspaces: gives each agent its directory.
-        backoff, rng: how long to wait between tries.
+        rng: how long to wait between tries.
+        state: what outlives a restart.
     """
 
     waits_for_room = False
@@ -137,7 +138,7 @@ class AgentSupervisor(Actor):
         agent = self._free_id()
         config = self._type.config.merged(message.config)
         state.children[agent] = Child(config, message.job or config.job, message.reply)
-        self._carry_out(plan.add(ChildSpec(agent), self.clock.monotonic()))
+        self._carry_out(plan.add(ChildSpec(agent, state.restart), self.clock.monotonic()))
 
     def _spawn_wanted(self) -> None:
         wanted, self._state.wanted = self._state.wanted, []
@@ -248,8 +249,8 @@ class AgentSupervisor(Actor):
         agent = report.agent
         child.stop_timer()
         self._remove_workspace(child)
-        expected = child.ending is not None or self._recycled(report)
-        replace = (child.ending is None or child.replace) and state.stopping is None
+        expected = child.ending is not None or report.clean
+        replace = (child.ending is None or child.replace) and state.stopping is None and state.restart == "permanent"
         if took_work(report):
             # Whatever its end was for, its start was none of it, even if word of its readiness is still under way.
             child.started = child.incarnation
@@ -261,10 +262,7 @@ class AgentSupervisor(Actor):
         actions = self._plan.exited(agent, "shutdown" if expected else "failure", now, str(error))
         if child.ending is not None and not self._plan.ending:
             # It was taken out of the plan when it was asked to end.
-            if replace:
-                actions += self._plan.restart(agent, now)
-            else:
-                self._plan.remove(agent)
+            actions += self._plan.restart(agent, now) if replace else self._leave_plan(agent)
         dropped = any(
             isinstance(each, Escalate) or (isinstance(each, Drop) and each.child == agent) for each in actions
         )
@@ -433,9 +431,11 @@ class AgentSupervisor(Actor):
             error.args = (f"{report.agent} failed to start: {type(child.failure).__name__}: {child.failure}",)
         return error
 
-    @staticmethod
-    def _recycled(report: ExitReport) -> bool:
-        return report.clean
+    def _leave_plan(self, agent: str) -> list[Any]:
+        if self._state.restart == "permanent":
+            self._plan.remove(agent)
+        # One that is temporary has left by its end. In either case there is nothing to do.
+        return []
 
     def _tell_if_all_gone(self) -> None:
         if self._state.stopping is not None and not self._state.children:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import actors.remote.office as post
 from actors.core.amounts import exact
 from actors.core.children import ChildSpec, Intensity, Strategy
 from actors.core.engine import Engine
@@ -22,6 +23,8 @@ from actors.kernel.child import ActorChild, StartChild
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
 from actors.runtime import messages as m
+from actors.runtime.actor_host import ACTOR_HOST
+from actors.runtime.actor_processes import ActorProcesses, HostPeers, ProcessBook
 from actors.runtime.agent_child import SupervisorState
 from actors.runtime.agent_supervisor import AgentSupervisor
 from actors.runtime.dispatcher import Dispatcher
@@ -32,6 +35,7 @@ from actors.runtime.journal.durable import DurableWork
 from actors.runtime.journal.keeper import Keeper
 from actors.runtime.journal.record import Keep, Opened
 from actors.runtime.journal.translate import Translator, check_size
+from actors.runtime.lost_letters import LettersAbroad
 from actors.runtime.mapping import map_tasks
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
@@ -98,6 +102,7 @@ class Assembly:
         self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
         self.peers = Peers()
+        self.processes = ProcessBook()
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)
         self.engine = Engine(
             EngineSettings(
@@ -131,6 +136,7 @@ class Assembly:
             self.types, opened.token, Unkept(promises), last=opened.last, capacity=dict(exact(resources))
         )
         self._on_broken = on_broken
+        self._abroad = LettersAbroad(lambda event: self.peers.hub.tell(m.Publish(event)), world.clock)
         self._root: ActorRef[Any] | None = None
         self._lock = threading.Lock()
 
@@ -142,6 +148,8 @@ class Assembly:
         """
         config, peers, world = self.config, self.peers, self.world
         self.workspaces.open()
+        if world.dispatcher is None:
+            post.hold(str(self.workspaces.root))
         try:
             self.host.start()
             state = HubState(config)
@@ -153,6 +161,7 @@ class Assembly:
                 self._child("scheduler", Scheduler, SchedulerState(self.engine, self._keeper), peers, self.most),
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
+            post.know(listener=self._abroad)
             self._root = Supervisor.start_with(
                 world.options("actors-root"),
                 children,
@@ -174,23 +183,34 @@ class Assembly:
 
     def _know(self, worker_type: WorkerType) -> None:
         """A worker type has come up: the scheduler hears of it before any of its tasks, its supervisor is started."""
+        peers = self.peers
+        for_tasks = worker_type.name != ACTOR_HOST
+        if not for_tasks:
+            stand_in = self._child("actor-processes", ActorProcesses, self.processes)
+            peers = HostPeers(peers, stand_in.ref)
+            self._start_child(stand_in)
+            post.know(inquiry=self.processes.inquire)
         child = self._child(
             f"agents-{worker_type.name}",
             AgentSupervisor,
             worker_type,
             self.config,
             self.host,
-            self.peers,
+            peers,
             self.workspaces,
             self.world.random,
-            SupervisorState(),
+            SupervisorState("permanent" if for_tasks else "temporary"),
         )
         # Its reference can be written to from now on; what comes before it runs waits.
         self.peers.supervisors[worker_type.name] = child.ref
+        self._start_child(child)
+        if for_tasks:
+            self.peers.scheduler.tell(m.KnowType(worker_type))
+            self.durable.type_known(worker_type.name)
+
+    def _start_child(self, child: ActorChild) -> None:
         if self._root is not None:
             self._root.tell(StartChild(child))
-        self.peers.scheduler.tell(m.KnowType(worker_type))
-        self.durable.type_known(worker_type.name)
 
     # Work
 
@@ -330,6 +350,7 @@ class Assembly:
 
     def stop(self, reason: str) -> None:
         """Stop the actors and free everything. Agents that are left had their time, and are killed."""
+        post.know_no_more(inquiry=self.processes.inquire, listener=self._abroad)
         with self._lock:
             root, self._root = self._root, None
         if root is not None:
@@ -347,6 +368,7 @@ class Assembly:
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         finally:
             self.dispatcher.close(_STOP_ROOM)
+            post.release(str(self.workspaces.root))
             self.workspaces.close()
 
     def answer(self, error: BaseException) -> None:

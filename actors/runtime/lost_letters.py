@@ -7,11 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.core.lettercount import LetterCount
+from actors.kernel.cell import Address
 from actors.kernel.clock import Clock
 from actors.kernel.current import current
 from actors.protocol.events import DeadLetterFound, Event
 
-__all__ = ["LostLetters"]
+__all__ = ["LettersAbroad", "LostLetters"]
+
+# Of so many recipients is known how many messages they have missed.
+_MOST_RECIPIENTS = 1000
 
 
 class LostLetters:
@@ -45,3 +49,28 @@ class LostLetters:
                     total=total,
                 )
             )
+
+
+class LettersAbroad:
+    """The listener for messages from this process to actors elsewhere; called in any thread.
+
+    Args:
+        publish: hands an event to its subscribers; must not block.
+        clock: the time.
+    """
+
+    def __init__(self, publish: Callable[[Event], object], clock: Clock) -> None:
+        self._publish = publish
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._letters: dict[Address, LostLetters] = {}
+
+    def __call__(self, address: Address, message: Any) -> None:
+        """One more will not arrive."""
+        with self._lock:
+            letters = self._letters.get(address)
+            if letters is None:
+                if len(self._letters) >= _MOST_RECIPIENTS:
+                    del self._letters[next(iter(self._letters))]
+                letters = self._letters[address] = LostLetters(self._publish, self._clock)
+        letters(address, message)

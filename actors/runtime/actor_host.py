@@ -1,0 +1,73 @@
+"""The worker that has actors of the program's in its process."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import actors.remote.office as post
+from actors.config import Limits
+from actors.kernel.actor import Actor
+from actors.kernel.clock import SystemClock
+from actors.kernel.options import ActorOptions
+from actors.kernel.ref import ActorRef
+from actors.runtime.lost_letters import LettersAbroad, LostLetters
+from actors.worker import Worker, handles
+
+__all__ = ["ACTOR_HOST", "ActorHost", "StartActor", "Started"]
+
+ACTOR_HOST = "actor_host"
+"""The agent type of the processes that have actors."""
+
+
+class StartActor(NamedTuple):
+    """To an actor host: start an actor of this class; answered with `Started`."""
+
+    actor_class: type[Actor]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    name: str
+
+
+class Started(NamedTuple):
+    """From an actor host: the actor that was started, and the name of the process's life."""
+
+    ref: ActorRef[Any]
+    process: str
+
+
+class ActorHost(Worker):
+    """Starts actors beside each other in the process of its agent, and ends them with it. It takes no tasks."""
+
+    agent_type: ClassVar[str] = ACTOR_HOST
+    role = "host"
+    specialization = "actors of the program in a process of their own"
+    cpu = "low"
+    memory = "low"
+    io = "low"
+    limits = Limits(memory=None, open_files=None, processes=None, cpu=None)
+
+    def __init__(self) -> None:
+        self._actors: list[ActorRef[Any]] = []
+
+    def on_start(self) -> None:
+        """Open the post office, so that a reference that leaves finds it open."""
+        post.office()
+        post.know(listener=LettersAbroad(self.publish, SystemClock()))
+
+    def on_stop(self) -> None:
+        """End the actors: each may handle what waits for it, within the grace."""
+        until = self.clock.monotonic() + self._inside("on_stop").parts.spec.grace
+        for ref in self._actors:
+            ref.stop(block=False)
+        for ref in self._actors:
+            ref.join(max(0.0, until - self.clock.monotonic()))
+
+    @handles(StartActor)
+    def _start(self, message: StartActor) -> Started:
+        letters = LostLetters(self.publish, SystemClock())
+        options = ActorOptions(name=message.name, on_dead_letter=letters)
+        ref = message.actor_class.start_with(options, *message.args, **message.kwargs)
+        ref.publish()
+        self._actors = [each for each in self._actors if each.is_alive()]
+        self._actors.append(ref)
+        return Started(ref, post.office().process)
