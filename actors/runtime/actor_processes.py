@@ -56,6 +56,7 @@ class ProcessBook:
     def __init__(self) -> None:
         self.actors: list[ActorRef[Any]] = []
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._living: dict[str, AgentHandle] = {}
         # By the name of a process's life: the agent that it is.
         self._agents: dict[str, tuple[str, int]] = {}
@@ -82,6 +83,7 @@ class ProcessBook:
         """A process has ended: tell those who asked. Its handle, if it is known."""
         with self._lock:
             self._ended[agent, incarnation] = error
+            self._changed.notify_all()
             handle = self._living.get(agent)
             if handle is not None and handle.incarnation == incarnation:
                 del self._living[agent]
@@ -99,6 +101,11 @@ class ProcessBook:
         """How a process has ended; None if it has not."""
         with self._lock:
             return self._ended.get((agent, incarnation))
+
+    def await_end(self, agent: str, incarnation: int, timeout: float) -> None:
+        """Wait until a process has ended, for at most so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: (agent, incarnation) in self._ended, timeout)
 
     def inquire(self, process: str, then: Callable[[AgentDied | None], object]) -> bool:
         """See `actors.remote.postoffice.Inquiry`."""
@@ -203,7 +210,8 @@ class ActorProcess:
             timeout: seconds until it is ended by signals.
         """
         if self.is_alive():
-            self._end(timeout, "stopped by the program").wait(timeout + 2 * self._grace + _ROOM)
+            self._end(timeout, "stopped by the program")
+            self._book.await_end(self.agent, self._incarnation, timeout + 2 * self._grace + _ROOM)
 
     def end_with(self, ref: ActorRef[Any]) -> None:
         """End the process when the actor has ended for which alone it was started."""

@@ -39,7 +39,7 @@ def test_several_actors_may_share_one_process(system: ActorSystem) -> None:
     assert other.is_alive()
     process.stop()
     assert not process.is_alive()
-    assert not other.is_alive()
+    wait_for(lambda: not other.is_alive())
     assert alone.is_alive()
 
 
@@ -91,8 +91,8 @@ def test_a_process_that_died_is_not_replaced_and_takes_no_actors(system: ActorSy
     ref = system.start_actor(Deadly, host=process)
     with pytest.raises(AgentDied):
         ref.ask("kill", timeout=LIMIT)
-    wait_for(lambda: not hosts_of(system), "the end of the process")
-    assert not process.is_alive()
+    wait_for(lambda: not process.is_alive(), "the end of the process")
+    wait_for(lambda: not hosts_of(system), "word of it")
     with pytest.raises(AgentDied, match="SIGKILL"):
         system.start_actor(Echo, host=process)
     assert system.start_actor(Echo, host="process").ask(Say("another"), timeout=LIMIT) == "another"
@@ -292,7 +292,7 @@ def test_an_agent_of_actors_can_be_ended_by_its_id(system: ActorSystem) -> None:
     process = system.actor_process()
     ref = system.start_actor(Echo, host=process)
     system.terminate(process.agent, timeout=1)
-    assert not process.is_alive()
+    wait_for(lambda: not process.is_alive())
     assert not ref.is_alive()
 
 
