@@ -25,13 +25,15 @@ class AgentLink:
     """One incarnation of an agent.
 
     `farewell` is why it ends, once it has said so. `last_words` is what it had told on the task and on the control plane
-    before its end: kept until its end has been taken in, which may need a second try.
+    before its end: kept until its end has been taken in, which may need a second try. `events_missed` counts events that
+    were dropped because it does not read, since it was last told so.
     """
 
     __slots__ = (
         "agent",
         "agent_type",
         "control_fd",
+        "events_missed",
         "farewell",
         "handle",
         "incarnation",
@@ -49,6 +51,7 @@ class AgentLink:
         self.task_fd = handle.task.fileno()
         self.control_fd = handle.control.fileno()
         self.farewell = ""
+        self.events_missed = 0
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
         self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])

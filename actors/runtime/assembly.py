@@ -132,6 +132,7 @@ class Assembly:
         )
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
+        self._router: EventRouter | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -145,7 +146,7 @@ class Assembly:
         try:
             self.host.start()
             state = HubState(config)
-            router = EventRouter(state.registry, state.links, self.world.clock.utc)
+            router = self._router = EventRouter(state.registry, state.links, self.world.clock.utc)
             requests = AgentRequests(self.submission, peers, state.links)
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
@@ -347,6 +348,8 @@ class Assembly:
             _log.exception("The host of the agents could not be closed in order (%s)", reason)
         finally:
             self.dispatcher.close(_STOP_ROOM)
+            if self._router is not None:
+                self._router.close()
             self.workspaces.close()
 
     def answer(self, error: BaseException) -> None:
