@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from actors.core.eventbuffer import EVENT_BOUND
-from actors.errors import AskTimeout, ConfigError
+from actors.errors import ConfigError
 from actors.hosts.eventmessage import check_event, message_of, stamped
 from actors.hosts.serialize import pack_value, unpack_value
 from actors.protocol.events import Event, EventsMissed, Scope, event_names
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from actors.runtime.assembly import Assembly
 
 __all__ = ["Correspondence"]
-
-_PATIENCE = 30.0
 
 
 class Correspondence(abc.ABC):
@@ -119,14 +117,14 @@ class Correspondence(abc.ABC):
             threads=world.threads,
             clock=world.clock,
         )
-        opened = hub.ask_later(m.AddListener(stream))
         if _in_event_loop():
-            stream.opening = opened
+            opening = assembly.peers.opening
+            opening.add(stream)
+            stream.opening = hub.ask_later(m.AddListener(stream))
+            stream.opening.add_done_callback(lambda _: opening.discard(stream))
             return stream
         try:
-            if not opened.wait(_PATIENCE):
-                raise AskTimeout("the hub did not answer in time", recipient="hub", timeout=_PATIENCE)
-            opened.get()
+            hub.ask(m.AddListener(stream))
         except BaseException:
             stream.close()
             raise
@@ -146,7 +144,7 @@ class Correspondence(abc.ABC):
         check_event(event)
         assembly = self._running()
         peers, names = assembly.peers, event_names(type(event))
-        if peers.interest.isdisjoint(names):
+        if peers.interest.isdisjoint(names) and not peers.opening:
             return
         if not event.time or not event.source:
             event = stamped(event, time=event.time or assembly.world.clock.utc(), source=event.source or "program")

@@ -18,6 +18,7 @@ class Peers:
 
     `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
     own events among them; `agents_interest` those names that an agent listens to. The hub replaces each as a whole.
+    `opening` are streams of which the hub has not heard yet: nobody waited for that.
     """
 
     hub: ActorRef[Any]
@@ -29,3 +30,4 @@ class Peers:
         self.interest: frozenset[str] = frozenset()
         self.agents_interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
+        self.opening: set[Any] = set()
