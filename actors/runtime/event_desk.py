@@ -155,5 +155,6 @@ class EventDesk:
                     reason=reason,
                     exit_code=message.report.exit_code,
                     signal=message.report.signal,
-                )
+                ),
+                once=message,
             )

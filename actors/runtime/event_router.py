@@ -64,6 +64,9 @@ class EventRouter:
         self._utc = utc
         self._listeners: Subscriptions[Any] = Subscriptions(self._subject)
         self._in_program: dict[Listener, None] = {}
+        # What is being handed over, and to whom it has been: the hub may fail in the middle, and is given it once more.
+        self._handing: object = None
+        self._told: set[Any] = set()
 
     def _subject(self, key: Any) -> Subject | None:
         return self._registry.subject(key) if isinstance(key, str) else None
@@ -122,16 +125,17 @@ class EventRouter:
 
     # What they hear
 
-    def publish(self, event: Event, message: EventMessage | None = None) -> None:
+    def publish(self, event: Event, message: EventMessage | None = None, *, once: object = None) -> None:
         """Hand over an event of the program or of the system.
 
         Args:
             event: what happened; one of the system's that has no time gets one.
             message: the same in the form in which it travels, if it was made already.
+            once: what the hub handles; if that is handled again, nobody is told twice.
         """
         if not event.time:
             event = stamped(event, time=self._utc())
-        self._deliver(event, event_names(type(event)), None, message)
+        self._deliver(event, None, message, once)
 
     def publish_from(self, agent: str, message: EventMessage) -> None:
         """Hand over an event of an agent. One that cannot be read is logged."""
@@ -147,29 +151,34 @@ class EventRouter:
             return
         if isinstance(event, LogRecorded):
             replay(event)
-        self._deliver(event, event_names(type(event)), self._registry.subject(agent), told)
+        self._deliver(event, self._registry.subject(agent), told, message)
 
-    def _deliver(
-        self, event: Event, names: tuple[str, ...], source: Subject | None, message: EventMessage | None
-    ) -> None:
+    def _deliver(self, event: Event, source: Subject | None, message: EventMessage | None, once: object) -> None:
+        if once is None or once is not self._handing:
+            self._handing, self._told = once, set()
         heard: dict[Any, None] = {}
-        for name in names:
+        for name in event_names(type(event)):
             if self._listeners.wants(name):
                 heard.update(dict.fromkeys(self._listeners.hearers(name, event.scope, source)))
         for key in heard:
+            if key in self._told:
+                continue
+            self._told.add(key)
             if not isinstance(key, str):
                 key.offer(event)
-                continue
-            link = self._links.get(key)
-            if link is None:
-                continue
-            try:
-                if message is None:
-                    message = message_of(event, "", 0.0)
-                self._send(link, message)
-            except ActorsError as error:
-                if not isinstance(error, ChannelClosed):
-                    _log.warning("An event %s could not be sent to %s: %s", type(event).__name__, key, error)
+            elif (link := self._links.get(key)) is not None:
+                message = self._tell(link, event, message)
+
+    def _tell(self, link: AgentLink, event: Event, message: EventMessage | None) -> EventMessage | None:
+        """Tell an agent; the message of the event, once it is made."""
+        try:
+            if message is None:
+                message = message_of(event, "", 0.0)
+            self._send(link, message)
+        except ActorsError as error:
+            if not isinstance(error, ChannelClosed):
+                _log.warning("An event %s could not be sent to %s: %s", type(event).__name__, link.agent, error)
+        return message
 
     def _send(self, link: AgentLink, message: EventMessage) -> None:
         """Write to an agent, which may not read: then it learns later how much it has missed."""

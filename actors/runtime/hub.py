@@ -350,7 +350,7 @@ class Hub(PollingActor):
 
     @handles(m.Publish)
     def _publish(self, message: m.Publish) -> None:
-        self._router.publish(message.event, message.message)
+        self._router.publish(message.event, message.message, once=message)
 
     @handles(m.AddListener)
     def _add_listener(self, message: m.AddListener) -> None:
