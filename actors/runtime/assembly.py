@@ -125,10 +125,16 @@ class Assembly:
                 Translator(self.types.worker_of),
                 Keep(config.kept_seconds, config.kept_tasks, config.kept_dead_seconds, config.kept_dead),
             )
-        promises = getattr(self.host, "promises", None)
+        self.unkept = Unkept(getattr(self.host, "promises", None))
+        try:
+            self.unkept.agent("the configuration", config.agent)
+            self.unkept.agent("the configuration of plain callables", config.callable_agent)
+        except BaseException:
+            self.host.close(0.0)
+            raise
         opened = Opened(world.token(), 0) if opened is None else opened
         self.submission = Submission(
-            self.types, opened.token, Unkept(promises), last=opened.last, capacity=dict(exact(resources))
+            self.types, opened.token, self.unkept, last=opened.last, capacity=dict(exact(resources))
         )
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
