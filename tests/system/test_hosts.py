@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import pytest
+
 from actors.hosts.host import Host
 from actors.hosts.process import ProcessHost
 from actors.testing.conformance.system import HostedSystem
@@ -23,6 +25,7 @@ class TestThreads(HostedSystem):
         return "thread"
 
 
+@pytest.mark.slow
 class TestAHostOfOnesOwn(HostedSystem):
     """A `Host` that is handed over, as a user's own is."""
 
