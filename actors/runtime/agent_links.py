@@ -26,12 +26,14 @@ class AgentLink:
 
     `farewell` is why it ends, once it has said so. `last_words` is what it had told on the task and on the control plane
     before its end: kept until its end has been taken in, which may need a second try. `events_missed` counts events that
-    were dropped because it does not read, since it was last told so.
+    were dropped because it does not read, since it was last told so. `behind`: it was told who listens when it had not been
+    idle yet, and nobody waited for it to know.
     """
 
     __slots__ = (
         "agent",
         "agent_type",
+        "behind",
         "control_fd",
         "events_missed",
         "farewell",
@@ -52,6 +54,7 @@ class AgentLink:
         self.control_fd = handle.control.fileno()
         self.farewell = ""
         self.events_missed = 0
+        self.behind = False
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
         self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])

@@ -51,7 +51,25 @@ class EventDesk:
     def welcome(self, link: AgentLink) -> None:
         """An agent has come that may have been described before the last of these began to listen."""
         if self._router.interest:
-            self._mail.send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
+            self._tell(link, self._router.interest)
+
+    def catch_up(self, link: AgentLink, done: Callable[[], object]) -> None:
+        """An agent is idle for the first time; `done` is called when it knows who listens, so that its tasks do."""
+        if not link.behind:
+            done()
+            return
+        link.behind = False
+
+        def caught_up() -> None:
+            if self._links.get(link.agent, link.incarnation) is link:
+                done()
+
+        self._mail.announce([link], Subscribe(tuple(sorted(self._router.interest)), "global"), caught_up)
+
+    def _tell(self, link: AgentLink, names: Iterable[str]) -> None:
+        """Tell an agent that somebody listens, and wait for nothing."""
+        link.behind = link.behind or not self._registry.is_ready(link.agent)
+        self._mail.send(link, Subscribe(tuple(sorted(names)), "global"))
 
     def add_listener(self, listener: Listener, done: Callable[[], object]) -> None:
         """The program listens; `done` is called when the agents know, so that what they publish then is heard."""
@@ -119,7 +137,7 @@ class EventDesk:
             self._peers.scheduler.tell(m.InterestChanged(wanted))
         for link in self._links:
             if new and link not in told:
-                self._mail.send(link, Subscribe(tuple(sorted(new)), "global"))
+                self._tell(link, new)
             if gone:
                 self._mail.send(link, Unsubscribe(tuple(sorted(gone)), "global"))
 

@@ -243,7 +243,7 @@ class Hub(PollingActor):
             self._mail.settle(envelope.correlation, link, message)
         if previous is None or was_ready or not registry.is_ready(link.agent):
             return
-        self._tell_ready(link)
+        self._desk.catch_up(link, lambda: self._tell_ready(link))
         self._desk.tell_ready(link)
 
     def _terminated(self, link: AgentLink, message: Terminated, envelope: Envelope) -> None:
