@@ -210,6 +210,28 @@ class Listener(Worker):
         return list(self.heard), self.events_missed
 
 
+class Latecomer(Listener):
+    """Subscribes elsewhere than in a plain task."""
+
+    @task
+    async def listen_async(self) -> str:
+        """In a coroutine."""
+        self.subscribe(News)
+        return self.agent_id
+
+    @handles(Say)
+    def listen_when_asked(self, message: Say) -> int:
+        """In a handler."""
+        self.subscribe(News)
+        return message.number
+
+    @handles(SayNow, urgent=True)
+    def listen_at_once(self, message: SayNow) -> int:
+        """In the control lane, which cannot wait for an answer."""
+        self.subscribe(News)
+        return message.number
+
+
 class Speaker(Actor):
     """An actor of the program's own that has the system."""
 

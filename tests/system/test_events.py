@@ -33,6 +33,7 @@ from tests.system.heralds import (
     Greeter,
     Herald,
     Homemade,
+    Latecomer,
     Listener,
     News,
     Quiet,
@@ -87,6 +88,33 @@ def test_what_is_published_right_after_a_subscription_is_heard(system: ActorSyst
         expected += [number, number + 1, number + 2]
         assert told(system, len(expected)) == expected
         system.submit(Listener.listen_no_more).result(LIMIT)
+
+
+def test_subscriptions_are_made_in_coroutines_and_handlers_too(system: ActorSystem) -> None:
+    """B5: and hold when they return; that of an urgent handler soon after."""
+    agent = system.spawn(Latecomer).agent_id
+
+    def heard(count: int) -> bool:
+        return len(system.submit(Latecomer.told).result(LIMIT)[0]) >= count
+
+    for count, subscribe in enumerate(
+        (
+            lambda: system.submit(Latecomer.listen_async).result(LIMIT),
+            lambda: system.ask(agent, Say(1)),
+        ),
+        start=1,
+    ):
+        subscribe()
+        system.publish(News(number=count))
+        wait_for(lambda count=count: heard(count))  # type: ignore[misc]
+        system.submit(Latecomer.listen_no_more).result(LIMIT)
+    assert system.ask(agent, SayNow(1), timeout=5) == 1
+
+    def heard_at_last() -> bool:
+        system.publish(News(number=3))
+        return heard(3)
+
+    wait_for(heard_at_last)
 
 
 def test_an_agent_that_has_unsubscribed_hears_no_more(system: ActorSystem) -> None:
