@@ -306,8 +306,8 @@ SHELL_MUTATIONS = (
     Mutation(
         "subscribers are not announced",
         "actors.runtime.correspondence",
-        "        hub.ask(m.AddListener(subscription))\n",
-        "",
+        "            hub.ask(m.AddListener(subscription))\n",
+        "            pass\n",
         "B5",
         "who subscribes hears nothing",
     ),
