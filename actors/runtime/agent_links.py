@@ -41,6 +41,7 @@ class AgentLink:
         "incarnation",
         "jobs",
         "last_words",
+        "polled",
         "task_fd",
     )
 
@@ -58,6 +59,17 @@ class AgentLink:
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
         self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])
+        # What was read from the control plane and has not been taken in: word of the end may stand before it in the line.
+        self.polled: list[ControlReceived] = []
+
+    def keep(self, received: ControlReceived) -> ControlReceived:
+        """Remember what was read until it has been taken in."""
+        self.polled.append(received)
+        return received
+
+    def taken(self, received: ControlReceived) -> None:
+        """It has been taken in, or given up."""
+        self.polled = [each for each in self.polled if each is not received]
 
     def close_task(self) -> None:
         """Close the task channel of an agent that has ended."""

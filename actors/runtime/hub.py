@@ -129,6 +129,7 @@ class Hub(PollingActor):
         if isinstance(message, m.AgentStarting | m.AgentGone | m.ReplacementDropped):
             self.try_again(message)
         elif isinstance(message, m.ControlReceived) and (link := self._links.get(message.agent, message.incarnation)):
+            link.taken(message)
             self._kill(link, f"what it sent made the hub fail twice: {exception}")
 
     def _say_again(self) -> None:
@@ -202,7 +203,11 @@ class Hub(PollingActor):
         link = self._links.get(agent, incarnation)
         if link is not None:
             told = link.last_words[1]
-            told.extend(self._receive(link))
+            # One look gives what came in one piece; there may be several.
+            while any(received.envelopes for received in self._receive(link)):
+                pass
+            told.extend(link.polled)
+            link.polled = []
             for received in told:
                 self._received(received)
             self.descriptors.unregister(link.control_fd)
@@ -268,12 +273,13 @@ class Hub(PollingActor):
         """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
         try:
             # In one step: what has been read must not be lost by a failure here.
-            yield m.ControlReceived(link.agent, link.incarnation, link.handle.control.receive(0), None)
+            yield link.keep(m.ControlReceived(link.agent, link.incarnation, link.handle.control.receive(0), None))
         except ChannelClosed:
             self.descriptors.unregister(link.control_fd)
         except ActorsError as error:
             self.descriptors.unregister(link.control_fd)
-            yield m.ControlReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
+            broken = f"it sent what cannot be read: {error}"
+            yield link.keep(m.ControlReceived(link.agent, link.incarnation, [], broken))
 
     @handles(m.ControlReceived)
     def _received(self, message: m.ControlReceived) -> None:
@@ -307,6 +313,7 @@ class Hub(PollingActor):
                 raise
             if waiting and waiting[0] is envelope:
                 del waiting[0]
+        link.taken(message)
 
     def _for_scheduler(self, link: AgentLink, message: Any, envelope: Envelope) -> None:
         self._peers.scheduler.tell(m.TaskReceived(link.agent, link.incarnation, [envelope], None))

@@ -192,3 +192,23 @@ def test_an_agent_that_starts_while_somebody_begins_to_listen_is_heard_from_its_
         sim.run(1.0)
         stream.close()
         assert [event.number for event in stream if isinstance(event, Said)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", range(1, 16))
+def test_the_last_events_of_an_agent_that_ends_are_heard_in_order(seed: int) -> None:
+    """B5: word of its end overtook what was read in the same turn, and what came in several pieces was read in part."""
+    config = SystemConfig(agent=AgentConfig(recycle_after_tasks=1))
+    plan = FaultPlan(latency=(0.0, 0.1))
+    with Simulation({Clerk: 1}, seed=seed, config=config, faults=plan, guarded=False, workspaces=False) as sim:
+        stream = sim.system.events(Said)
+        for _ in range(3):
+            sim.system.submit(Clerk.says, 4, False)  # noqa: FBT003 - as a task takes it
+        sim.settle()
+        sim.run(1.0)
+        stream.close()
+        heard: dict[tuple[str, int], list[int]] = {}
+        for event in stream:
+            assert isinstance(event, Said)
+            heard.setdefault((event.task, event.attempt), []).append(event.number)
+        assert len(heard) >= 3
+        assert all(numbers == [0, 1, 2, 3] for numbers in heard.values())
