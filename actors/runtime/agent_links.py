@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ChannelClosed
 from actors.hosts.channel import SocketChannel
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from actors.runtime.messages import ControlReceived, TaskReceived
 
 __all__ = ["RECALL", "AgentLink", "AgentLinks"]
+
+R = TypeVar("R", "TaskReceived", "ControlReceived")
 
 RECALL = 0
 """The correlation of the scheduler's recalls on a control channel; the hub's own requests count from 1."""
@@ -59,15 +61,15 @@ class AgentLink:
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
         self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])
-        # What was read from the control plane and has not been taken in: word of the end may stand before it in the line.
-        self.polled: list[ControlReceived] = []
+        # What its owner has read and not taken in: word of the end may stand before it in the line.
+        self.polled: list[Any] = []
 
-    def keep(self, received: ControlReceived) -> ControlReceived:
+    def keep(self, received: R) -> R:
         """Remember what was read until it has been taken in."""
         self.polled.append(received)
         return received
 
-    def taken(self, received: ControlReceived) -> None:
+    def taken(self, received: TaskReceived | ControlReceived) -> None:
         """It has been taken in, or given up."""
         self.polled = [each for each in self.polled if each is not received]
 

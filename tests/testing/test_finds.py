@@ -194,9 +194,12 @@ def test_an_agent_that_starts_while_somebody_begins_to_listen_is_heard_from_its_
         assert [event.number for event in stream if isinstance(event, Said)] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("seed", range(1, 16))
+@pytest.mark.parametrize("seed", [1, 2, 3, 6, 9, 11, 13, 20, 71, 96])
 def test_the_last_events_of_an_agent_that_ends_are_heard_in_order(seed: int) -> None:
-    """B5: word of its end overtook what was read in the same turn, and what came in several pieces was read in part."""
+    """B5 D8: word of its end overtook what was read in the same turn, and what came in several pieces was read in part.
+
+    So were results, and the task ran again.
+    """
     config = SystemConfig(agent=AgentConfig(recycle_after_tasks=1))
     plan = FaultPlan(latency=(0.0, 0.1))
     with Simulation({Clerk: 1}, seed=seed, config=config, faults=plan, guarded=False, workspaces=False) as sim:
@@ -210,5 +213,5 @@ def test_the_last_events_of_an_agent_that_ends_are_heard_in_order(seed: int) -> 
         for event in stream:
             assert isinstance(event, Said)
             heard.setdefault((event.task, event.attempt), []).append(event.number)
-        assert len(heard) >= 3
+        assert len(heard) == 3
         assert all(numbers == [0, 1, 2, 3] for numbers in heard.values())
