@@ -261,7 +261,9 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, ActorStarts)
             life.closed = True
             return
         reason = "the system is shut down"
-        assembly.peers.hub.tell(m.Publish(ShutdownInitiated(source="system", reason=reason)))
+        if ShutdownInitiated.__name__ in assembly.peers.wanted:
+            said = ShutdownInitiated(source="system", time=self._world.clock.utc(), reason=reason)
+            assembly.peers.hub.tell(m.Publish(said))
         interrupted: BaseException | None = None
         leave = not cancel_tasks
         try:

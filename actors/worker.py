@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from actors.config import AgentConfig, Limits
+from actors.core.eventbuffer import EVENT_BOUND, check_bound
 from actors.errors import ConfigError
 from actors.hosts.insideagent import InsideAgent
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskDecorator, TaskMethod, TaskOptions, capability_set, task
@@ -61,6 +62,7 @@ class Worker(InsideAgent):
         limits: what an agent may use; only what is named goes before the configuration's.
         timeout: time limit of its tasks in seconds, None for none; the configuration's if it is not set.
         concurrency: how many of its async tasks one agent runs at once; the configuration's if it is not set.
+        event_bound: how many events wait for `on_event`; beyond it the oldest are dropped and counted.
     """
 
     agent_type: ClassVar[str] = "worker"
@@ -73,6 +75,7 @@ class Worker(InsideAgent):
     limits: ClassVar[Limits | None] = None
     timeout: ClassVar[float | None]
     concurrency: ClassVar[int]
+    event_bound: ClassVar[int] = EVENT_BOUND
 
     __actors_tasks__: ClassVar[Mapping[str, TaskMethod[Any, Any]]] = {}
 
@@ -154,6 +157,9 @@ def _check_class(cls: type[Worker]) -> None:
             _refuse(cls, name, getattr(cls, name), "a text")
     if cls.limits is not None and not isinstance(cls.limits, Limits):
         _refuse(cls, "limits", cls.limits, 'Limits(…), as Limits(memory="512M")')
+    check_bound(cls.event_bound, f"{cls.__qualname__}.event_bound")
+    if inspect.iscoroutinefunction(cls.on_event):
+        _refuse(cls, "on_event", cls.on_event, "a plain method: it has a thread of its own and may wait there")
     cls.agent_config()
 
 

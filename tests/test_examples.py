@@ -53,6 +53,11 @@ EXPECTED = {
         "40 pages known, 0 to read",
         "all found: True",
     ],
+    "live_events": [
+        r"bought: \{'elm': 89, 'oak': 88\}",
+        "the slow reader missed 3 of 6 prices",
+        "it has 3 left",
+    ],
     "typed_agents": [
         "rates known: 2",
         r"euros: 750\.0",

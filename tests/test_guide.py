@@ -16,11 +16,8 @@ import pytest
 import actors
 from actors import errors
 from actors.config import AgentConfig, SystemConfig
-from actors.hosts.host import HostPromises
 from actors.hosts.options import Options
-from actors.hosts.process import ProcessHost
 from actors.hosts.taskmethod import TaskOptions
-from actors.hosts.thread import ThreadHost
 from actors.protocol.events import KNOWN_EVENTS
 from actors.settings import Settings
 from actors.workers import BUILT_IN
@@ -169,16 +166,6 @@ def test_the_guide_lists_the_known_events() -> None:
     """B5: all of them."""
     listed = sections(GUIDE)["Events"].partition("The library's own events:")[2]
     assert names_in(listed) == set(KNOWN_EVENTS)
-
-
-def test_the_table_of_hosts_says_what_they_promise() -> None:
-    """Hosts: what a thread cannot keep, and a process can."""
-    table = rows("Hosts", "promise")
-    assert [next(iter(names_in(row[0]))) for row in table] == [each.name for each in dataclasses.fields(HostPromises)]
-    for promise, process, thread in table:
-        name = next(iter(names_in(promise)))
-        assert process.startswith("yes") == getattr(ProcessHost.promises, name)
-        assert thread.startswith("yes") == getattr(ThreadHost.promises, name)
 
 
 def test_the_table_of_built_in_workers_names_their_tasks_and_fields() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 from actors.errors import ConfigError
-from actors.protocol.events import Scope
+from actors.protocol.events import SCOPES, Scope
 
 __all__ = ["EVERY", "Subject", "Subscriptions"]
 
@@ -14,8 +14,6 @@ K = TypeVar("K")
 
 EVERY = "*"
 """As a kind: events of every type."""
-
-_SCOPES: tuple[Scope, ...] = ("global", "local", "type")
 
 
 class Subject(NamedTuple):
@@ -67,8 +65,8 @@ class Subscriptions(Generic[K]):
         Raises:
             ConfigError: the scope is none.
         """
-        if scope not in _SCOPES:
-            allowed = ", ".join(_SCOPES)
+        if scope not in SCOPES:
+            allowed = ", ".join(SCOPES)
             raise ConfigError(f"scope takes one of {allowed}; got {scope!r}", key="scope", value=scope, allowed=allowed)
         new = set()
         for kind in kinds:
@@ -116,6 +114,10 @@ class Subscriptions(Generic[K]):
         if self._interest is None:
             self._interest = frozenset(self._by_kind)
         return self._interest
+
+    def interest_of(self, fits: Callable[[K], bool]) -> frozenset[str]:
+        """The kinds that those subscribers listen to whose key `fits`."""
+        return frozenset(kind for kind, keys in self._by_kind.items() if any(map(fits, keys)))
 
     def wants(self, kind: str) -> bool:
         """Whether anybody listens to events of that kind."""

@@ -10,6 +10,8 @@ from typing import Any
 from actors.errors import ActorsError, ConfigError
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
+from actors.hosts.eventmessage import check_event
+from actors.hosts.inbound import in_control_lane
 from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
@@ -18,7 +20,7 @@ from actors.hosts.serialize import loads, pack_value
 from actors.hosts.submission import describe
 from actors.hosts.subtasks import SubTaskFuture, SubTasks
 from actors.hosts.waiting import LONGEST_SLEEP, WaitingLane
-from actors.protocol.events import Event
+from actors.protocol.events import SCOPES, Event, event_name
 from actors.protocol.messages import (
     HUB,
     AdjustmentAnswer,
@@ -33,6 +35,7 @@ from actors.settings import parse_size
 __all__ = ["Context"]
 
 _GRANT_TIMEOUT = 30.0
+_SUBSCRIBE_TIMEOUT = 30.0
 
 
 class Context:
@@ -157,8 +160,7 @@ class Context:
 
     def publish(self, event: Event) -> None:
         """Send an event to whoever wants it."""
-        if not isinstance(event, Event):
-            raise TypeError(f"publish takes an event, an instance of a class derived from Event, not {event!r}")
+        check_event(event)
         with self.parts.interrupter.shielded:
             self.parts.publish(event)
 
@@ -169,10 +171,25 @@ class Context:
             given: Any = kind
             if not (isinstance(given, type) and issubclass(given, Event)):
                 raise TypeError(f"subscribe takes types of events, as TaskFailed, not {kind!r}")
-            names.append(kind.__name__)
+            names.append(event_name(kind))
+        if not names:
+            raise ConfigError(
+                "subscribe takes one event type or more; Event itself means all", key="kinds", value=kinds
+            )
+        if scope not in SCOPES:
+            allowed = ", ".join(SCOPES)
+            raise ConfigError(f"scope takes one of {allowed}, not {scope!r}", key="scope", value=scope, allowed=allowed)
+        parts = self.parts
+        # First, so that what it publishes itself from now on leaves.
+        (parts.interest.subscribe if on else parts.interest.unsubscribe)(names, scope)
+        parts.interest_changed()
         message = (Subscribe if on else Unsubscribe)(tuple(names), scope)
-        with self.parts.interrupter.shielded:
-            self.parts.control.send(message, recipient=HUB, sender=self.agent_id)
+        if on and not in_control_lane.get():
+            # What anybody publishes after this has returned is to be heard, so everybody has to know.
+            self._subtasks.exchange(message, _SUBSCRIBE_TIMEOUT, HUB)
+            return
+        with parts.interrupter.shielded:
+            parts.control.send(message, recipient=HUB, sender=self.agent_id)
 
     def request_resources(self, limit: str, amount: float | str, reason: str) -> AdjustmentAnswer:
         """Ask for more of a limit, and wait for the answer."""

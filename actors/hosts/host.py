@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from actors.errors import ConfigError
 from actors.hosts.channel import Channel
 from actors.hosts.exitreport import ExitReport
+from actors.hosts.promises import HostPromises
 from actors.hosts.statusblock import StatusReader
 from actors.hosts.wire import FRAME_LIMIT
 
@@ -103,22 +104,6 @@ class LaunchSpec:
     def from_bytes(cls, data: bytes) -> LaunchSpec:
         """Rebuild a spec in the agent. Only for bytes that come from the program itself."""
         return cls(**pickle.loads(data))  # noqa: S301 - the agent trusts the program that started it
-
-
-@dataclass(frozen=True, slots=True)
-class HostPromises:
-    """What a host can keep. What it cannot, the system says at submission.
-
-    `kills`: a task that does not react to an interruption is ended. `memory_limits`: memory is measured and limited
-    for each agent alone. `isolation`: a crash of an agent harms nobody else. `interrupts`: a task's sleep or system
-    call is broken by an interruption. `environment`: environment and working directory can be chosen for each agent.
-    """
-
-    kills: bool
-    memory_limits: bool
-    isolation: bool
-    interrupts: bool
-    environment: bool
 
 
 @runtime_checkable

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from actors.core.eventbuffer import EVENT_BOUND
 from actors.hosts.attempt import Attempt
 from actors.hosts.eventfeed import EventFeed
 from actors.hosts.eventmessage import event_of
@@ -14,13 +16,19 @@ from actors.hosts.parts import AgentParts
 from actors.hosts.refusals import no_handler
 from actors.hosts.serialize import loads, pack_value
 from actors.kernel.handlers import Entry, HandlerTable
+from actors.protocol.events import EventsMissed, event_names
 from actors.protocol.messages import CoordinationRequest, Envelope, EventMessage, Outcome
 
-__all__ = ["Inbound"]
+__all__ = ["Inbound", "in_control_lane"]
 
 _log = logging.getLogger("actors.agent")
 
 Ended = Callable[[Outcome, Any], None]
+
+in_control_lane: ContextVar[bool] = ContextVar("in_control_lane", default=False)
+"""Whether the code that runs is an urgent handler: the lane that would take an answer waits for its end."""
+
+_MISSED = EventsMissed.__name__
 
 
 class Inbound:
@@ -35,12 +43,18 @@ class Inbound:
         self._parts = parts
         self._table: HandlerTable | None = None
         self._feed: EventFeed | None = None
+        self._failures = 0
         self.spawn: Callable[[Coroutine[Any, Any, Any], Ended], None] | None = None
 
     def ready(self, worker: Any) -> None:
         """The worker is there."""
         self._table = HandlerTable.of(type(worker))
-        self._feed = EventFeed(self._tell_event, f"{self._parts.spec.agent} events", self._parts.world.threads)
+        parts = self._parts
+        parts.events_missed = lambda: self._feed.missed if self._feed is not None else 0
+        bound = getattr(type(worker), "event_bound", EVENT_BOUND)
+        self._feed = EventFeed(
+            self._tell_event, self._notice, parts.spec.agent, parts.world.threads, parts.monotonic, bound
+        )
 
     @property
     def any_urgent(self) -> bool:
@@ -51,6 +65,8 @@ class Inbound:
         """No event is handled any more."""
         if self._feed is not None:
             self._feed.end(timeout)
+        if self._failures > 1:
+            _log.warning("%s: on_event failed %d times; the first was told", self._parts.spec.agent, self._failures)
 
     # --- messages --------------------------------------------------------------------------------------------------
 
@@ -117,10 +133,13 @@ class Inbound:
         if found is None:
             return
         name = f"the handler of {type(message).__qualname__}"
+        token = in_control_lane.set(True)
         try:
             outcome, value = Outcome.VALUE, found[1](self._parts.worker, message)
         except BaseException as error:  # noqa: BLE001 - it concerns this message only
             outcome, value = Outcome.ERROR, error
+        finally:
+            in_control_lane.reset(token)
         self._ended(envelope, name, outcome, value)
 
     def _ended(self, envelope: Envelope, name: str, outcome: Outcome, value: Any) -> None:
@@ -141,14 +160,30 @@ class Inbound:
     # --- events ----------------------------------------------------------------------------------------------------
 
     def event(self, message: EventMessage) -> None:
-        """In the control lane: an event has come."""
-        if self._feed is not None:
+        """In the control lane: an event has come, or word that some could not."""
+        if self._feed is None:
+            return
+        if message.type == _MISSED:
+            self._feed.miss(message.data["count"])
+        else:
             self._feed.put(message)
 
+    def _notice(self, count: int, total: int) -> EventMessage:
+        """What is handed to the worker in place of events that were lost."""
+        parts = self._parts
+        return EventMessage(_MISSED, parts.spec.agent, "global", parts.clock.utc(), {"count": count, "total": total})
+
     def _tell_event(self, message: EventMessage) -> None:
-        worker = self._parts.worker
+        parts = self._parts
         try:
-            worker.on_event(event_of(message))
+            event = event_of(message)
+            names = event_names(type(event))
+            wanted = parts.interest.subscribed if message.type == _MISSED else parts.interest.hears
+            if wanted(names):
+                parts.worker.on_event(event)
         except BaseException as error:  # noqa: BLE001 - it concerns this event only
-            _log.error("%s: on_event failed on %s", self._parts.spec.agent, message.type, exc_info=error)
-            self._parts.fault(error, "on_event")
+            self._failures += 1
+            if self._failures == 1:
+                text = "%s: on_event failed on %s; if it fails again, that is counted and told at the end"
+                _log.error(text, parts.spec.agent, message.type, exc_info=error)
+                parts.fault(error, "on_event")

@@ -199,20 +199,46 @@ class InsideAgent(Submitter):
         return self._inside("coordinate(…)").coordinate(topic, data, timeout)
 
     def publish(self, event: Event) -> None:
-        """Publish an event to whoever subscribed to its type.
+        """Publish an event to whoever subscribed to its type, in the program and in agents.
+
+        Without a subscriber nothing is sent, and the event is not looked into.
+
+        Args:
+            event: of the library, or an instance of a frozen dataclass of one's own that is derived from `Event`. Its
+                `scope` says how far it reaches; `source` and `time` are filled in.
 
         Raises:
-            NotSerializable: it cannot be sent to another process.
+            ConfigError: it is no event, or has a scope that there is not.
+            NotSerializable: it cannot be sent to another process, or has more than 64 MiB.
         """
         self._inside("publish(…)").publish(event)
 
     def subscribe(self, *kinds: type[Event], scope: Scope = "global") -> None:
-        """Have events of these types, and of types derived from them, handed to `on_event`."""
+        """Have events of these types, and of types derived from them, handed to `on_event`.
+
+        What anybody publishes after this has returned is heard (after an urgent handler has subscribed: soon). Events
+        wait in one buffer of the agent, of `event_bound`; beyond it the oldest are dropped, which `events_missed`
+        counts. Who subscribes to `EventsMissed` as well is told in `on_event`, before the next event.
+
+        Args:
+            *kinds: event types; `Event` means all.
+            scope: how far it listens: "global", "local" (agents at work on one of its jobs), "type" (agents of its type).
+
+        Raises:
+            ConfigError: there is no such scope, or no type is named.
+            TypeError: something is no event type.
+            AskTimeout: the system does not answer.
+        """
         self._inside("subscribe(…)").subscribe(kinds, scope, on=True)
 
     def unsubscribe(self, *kinds: type[Event], scope: Scope = "global") -> None:
-        """The opposite of `subscribe`."""
+        """The opposite of `subscribe`, for the same scope. What waits for `on_event` is not handed to it any more."""
         self._inside("unsubscribe(…)").subscribe(kinds, scope, on=False)
+
+    @property
+    def events_missed(self) -> int:
+        """How many events this agent was to hear and did not, because `on_event` did not come round to them in time."""
+        return 0 if self._context is None else self._context.parts.events_missed()
 
     def request_resources(self, limit: LimitName, amount: float | str, reason: str = "") -> AdjustmentAnswer:
         """Ask for more of a limit.

@@ -14,7 +14,7 @@ from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
 from actors.hosts.eventmessage import message_of
 from actors.hosts.host import LaunchSpec
-from actors.hosts.interest import Interest, event_names
+from actors.hosts.interest import Interest
 from actors.hosts.interrupts import Interrupter
 from actors.hosts.outbox import Outbox
 from actors.hosts.refusals import wrong_lane
@@ -23,7 +23,7 @@ from actors.hosts.serialize import failure_of
 from actors.hosts.slots import Slots
 from actors.hosts.statusblock import StatusWriter
 from actors.hosts.world import AgentWorld
-from actors.protocol.events import AgentError, Event, LogRecorded
+from actors.protocol.events import AgentError, Event, LogRecorded, event_names
 from actors.protocol.messages import (
     HUB,
     AssignmentRefusal,
@@ -65,6 +65,7 @@ class AgentParts:
     Attributes:
         errands: what the control lane leaves for the task lane to do between tasks or while its task waits.
         done: tasks that have ended here.
+        events_missed: tells how many events the worker has missed.
         ticking: the control lane looks after results every other millisecond, because the task lane may not get to it.
     """
 
@@ -107,6 +108,7 @@ class AgentParts:
         self.ticking = False
         self.limits: dict[str, Any] = dict(spec.limits)
         self.worker: Any = None
+        self.events_missed: Callable[[], int] = lambda: 0
         self.interest_changed()
 
     # --- what it tells ---------------------------------------------------------------------------------------------
@@ -211,6 +213,8 @@ class AgentParts:
 
     def fault(self, error: BaseException, doing: str) -> None:
         """Tell of a fault of the agent itself that it survives."""
+        if not self.interest.wants(*event_names(AgentError)):
+            return
         self.publish(
             AgentError(
                 agent=self.spec.agent,

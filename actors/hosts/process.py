@@ -67,10 +67,19 @@ class ProcessHost:
 
     promises = HostPromises(
         kills=True,
-        memory_limits=sys.platform == "linux",
-        isolation=True,
         interrupts=True,
+        parallel=True,
+        isolation=True,
+        memory_limits=sys.platform == "linux",
+        file_limits=sys.platform == "linux",
         environment=True,
+        fresh=True,
+        descendants=sys.platform == "linux",
+        last_words=True,
+        startup=(
+            "a fork of a launcher that has imported the library: some tens of milliseconds; with an environment of its own "
+            'or `start_method="spawn"` a fresh interpreter: some hundreds'
+        ),
     )
 
     def __init__(

@@ -107,7 +107,7 @@ class ThreadHost:
             "module:function" that names such a callable.
     """
 
-    promises = HostPromises(kills=False, memory_limits=False, isolation=False, interrupts=False, environment=False)
+    promises = HostPromises(startup="a thread: at once")
 
     def __init__(self, *, entry: ThreadEntry | str = THREAD_ENTRY) -> None:
         self._entry = entry

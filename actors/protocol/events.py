@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 __all__ = [
     "KNOWN_EVENTS",
+    "SCOPES",
     "AgentError",
     "AgentRegistered",
     "AgentRestarted",
@@ -20,6 +21,7 @@ __all__ = [
     "CoordinationRequired",
     "DeadLetterFound",
     "Event",
+    "EventsMissed",
     "LogRecorded",
     "ResourceAvailable",
     "ResourceLimitExceeded",
@@ -34,10 +36,14 @@ __all__ = [
     "TaskRetried",
     "TaskStarted",
     "TaskSubmitted",
+    "event_name",
+    "event_names",
 ]
 
 Scope: TypeAlias = Literal["global", "local", "type"]
 """Who may hear: everyone; agents at work on the same job; agents of the publisher's type."""
+
+SCOPES: tuple[Scope, ...] = ("global", "local", "type")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +238,17 @@ class ShutdownInitiated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EventsMissed(Event):
+    """Told to one subscriber alone: events of its own were dropped, because it did not come round to them in time.
+
+    `count` of them since it was last told so, `total` since it subscribed. Nobody can publish it.
+    """
+
+    count: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogRecorded(Event):
     """A log record of an agent, on its way into the program's logging. `fields` are the bound values."""
 
@@ -267,7 +284,21 @@ KNOWN_EVENTS: dict[str, type[Event]] = {
         CoordinationRequired,
         DeadLetterFound,
         ShutdownInitiated,
+        EventsMissed,
         LogRecorded,
     )
 }
 """The library's own events by name: the only classes that an event from an agent is rebuilt as."""
+
+
+def event_name(kind: type[Event]) -> str:
+    """The name by which subscribers know a type of event.
+
+    The library's own have the name of their class, users' its module's too: two classes of one name are two types.
+    """
+    return kind.__name__ if kind.__module__ == __name__ else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def event_names(kind: type[Event]) -> tuple[str, ...]:
+    """The names under which an event of this type is known to subscribers: its own and its bases'."""
+    return tuple(event_name(base) for base in kind.__mro__ if issubclass(base, Event))

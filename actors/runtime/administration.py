@@ -54,6 +54,8 @@ class Administration(abc.ABC):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         assembly = self._running()
         worker_type = assembly.types.add(worker)
+        assembly.unkept.limits(worker_type.name, worker_type.worker.limits)
+        assembly.unkept.agent(worker_type.name, config)
         start_timeout = worker_type.config.merged(config).start_timeout
         agent = assembly.peers.scheduler.ask(
             m.RequestAgent(worker_type, config, None if config is None else config.job, answer=True),
@@ -123,7 +125,9 @@ class Administration(abc.ABC):
         """
         if not isinstance(limits, Limits):
             raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)
-        self._running().peers.resources.ask(m.SetLimits(_id_of(agent), limits))
+        assembly = self._running()
+        assembly.unkept.limits(_id_of(agent), limits)
+        assembly.peers.resources.ask(m.SetLimits(_id_of(agent), limits))
 
     def agents(self) -> list[AgentStatus]:
         """All agents that live or whose start has begun, with their figures.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ChannelClosed
 from actors.hosts.channel import SocketChannel
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RECALL", "AgentLink", "AgentLinks"]
 
+R = TypeVar("R", "TaskReceived", "ControlReceived")
+
 RECALL = 0
 """The correlation of the scheduler's recalls on a control channel; the hub's own requests count from 1."""
 
@@ -25,18 +27,23 @@ class AgentLink:
     """One incarnation of an agent.
 
     `farewell` is why it ends, once it has said so. `last_words` is what it had told on the task and on the control plane
-    before its end: kept until its end has been taken in, which may need a second try.
+    before its end: kept until its end has been taken in, which may need a second try. `events_missed` counts events that
+    were dropped because it does not read, since it was last told so. `behind`: it was told who listens when it had not been
+    idle yet, and nobody waited for it to know.
     """
 
     __slots__ = (
         "agent",
         "agent_type",
+        "behind",
         "control_fd",
+        "events_missed",
         "farewell",
         "handle",
         "incarnation",
         "jobs",
         "last_words",
+        "polled",
         "task_fd",
     )
 
@@ -49,9 +56,22 @@ class AgentLink:
         self.task_fd = handle.task.fileno()
         self.control_fd = handle.control.fileno()
         self.farewell = ""
+        self.events_missed = 0
+        self.behind = False
         # The job of each task that it holds and that has one, by number.
         self.jobs: dict[int, str] = {}
         self.last_words: tuple[list[TaskReceived], list[ControlReceived]] = ([], [])
+        # What its owner has read and not taken in: word of the end may stand before it in the line.
+        self.polled: list[Any] = []
+
+    def keep(self, received: R) -> R:
+        """Remember what was read until it has been taken in."""
+        self.polled.append(received)
+        return received
+
+    def taken(self, received: TaskReceived | ControlReceived) -> None:
+        """It has been taken in, or given up."""
+        self.polled = [each for each in self.polled if each is not received]
 
     def close_task(self) -> None:
         """Close the task channel of an agent that has ended."""

@@ -130,14 +130,21 @@ class Assembly:
                 Translator(self.types.worker_of),
                 Keep(config.kept_seconds, config.kept_tasks, config.kept_dead_seconds, config.kept_dead),
             )
-        promises = getattr(self.host, "promises", None)
+        self.unkept = Unkept(getattr(self.host, "promises", None))
+        try:
+            self.unkept.agent("the configuration", config.agent)
+            self.unkept.agent("the configuration of plain callables", config.callable_agent)
+        except BaseException:
+            self.host.close(0.0)
+            raise
         opened = Opened(world.token(), 0) if opened is None else opened
         self.submission = Submission(
-            self.types, opened.token, Unkept(promises), last=opened.last, capacity=dict(exact(resources))
+            self.types, opened.token, self.unkept, last=opened.last, capacity=dict(exact(resources))
         )
         self._on_broken = on_broken
         self._abroad = LettersAbroad(lambda event: self.peers.hub.tell(m.Publish(event)), world.clock)
         self._root: ActorRef[Any] | None = None
+        self._router: EventRouter | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -153,7 +160,7 @@ class Assembly:
         try:
             self.host.start()
             state = HubState(config)
-            router = EventRouter(state.registry, state.links, self.world.clock.utc)
+            router = self._router = EventRouter(state.registry, state.links, self.world.clock.utc)
             requests = AgentRequests(self.submission, peers, state.links)
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
@@ -369,6 +376,8 @@ class Assembly:
         finally:
             self.dispatcher.close(_STOP_ROOM)
             post.release(str(self.workspaces.root))
+            if self._router is not None:
+                self._router.close()
             self.workspaces.close()
 
     def answer(self, error: BaseException) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import abc
+import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
+from actors.hosts.eventmessage import check_event, message_of, stamped
 from actors.hosts.serialize import pack_value, unpack_value
-from actors.protocol.events import Event, Scope
+from actors.protocol.events import Event, EventsMissed, Scope, event_names
 from actors.runtime import messages as m
 from actors.runtime.agent_ref import AgentRef
 from actors.runtime.event_stream import EventStream
@@ -31,64 +35,121 @@ class Correspondence(abc.ABC):
     # Events
 
     def subscribe(
-        self, kinds: type[Event] | Iterable[type[Event]], handler: Callable[[Any], object], scope: Scope = "global"
+        self,
+        kinds: type[Event] | Iterable[type[Event]],
+        handler: Callable[[Any], object],
+        scope: Scope = "global",
+        *,
+        bound: int = EVENT_BOUND,
     ) -> Subscription:
         """Have a function called with each event of certain types, on a thread of the system's own.
 
         Args:
             kinds: event types; one of them may be a base class, which means all that derive from it.
-            handler: called with one event at a time. What it raises is logged. If it is slow, its events wait in a
-                bounded buffer, and those that did not fit are counted in the subscription's `missed`.
+            handler: called with one event at a time. What it raises is logged once, and counted in the subscription's
+                `failures`. If it is slow, its events wait, and those that did not fit are counted in `missed`; it is
+                told as well if `EventsMissed` is among the kinds.
             scope: how far it listens; the program hears every scope.
+            bound: how many events wait for it, 1 or more; beyond that the oldest are dropped.
 
         Returns:
             The subscription, which `unsubscribe()` or the end of a `with` ends.
 
         Raises:
-            ConfigError: something is no event type, or no function.
+            ConfigError: something is no event type, no function or no bound.
         """
-        if not callable(handler):
-            raise ConfigError(f"handler takes a function, not {handler!r}", key="handler", value=handler)
+        if not callable(handler) or inspect.iscoroutinefunction(handler):
+            wrong = f"not {handler!r}" if not callable(handler) else "and this is a coroutine function"
+            raise ConfigError(
+                f"handler takes a function, {wrong}; in async code write: async for event in system.events(…)",
+                key="handler",
+                value=handler,
+            )
         found = _kinds(kinds)
         if not found:
             raise ConfigError("kinds takes one event type or more; Event itself means all", key="kinds", value=kinds)
         assembly = self._running()
         hub = assembly.peers.hub
         subscription = assembly.dispatcher.subscribe(
-            found, handler, scope, on_end=lambda ended: hub.tell(m.RemoveListener(ended))
+            found,
+            handler,
+            scope,
+            bound=bound,
+            notice=_notice(found, assembly),
+            on_end=lambda ended: hub.tell(m.RemoveListener(ended)),
         )
-        hub.ask(m.AddListener(subscription))
+        try:
+            hub.ask(m.AddListener(subscription))
+        except BaseException:
+            subscription.unsubscribe()
+            raise
         return subscription
 
-    def events(self, *kinds: type[Event], scope: Scope = "global") -> EventStream:
-        """The events of certain types (none named: all) from now on, as an iterator and context manager.
+    def events(self, *kinds: type[Event], scope: Scope = "global", bound: int = EVENT_BOUND) -> EventStream:
+        """The events of certain types from now on, to iterate over, with `for` or `async for`.
+
+        It is a context manager, too, whose end closes it; so does the end of the system. In code that an event loop
+        runs, this does not wait: `async with` does, and then everything that is published is heard.
+
+        Args:
+            *kinds: event types; one may be a base class, which means all that derive from it. None named: all.
+            scope: how far it listens; the program hears every scope.
+            bound: how many events are kept while nobody reads, 1 or more; beyond that the oldest are dropped and counted
+                in `missed`. If `EventsMissed` is among the kinds, one comes after each loss.
 
         Raises:
-            ConfigError: something is no event type.
+            ConfigError: something is no event type or no bound.
+
+        Example:
+            async with system.events(TaskFailed) as failures:
+                async for failure in failures:
+                    print(failure.task_id, failure.error)
         """
         assembly = self._running()
         hub, world = assembly.peers.hub, assembly.world
+        found = _kinds(kinds)
         stream = EventStream(
-            _kinds(kinds),
+            found,
             scope,
+            bound=bound,
+            notice=_notice(found, assembly),
             on_close=lambda ended: hub.tell(m.RemoveListener(ended)),
             threads=world.threads,
             clock=world.clock,
         )
-        hub.ask(m.AddListener(stream))
+        if _in_event_loop():
+            opening = assembly.peers.opening
+            opening.add(stream)
+            stream.opening = hub.ask_later(m.AddListener(stream))
+            stream.opening.add_done_callback(lambda _: opening.discard(stream))
+            return stream
+        try:
+            hub.ask(m.AddListener(stream))
+        except BaseException:
+            stream.close()
+            raise
         return stream
 
     def publish(self, event: Event) -> None:
-        """Hand an event to its subscribers, in the program and in agents.
+        """Hand an event to its subscribers, in the program and in agents. Without one, nothing is done with it.
+
+        Args:
+            event: an instance of a frozen dataclass that is derived from `Event`. Its `time` is filled in, and its
+                `source`, if it names none, with "program".
 
         Raises:
-            ConfigError: it is no Event.
+            ConfigError: it is no Event, or has a scope that there is not.
+            NotSerializable: an agent listens, and the event cannot be sent to another process, or has more than 64 MiB.
         """
-        if not isinstance(event, Event):
-            raise ConfigError(
-                f"publish takes an Event, not {event!r}: derive a frozen dataclass from actors.Event", key="event"
-            )
-        self._running().peers.hub.tell(m.Publish(event))
+        check_event(event)
+        assembly = self._running()
+        peers, names = assembly.peers, event_names(type(event))
+        if peers.interest.isdisjoint(names) and not peers.opening:
+            return
+        if not event.time or not event.source:
+            event = stamped(event, time=event.time or assembly.world.clock.utc(), source=event.source or "program")
+        travels = not peers.agents_interest.isdisjoint(names)
+        peers.hub.tell(m.Publish(event, message_of(event, event.source, event.time) if travels else None))
 
     # Messages
 
@@ -128,6 +189,27 @@ def _address(recipient: object) -> str:
     if isinstance(recipient, str) and recipient:
         return recipient
     raise ConfigError(f"a recipient is an agent's ref or id, not {recipient!r}", key="recipient", value=recipient)
+
+
+def _notice(kinds: tuple[type[Event], ...], assembly: Assembly) -> Callable[[int, int], Event] | None:
+    """What makes the event that tells of a loss; None if nobody asked for it."""
+    if kinds and not any(issubclass(EventsMissed, kind) for kind in kinds):
+        return None
+    utc = assembly.world.clock.utc
+    return lambda count, total: EventsMissed(source="system", time=utc(), count=count, total=total)
+
+
+def _in_event_loop() -> bool:
+    """Whether the calling code is run by an event loop."""
+    # Where nobody has imported asyncio, no loop runs; it takes some time to import.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _kinds(kinds: type[Event] | Iterable[type[Event]]) -> tuple[type[Event], ...]:

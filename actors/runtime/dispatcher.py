@@ -18,11 +18,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.threads import SystemThreads, Thread, Threads
 from actors.protocol.events import Event, Scope
-from actors.runtime.event_buffer import EVENT_BOUND
 from actors.runtime.lane import CallbackLane, EventLane, Lane
 from actors.runtime.subscription import Subscription
 
@@ -102,21 +102,23 @@ class Dispatcher:
         scope: Scope = "global",
         *,
         bound: int = EVENT_BOUND,
+        notice: Callable[[int, int], Event] | None = None,
         on_end: Callable[[Subscription], None] | None = None,
     ) -> Subscription:
         """Make a subscription; whoever routes events offers them to it.
 
         Args:
             kinds: the types of event, for the one who routes; empty means all.
-            handler: called with each event, one at a time and in order. What it raises is logged.
+            handler: called with each event, one at a time and in order. What it raises is logged once, and counted.
             scope: see `Scope`.
             bound: how many events wait for the handler; beyond it the oldest are dropped and counted as missed.
+            notice: makes the event that the handler is called with after a loss; None: it is not told.
             on_end: called once, with the subscription, when it is unsubscribed.
 
         Raises:
             ConfigError: `bound` is less than 1.
         """
-        lane = EventLane(self, self._threading.condition(self._lock), handler, bound)
+        lane = EventLane(self, self._threading.condition(self._lock), handler, bound, notice)
         with self._lock:
             lane.active = not self._closing
             if lane.active:
@@ -207,6 +209,9 @@ class Dispatcher:
             return False
         lane.active = False
         self._outstanding -= lane.drop()
+        if lane.handler is not None and lane.failures > 1:
+            text = "%s failed %d times in all; the first was told in full"
+            _tell(logging.WARNING, text, _title(lane.handler), lane.failures)
         if lane is not self._callbacks:
             self._lanes.discard(lane)
         if lane.slow:
@@ -252,7 +257,8 @@ class Dispatcher:
         began = self._monotonic()
         self._lock.release()
         try:
-            _run(function, arguments)
+            if not _run(function, arguments, loud=lane.handler is None or not lane.failures):
+                lane.failures += 1
             seconds = self._monotonic() - began
             if seconds > self._patience and self._runner is me and not lane.told:
                 lane.told = lane is not self._callbacks
@@ -332,13 +338,17 @@ class Dispatcher:
             lane.slow = True
 
 
-def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+def _run(function: Callable[..., object], arguments: tuple[Any, ...], *, loud: bool = True) -> bool:
+    """Call, and tell of a failure if it is to be `loud`. Whether it went well."""
     # SystemExit and KeyboardInterrupt too: a handler must not end the thread that serves the others.
     try:
         function(*arguments)
     except BaseException:  # noqa: BLE001
-        about = f" on {type(arguments[0]).__name__}" if arguments else ""
-        _tell(logging.ERROR, "%s failed%s", _title(function), about, exc_info=True)
+        if loud:
+            about = f" on {type(arguments[0]).__name__}" if arguments else ""
+            _tell(logging.ERROR, "%s failed%s", _title(function), about, exc_info=True)
+        return False
+    return True
 
 
 def _tell(level: int, text: str, *values: object, exc_info: bool = False) -> None:

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.subscriptions import Subject, Subscriptions
 from actors.errors import ActorsError, ChannelClosed, NotSerializable
-from actors.hosts.eventmessage import message_of
-from actors.hosts.interest import event_names
-from actors.hosts.serialize import unpack_value
+from actors.hosts.eventmessage import event_of, message_of, stamped
 from actors.logs import replay
-from actors.protocol.events import KNOWN_EVENTS, Event, LogRecorded, Scope
+from actors.protocol.events import (
+    KNOWN_EVENTS,
+    SCOPES,
+    Event,
+    EventsMissed,
+    LogRecorded,
+    Scope,
+    event_name,
+    event_names,
+)
 from actors.protocol.messages import EventMessage, Subscribe, Unsubscribe
 
 if TYPE_CHECKING:
     from actors.core.registry import Registry
-    from actors.runtime.agent_links import AgentLinks
+    from actors.runtime.agent_links import AgentLink, AgentLinks
 
 __all__ = ["EventRouter", "Listener"]
 
 _log = logging.getLogger("actors.events")
+
+_MOST_PENDING = 1 << 20
+"""Bytes that may wait for an agent that does not read, before events for it are dropped: its cancellations wait behind."""
+
+_MISSED = EventsMissed.__name__
 
 
 class Listener(Protocol):
@@ -33,6 +44,9 @@ class Listener(Protocol):
 
     def offer(self, event: Event) -> bool:
         """Take an event, without ever blocking."""
+
+    def end(self) -> None:
+        """Take no more events, because the system ends."""
 
 
 class EventRouter:
@@ -49,6 +63,10 @@ class EventRouter:
         self._links = links
         self._utc = utc
         self._listeners: Subscriptions[Any] = Subscriptions(self._subject)
+        self._in_program: dict[Listener, None] = {}
+        # What is being handed over, and to whom it has been: the hub may fail in the middle, and is given it once more.
+        self._handing: object = None
+        self._told: set[Any] = set()
 
     def _subject(self, key: Any) -> Subject | None:
         return self._registry.subject(key) if isinstance(key, str) else None
@@ -60,17 +78,32 @@ class EventRouter:
         """The names of event types, own or of a base, that somebody listens to."""
         return self._listeners.interest()
 
+    def agents_interest(self) -> frozenset[str]:
+        """Those among them that an agent listens to: such events have to travel."""
+        return self._listeners.interest_of(lambda key: isinstance(key, str))
+
     def wanted(self) -> frozenset[str]:
         """The library's own events that somebody listens to, by their own names."""
-        interest = self.interest
-        return frozenset(name for name, kind in KNOWN_EVENTS.items() if not interest.isdisjoint(event_names(kind)))
+        return frozenset(name for name, kind in KNOWN_EVENTS.items() if self.wants(kind))
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether somebody listens to events of this type; no other need be made."""
+        return not self.interest.isdisjoint(event_names(kind))
+
+    @staticmethod
+    def names_of(listener: Listener) -> tuple[str, ...]:
+        """The names of event types that a listener of the program listens to."""
+        return tuple(event_name(kind) for kind in listener.kinds) or (event_name(Event),)
 
     def add(self, listener: Listener) -> frozenset[str]:
         """The program listens. Returns the names that nobody listened to before."""
-        return self._listeners.add(listener, _names_of(listener), listener.scope)
+        new = self._listeners.add(listener, self.names_of(listener), listener.scope)
+        self._in_program[listener] = None
+        return new
 
     def remove(self, listener: Listener) -> frozenset[str]:
         """The program listens no more. Returns the names that nobody listens to now."""
+        self._in_program.pop(listener, None)
         return self._listeners.remove(listener)
 
     def add_agent(self, agent: str, message: Subscribe) -> frozenset[str]:
@@ -85,54 +118,76 @@ class EventRouter:
         """An agent has ended; its next incarnation subscribes anew."""
         return self._listeners.remove(agent)
 
+    def close(self) -> None:
+        """The system has ended: nothing more comes, and whoever waits for something is told. From any thread."""
+        for listener in list(self._in_program):
+            listener.end()
+
     # What they hear
 
-    def publish(self, event: Event) -> None:
-        """Hand over an event of the program or of the system."""
+    def publish(self, event: Event, message: EventMessage | None = None, *, once: object = None) -> None:
+        """Hand over an event of the program or of the system.
+
+        Args:
+            event: what happened; one of the system's that has no time gets one.
+            message: the same in the form in which it travels, if it was made already.
+            once: what the hub handles; if that is handled again, nobody is told twice.
+        """
         if not event.time:
-            event = replace(event, time=self._utc())
-        self._deliver(event, event_names(type(event)), None, None)
+            event = stamped(event, time=self._utc())
+        self._deliver(event, None, message, once)
 
     def publish_from(self, agent: str, message: EventMessage) -> None:
         """Hand over an event of an agent. One that cannot be read is logged."""
-        known = KNOWN_EVENTS.get(message.type)
+        # Whoever it says that it is from, it is from this agent.
+        told = message._replace(source=agent)
         try:
-            if known is None:
-                event = unpack_value(message.data, f"the event {message.type}")
-                event = replace(event, source=agent, scope=message.scope, time=message.time)
-            else:
-                event = known(source=agent, scope=message.scope, time=message.time, **message.data)  # type: ignore[arg-type]
+            event = event_of(told)
         except (NotSerializable, TypeError) as error:
             _log.warning("An event %s of %s cannot be read: %s", message.type, agent, error)
             return
+        if message.scope not in SCOPES or isinstance(event, EventsMissed):
+            _log.warning("%s sent an event %s of scope %r, which no agent sends", agent, message.type, message.scope)
+            return
         if isinstance(event, LogRecorded):
             replay(event)
-        # Whoever it says that it is from, it is from this agent.
-        told = message._replace(source=agent)
-        self._deliver(event, event_names(type(event)), self._registry.subject(agent), told)
+        self._deliver(event, self._registry.subject(agent), told, message)
 
-    def _deliver(
-        self, event: Event, names: tuple[str, ...], source: Subject | None, message: EventMessage | None
-    ) -> None:
+    def _deliver(self, event: Event, source: Subject | None, message: EventMessage | None, once: object) -> None:
+        if once is None or once is not self._handing:
+            self._handing, self._told = once, set()
         heard: dict[Any, None] = {}
-        for name in names:
+        for name in event_names(type(event)):
             if self._listeners.wants(name):
                 heard.update(dict.fromkeys(self._listeners.hearers(name, event.scope, source)))
         for key in heard:
+            if key in self._told:
+                continue
+            self._told.add(key)
             if not isinstance(key, str):
                 key.offer(event)
-                continue
-            link = self._links.get(key)
-            if link is None:
-                continue
-            try:
-                if message is None:
-                    message = message_of(event, "", 0.0)
-                link.handle.control.send(message, sender="hub")
-            except ActorsError as error:
-                if not isinstance(error, ChannelClosed):
-                    _log.warning("An event %s could not be sent to %s: %s", type(event).__name__, key, error)
+            elif (link := self._links.get(key)) is not None:
+                message = self._tell(link, event, message)
 
+    def _tell(self, link: AgentLink, event: Event, message: EventMessage | None) -> EventMessage | None:
+        """Tell an agent; the message of the event, once it is made."""
+        try:
+            if message is None:
+                message = message_of(event, "", 0.0)
+            self._send(link, message)
+        except ActorsError as error:
+            if not isinstance(error, ChannelClosed):
+                _log.warning("An event %s could not be sent to %s: %s", type(event).__name__, link.agent, error)
+        return message
 
-def _names_of(listener: Listener) -> tuple[str, ...]:
-    return tuple(kind.__name__ for kind in listener.kinds) or (Event.__name__,)
+    def _send(self, link: AgentLink, message: EventMessage) -> None:
+        """Write to an agent, which may not read: then it learns later how much it has missed."""
+        control = link.handle.control
+        if control.pending_out > _MOST_PENDING:
+            link.events_missed += 1
+            return
+        if link.events_missed:
+            lost = {"count": link.events_missed, "total": link.events_missed}
+            control.send(EventMessage(_MISSED, "hub", "global", self._utc(), lost), sender="hub")
+            link.events_missed = 0
+        control.send(message, sender="hub")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
+from actors.core.eventbuffer import EVENT_BOUND, EventBuffer
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.threads import SystemThreads, Threads
 from actors.protocol.events import Event, Scope
-from actors.runtime.event_buffer import EVENT_BOUND, EventBuffer
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["EventStream"]
 
@@ -18,12 +23,14 @@ class EventStream:
     """An iterator over events as they come; it ends when it is closed, by its reader or by the system's end.
 
     Events that come while nobody reads are kept up to a bound; beyond it the oldest are dropped and `missed` counts
-    them. Several threads may read: each event goes to one of them.
+    them. Several threads, and coroutines of any event loops, may read: each event goes to one of them. A coroutine that
+    waits holds up no thread, and one that is cancelled takes no event with it.
 
     Args:
         kinds: the types of event it was opened for; empty means all.
         scope: see `Scope`.
         bound: how many events it keeps, 1 or more.
+        notice: makes the event that is read after a loss; None: nobody wants to be told.
         on_close: called once, with the stream, by whoever closes it.
         threads, clock: what readers wait with; None: the machine's.
 
@@ -31,6 +38,9 @@ class EventStream:
         with system.events(TaskFailed) as failures:
             for failure in failures:
                 print(failure.task_id, failure.error)
+
+    Attributes:
+        opening: what `async with` and the first `async for` wait for before they go on; None: nothing.
     """
 
     def __init__(
@@ -39,17 +49,20 @@ class EventStream:
         scope: Scope = "global",
         *,
         bound: int = EVENT_BOUND,
+        notice: Callable[[int, int], Event] | None = None,
         on_close: Callable[[EventStream], None] | None = None,
         threads: Threads | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.kinds = kinds
         self.scope: Scope = scope
-        self._buffer: EventBuffer[Event] = EventBuffer(bound)
+        self._buffer: EventBuffer[Event] = EventBuffer(bound, notice)
         self._changed = (threads or SystemThreads()).condition()
         self._monotonic = (clock or SystemClock()).monotonic
         self._closed = False
         self._on_close = on_close
+        self._waiters: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self.opening: Awaitable[Any] | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
@@ -72,6 +85,7 @@ class EventStream:
                 return False
             self._buffer.put(event)
             self._changed.notify()
+            self._wake_coroutines()
         return True
 
     def get(self, timeout: float | None = None) -> Event | None:
@@ -85,7 +99,7 @@ class EventStream:
         """
         deadline = None if timeout is None else self._monotonic() + timeout
         with self._changed:
-            while not self._buffer:
+            while not len(self._buffer):
                 left = None if deadline is None else deadline - self._monotonic()
                 if self._closed or (left is not None and left <= 0):
                     return None
@@ -99,8 +113,15 @@ class EventStream:
                 return
             self._closed = True
             self._changed.notify_all()
+            self._wake_coroutines()
         if self._on_close is not None:
             self._on_close(self)
+
+    def end(self) -> None:
+        """The system has ended."""
+        self.close()
+
+    # In threads
 
     def __iter__(self) -> Self:
         return self
@@ -118,6 +139,67 @@ class EventStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    # In coroutines
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        import asyncio  # noqa: PLC0415 - only who has a loop pays for it
+
+        await self._opened()
+        loop = asyncio.get_running_loop()
+        while True:
+            with self._changed:
+                if len(self._buffer):
+                    return self._buffer.take()
+                if self._closed:
+                    raise StopAsyncIteration
+                entry = (loop, loop.create_future())
+                self._waiters.append(entry)
+            try:
+                await entry[1]
+            finally:
+                with self._changed:
+                    if entry in self._waiters:
+                        self._waiters.remove(entry)
+
+    async def aclose(self) -> None:
+        """As `close`, for `contextlib.aclosing`."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self._opened()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _opened(self) -> None:
+        """Wait until everybody knows that somebody listens."""
+        if self.opening is not None:
+            try:
+                await self.opening
+            except Exception:
+                self.close()
+                raise
+            self.opening = None
+
+    def _wake_coroutines(self) -> None:
+        """With the lock held: let all that wait look again. Whoever comes first takes what there is."""
+        while self._waiters:
+            loop, waiter = self._waiters.popleft()
+            # A loop that is closed has nobody left who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_wake, waiter)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _names(kinds: tuple[type[Event], ...]) -> str:

@@ -7,7 +7,7 @@ whoever it concerns. It also polls the host, which reports the ends of agents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,6 @@ from actors.errors import ActorsError, AskTimeout, ChannelClosed, DeadLetter
 from actors.hosts.serialize import error_of
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
-from actors.protocol.events import AgentRegistered, AgentRestarted, AgentTerminated
 from actors.protocol.messages import (
     AdjustmentRequest,
     AssignmentAck,
@@ -39,6 +38,7 @@ from actors.protocol.states import AgentState
 from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.endings import agent_died
+from actors.runtime.event_desk import EventDesk
 from actors.runtime.event_router import EventRouter
 from actors.runtime.mail import Asker, Mail
 from actors.runtime.silence import Silence
@@ -93,6 +93,7 @@ class Hub(PollingActor):
         self._router = router
         self._requests = requests
         self._mail = Mail(state.mail, state.registry, state.links, router, self.clock, self._kill)
+        self._desk = EventDesk(state, peers, router, self._mail, self.clock)
         self._silence = Silence(cpu_seconds)
         self._timer: Timer | None = None
         self._timer_due = 0.0
@@ -103,8 +104,8 @@ class Hub(PollingActor):
             Response: self._response,
             ErrorResponse: self._response,
             EventMessage: self._event,
-            Subscribe: self._subscribe_agent,
-            Unsubscribe: self._unsubscribe_agent,
+            Subscribe: self._desk.add_agent,
+            Unsubscribe: self._desk.remove_agent,
             AdjustmentRequest: self._adjustment,
             Watch: self._watch_agent,
             Terminated: self._terminated,
@@ -128,11 +129,12 @@ class Hub(PollingActor):
         if isinstance(message, m.AgentStarting | m.AgentGone | m.ReplacementDropped):
             self.try_again(message)
         elif isinstance(message, m.ControlReceived) and (link := self._links.get(message.agent, message.incarnation)):
+            link.taken(message)
             self._kill(link, f"what it sent made the hub fail twice: {exception}")
 
     def _say_again(self) -> None:
         """After a restart: what the others should have heard, and may not have."""
-        self._interest_changed((), ())
+        self._desk.changed((), ())
         for link in self._links:
             if self._registry.is_ready(link.agent):
                 self._tell_ready(link)
@@ -191,8 +193,7 @@ class Hub(PollingActor):
             self._registry.starting(handle.agent, message.worker_type.name, handle.incarnation, now, message.job)
         known = self._links.get(handle.agent, handle.incarnation)
         link = known or self._links.add(handle, message.worker_type.name)
-        if self._router.interest:
-            self._mail.send(link, Subscribe(tuple(sorted(self._router.interest)), "global"))
+        self._desk.welcome(link)
         if known is None:
             self._watch(link)
 
@@ -202,7 +203,11 @@ class Hub(PollingActor):
         link = self._links.get(agent, incarnation)
         if link is not None:
             told = link.last_words[1]
-            told.extend(self._receive(link))
+            # One look gives what came in one piece; there may be several.
+            while any(received.envelopes for received in self._receive(link)):
+                pass
+            told.extend(link.polled)
+            link.polled = []
             for received in told:
                 self._received(received)
             self.descriptors.unregister(link.control_fd)
@@ -219,23 +224,12 @@ class Hub(PollingActor):
         error = agent_died(message.report, message.agent_type)
         for ask in self._mail.asks.target_gone(agent, incarnation):
             self._mail.answer(ask, error)
-        self._interest_changed((), self._router.agent_gone(agent))
+        self._desk.agent_gone(agent)
         for watcher in departure.watchers if departure is not None else ():
             watching = self._links.get(watcher)
             if watching is not None:
                 self._mail.send(watching, Terminated(agent, incarnation, reason, None))
-        self._router.publish(
-            AgentTerminated(
-                source="hub",
-                time=self.clock.utc(),
-                agent=agent,
-                type=message.agent_type,
-                incarnation=incarnation,
-                reason=reason,
-                exit_code=report.exit_code,
-                signal=report.signal,
-            )
-        )
+        self._desk.tell_gone(message, reason)
 
     @handles(m.ReplacementDropped)
     def _dropped(self, message: m.ReplacementDropped) -> None:
@@ -254,27 +248,8 @@ class Hub(PollingActor):
             self._mail.settle(envelope.correlation, link, message)
         if previous is None or was_ready or not registry.is_ready(link.agent):
             return
-        self._tell_ready(link)
-        incarnation, now = link.incarnation, self.clock.utc()
-        self._router.publish(
-            AgentRegistered(
-                source="hub",
-                time=now,
-                agent=link.agent,
-                type=link.agent_type,
-                incarnation=incarnation,
-                pid=link.handle.pid or 0,
-            )
-            if incarnation == 1
-            else AgentRestarted(
-                source="hub",
-                time=now,
-                agent=link.agent,
-                type=link.agent_type,
-                incarnation=incarnation,
-                reason=self._state.reasons.pop(link.agent, ""),
-            )
-        )
+        self._desk.catch_up(link, lambda: self._tell_ready(link))
+        self._desk.tell_ready(link)
 
     def _terminated(self, link: AgentLink, message: Terminated, envelope: Envelope) -> None:
         link.farewell = message.reason
@@ -298,12 +273,13 @@ class Hub(PollingActor):
         """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
         try:
             # In one step: what has been read must not be lost by a failure here.
-            yield m.ControlReceived(link.agent, link.incarnation, link.handle.control.receive(0), None)
+            yield link.keep(m.ControlReceived(link.agent, link.incarnation, link.handle.control.receive(0), None))
         except ChannelClosed:
             self.descriptors.unregister(link.control_fd)
         except ActorsError as error:
             self.descriptors.unregister(link.control_fd)
-            yield m.ControlReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
+            broken = f"it sent what cannot be read: {error}"
+            yield link.keep(m.ControlReceived(link.agent, link.incarnation, [], broken))
 
     @handles(m.ControlReceived)
     def _received(self, message: m.ControlReceived) -> None:
@@ -337,6 +313,7 @@ class Hub(PollingActor):
                 raise
             if waiting and waiting[0] is envelope:
                 del waiting[0]
+        link.taken(message)
 
     def _for_scheduler(self, link: AgentLink, message: Any, envelope: Envelope) -> None:
         self._peers.scheduler.tell(m.TaskReceived(link.agent, link.incarnation, [envelope], None))
@@ -380,49 +357,20 @@ class Hub(PollingActor):
 
     @handles(m.Publish)
     def _publish(self, message: m.Publish) -> None:
-        self._router.publish(message.event)
+        self._router.publish(message.event, message.message, once=message)
 
     @handles(m.AddListener)
     def _add_listener(self, message: m.AddListener) -> None:
         """The answer comes when the agents know, so that what they publish from then on is heard."""
-        new = self._router.add(message.listener)
-        ready = [link for link in self._links if self._registry.is_ready(link.agent)] if new else []
-        self._interest_changed(new, (), told=ready)
-        if ready:
-            self._mail.announce(ready, Subscribe(tuple(sorted(new)), "global"), self.defer())
+        reply = self.defer()
+        self._desk.add_listener(message.listener, lambda: reply.set(None))
 
     @handles(m.RemoveListener)
     def _remove_listener(self, message: m.RemoveListener) -> None:
-        self._interest_changed((), self._router.remove(message.listener))
+        self._desk.remove_listener(message.listener)
 
     def _event(self, link: AgentLink, message: EventMessage, envelope: Envelope) -> None:
         self._router.publish_from(link.agent, message)
-
-    def _subscribe_agent(self, link: AgentLink, message: Subscribe, envelope: Envelope) -> None:
-        self._interest_changed(self._router.add_agent(link.agent, message), ())
-
-    def _unsubscribe_agent(self, link: AgentLink, message: Unsubscribe, envelope: Envelope) -> None:
-        self._interest_changed((), self._router.remove_agent(link.agent, message))
-
-    def _interest_changed(self, new: Any, gone: Any, told: Collection[AgentLink] = ()) -> None:
-        """Tell the scheduler and the agents which events somebody listens to, so that no other is made.
-
-        Args:
-            new: names that somebody listens to now.
-            gone: names that nobody listens to any more.
-            told: agents that hear of `new` otherwise.
-        """
-        self._peers.interest = self._router.interest
-        wanted = self._router.wanted()
-        if wanted != self._peers.wanted:
-            self._peers.wanted = wanted
-            # Before whoever subscribed goes on, and so before any work that they hand in then.
-            self._peers.scheduler.tell(m.InterestChanged(wanted))
-        for link in self._links:
-            if new and link not in told:
-                self._mail.send(link, Subscribe(tuple(sorted(new)), "global"))
-            if gone:
-                self._mail.send(link, Unsubscribe(tuple(sorted(gone)), "global"))
 
     # Questions of the program
 

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
+from actors.core.eventbuffer import EventBuffer
 from actors.kernel.threads import Condition
 from actors.protocol.events import Event
-from actors.runtime.event_buffer import EventBuffer
 
 __all__ = ["Call", "CallbackLane", "EventLane", "Lane"]
 
@@ -36,7 +36,11 @@ class Lane:
         queued: it stands in line for the runner.
         slow: it has a thread of its own, which waits for `changed`.
         told: a warning has named its handler as slow.
+        failures: how many of its calls raised.
+        handler: what all its calls are of, so that only the first failure is told in full; None: each is of its own.
     """
+
+    handler: Callable[[Any], object] | None = None
 
     def __init__(self, keeper: Keeper, changed: Condition) -> None:
         self._keeper = keeper
@@ -44,6 +48,7 @@ class Lane:
         self.queued = False
         self.slow = False
         self.told = False
+        self.failures = 0
         self.changed = changed
 
     def __len__(self) -> int:
@@ -71,12 +76,27 @@ class Lane:
 
 
 class EventLane(Lane):
-    """One subscription's events."""
+    """One subscription's events.
 
-    def __init__(self, keeper: Keeper, changed: Condition, handler: Callable[[Any], object], bound: int) -> None:
+    Args:
+        keeper: the dispatcher.
+        changed: for a thread of its own.
+        handler: what is called with each event.
+        bound: how many events wait.
+        notice: makes the event that tells of a loss; None: nobody wants to be told.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        changed: Condition,
+        handler: Callable[[Any], object],
+        bound: int,
+        notice: Callable[[int, int], Event] | None,
+    ) -> None:
         super().__init__(keeper, changed)
-        self._handler = handler
-        self._buffer: EventBuffer[Event] = EventBuffer(bound)
+        self.handler: Callable[[Any], object] = handler
+        self._buffer: EventBuffer[Event] = EventBuffer(bound, notice)
 
     def __len__(self) -> int:
         return len(self._buffer)
@@ -92,7 +112,7 @@ class EventLane(Lane):
 
     def take(self) -> Call:
         """See `Lane.take`."""
-        return self._handler, (self._buffer.take(),)
+        return self.handler, (self._buffer.take(),)
 
     def drop(self) -> int:
         """See `Lane.drop`."""

@@ -26,18 +26,18 @@ _ACKNOWLEDGED_WITHIN = 1.0
 
 
 class _All:
-    """Answers one who waits for several agents: when each has answered, has ended, or has had its time."""
+    """Goes on when several agents have each answered, have ended, or have had their time."""
 
-    __slots__ = ("_left", "_reply")
+    __slots__ = ("_done", "_left")
 
-    def __init__(self, reply: Reply[None], count: int) -> None:
-        self._reply = reply
+    def __init__(self, done: Callable[[], object], count: int) -> None:
+        self._done = done
         self._left = count
 
     def set(self, _: Any = None) -> None:
         self._left -= 1
         if not self._left:
-            self._reply.set(None)
+            self._done()
 
     def fail(self, _: BaseException) -> None:
         self.set()
@@ -110,9 +110,9 @@ class Mail:
             priority = Priority.HIGH if wants_answer else Priority.NORMAL
             self.send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
 
-    def announce(self, links: Sequence[AgentLink], message: Any, reply: Reply[None]) -> None:
-        """Send a message to agents and answer when all have acknowledged it; one that is silent for a second is left."""
-        asker = Asker(_All(reply, len(links)))
+    def announce(self, links: Sequence[AgentLink], message: Any, done: Callable[[], object]) -> None:
+        """Send a message to agents and call `done` when all know it; one that is silent for a second is left."""
+        asker = Asker(_All(done, len(links)))
         deadline = self._clock.monotonic() + _ACKNOWLEDGED_WITHIN
         for link in links:
             correlation = next(self._numbers)
@@ -148,7 +148,9 @@ class Mail:
     def _dead_letter(self, recipient: str, what: str, sender: str) -> None:
         now = self._clock.utc()
         self._registry.dead_letter(recipient, what, sender, now)
-        self._router.publish(DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender))
+        if self._router.wants(DeadLetterFound):
+            lost = DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender)
+            self._router.publish(lost)
 
     def send(self, link: AgentLink, message: Any, **about: Any) -> None:
         """Write to an agent. One that has gone is told of by its end, one that cannot be written to is ended."""

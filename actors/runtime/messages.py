@@ -13,7 +13,7 @@ from actors.hosts.exitreport import ExitReport
 from actors.hosts.host import AgentHandle
 from actors.kernel.reply import Reply
 from actors.protocol.events import Event
-from actors.protocol.messages import AdjustmentRequest, Envelope, Heartbeat
+from actors.protocol.messages import AdjustmentRequest, Envelope, EventMessage, Heartbeat
 from actors.runtime.worker_type import WorkerType
 
 __all__ = [
@@ -313,9 +313,10 @@ class TaskReceived(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """To hub: an event for whoever subscribed to it."""
+    """To hub: an event for whoever subscribed to it; `message` is the same ready to travel, if agents listen."""
 
     event: Event
+    message: EventMessage | None = None
 
 
 class AddListener(NamedTuple):

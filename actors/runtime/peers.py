@@ -17,7 +17,8 @@ class Peers:
     through restarts, so none is ever changed.
 
     `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
-    own events among them. The hub replaces both as a whole.
+    own events among them; `agents_interest` those names that an agent listens to. The hub replaces each as a whole.
+    `opening` are streams of which the hub has not heard yet: nobody waited for that.
     """
 
     hub: ActorRef[Any]
@@ -27,4 +28,6 @@ class Peers:
     def __init__(self) -> None:
         self.supervisors: dict[str, ActorRef[Any]] = {}
         self.interest: frozenset[str] = frozenset()
+        self.agents_interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
+        self.opening: set[Any] = set()

@@ -102,6 +102,8 @@ class Scheduler(DurableScheduler):
                     error.__cause__ = exception
                     refuse(task, error)
         elif isinstance(message, m.TaskReceived):
+            if (link := self._links.get(message.agent, message.incarnation)) is not None:
+                link.taken(message)
             reason = f"what it sent made the scheduler fail twice: {exception}"
             self._carrier.kill(message.agent, message.incarnation, reason)
         elif not isinstance(message, m.Inspect):
@@ -239,7 +241,11 @@ class Scheduler(DurableScheduler):
         begun = 0
         if link is not None:
             told = link.last_words[0]
-            told.extend(self._receive(link))
+            # One look gives what came in one piece; there may be several.
+            while any(received.envelopes for received in self._receive(link)):
+                pass
+            told.extend(link.polled)
+            link.polled = []
             for received in told:
                 self._received(received)
             begun = message.report.started_seq - self._engine.told(message.agent, message.incarnation)
@@ -337,6 +343,8 @@ class Scheduler(DurableScheduler):
                 self._peers.hub.tell(m.ControlReceived(agent, incarnation, [envelope], None))
         if message.broken is not None:
             self._carrier.kill(agent, incarnation, message.broken)
+        if (link := self._links.get(agent, incarnation)) is not None:
+            link.taken(message)
 
     def _results(self, agent: str, incarnation: int, message: Result, envelope: Envelope) -> None:
         link = self._links.get(agent, incarnation)
@@ -434,9 +442,9 @@ class Scheduler(DurableScheduler):
         """What has come from an agent. Its end is not told by its channel but by its host, which knows why."""
         try:
             # In one step: what has been read must not be lost by a failure here.
-            yield m.TaskReceived(link.agent, link.incarnation, link.handle.task.receive(0), None)
+            yield link.keep(m.TaskReceived(link.agent, link.incarnation, link.handle.task.receive(0), None))
         except ChannelClosed:
             self.descriptors.unregister(link.task_fd)
         except ActorsError as error:
             self.descriptors.unregister(link.task_fd)
-            yield m.TaskReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}")
+            yield link.keep(m.TaskReceived(link.agent, link.incarnation, [], f"it sent what cannot be read: {error}"))

@@ -186,9 +186,9 @@ class Submission:
         name = options.task.type or method.task_type
         named = options.pick("timeout", method.options)
         # What nobody named is a default, and no promise that anybody counts on.
-        self._unkept.time_limit(name, _finite(getattr(method.owner, "timeout", None) if named is None else named))
-        if method.owner.limits is not None:
-            self._unkept.memory_limit(worker_type.name, method.owner.limits.hard_limit("memory"))
+        if named is not None or "timeout" in worker_type.config.named:
+            self._unkept.time_limit(name, _finite(worker_type.config.timeout if named is None else named))
+        self._unkept.limits(worker_type.name, method.owner.limits)
         return self._make(
             name=name,
             needs=Needs(worker_type.name, options.pick("requires", method.options)),

@@ -20,6 +20,9 @@ class _Feed(Protocol):
     @property
     def missed(self) -> int: ...
 
+    @property
+    def failures(self) -> int: ...
+
     def offer(self, item: Event) -> bool: ...
 
     def end(self) -> bool: ...
@@ -62,8 +65,16 @@ class Subscription:
 
     @property
     def missed(self) -> int:
-        """How many events were dropped because the handler did not come round to them in time."""
+        """How many events were dropped because the handler did not come round to them in time.
+
+        A handler that subscribed to `EventsMissed` as well is called with one after each loss.
+        """
         return self._feed.missed
+
+    @property
+    def failures(self) -> int:
+        """How many calls of the handler raised; the first of them is in the log."""
+        return self._feed.failures
 
     def offer(self, event: Event) -> bool:
         """Have the handler called with the event, without ever blocking; False if nobody will."""
@@ -76,6 +87,9 @@ class Subscription:
         """
         if self._feed.end() and self._on_end is not None:
             self._on_end(self)
+
+    def end(self) -> None:
+        """The system ends: its dispatcher delivers what waits, and takes no more."""
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from actors.testing.bench.workbench import Workbench
     from actors.testing.conformance.host import HostConformance
     from actors.testing.conformance.mailbox import MailboxConformance
+    from actors.testing.conformance.promisetable import promises_table
+    from actors.testing.conformance.system import HostedSystem
     from actors.testing.errors import InvariantBroken
     from actors.testing.exploring.explore import Bound, explore
     from actors.testing.faults import CALM, ROUGH, FaultPlan
@@ -37,6 +39,7 @@ __all__ = [
     "EventRecorder",
     "FaultPlan",
     "HostConformance",
+    "HostedSystem",
     "Invariant",
     "InvariantBroken",
     "Leak",
@@ -54,6 +57,7 @@ __all__ = [
     "calls",
     "explore",
     "no_leaks",
+    "promises_table",
     "replay",
     "sequence",
     "tells",
@@ -83,7 +87,9 @@ _HOME = {
     "ManualClock": "actors.kernel.clock",
     "ManualDispatcher": "actors.kernel.dispatch",
     "HostConformance": "actors.testing.conformance.host",
+    "HostedSystem": "actors.testing.conformance.system",
     "MailboxConformance": "actors.testing.conformance.mailbox",
+    "promises_table": "actors.testing.conformance.promisetable",
     "Leak": "actors.testing.leaks",
     "LeakFound": "actors.testing.leaks",
     "no_leaks": "actors.testing.leaks",

@@ -13,6 +13,7 @@ import pytest
 
 from actors.errors import ActorsError, AgentDied, CommandFailed, ConfigError, DeadLetter, MessageRefused
 from actors.hosts.serialize import dumps, error_of, failure_of, loads, pack_value, unpack_call, unpack_value
+from actors.protocol.events import event_name
 from actors.protocol.messages import (
     AdjustmentAnswer,
     AdjustmentRequest,
@@ -173,10 +174,10 @@ def test_an_event_is_published_only_if_somebody_listens(subject: Subject) -> Non
     """B5: users publish their own types; no subscriber, no message."""
     subject.call("publish_event", "nobody hears")
     assert not subject.control_inbox
-    subject.answer(subject.request(Subscribe(("Finished",), "global")))
+    subject.answer(subject.request(Subscribe((event_name(workers.Finished),), "global")))
     subject.call("publish_event", "heard")
     message = subject.next(EventMessage).message
-    assert message.type == "Finished" and message.source == "busybody-1"
+    assert message.type == "tests.agent.workers.Finished" and message.source == "busybody-1"
     event = unpack_value(message.data)
     assert isinstance(event, workers.Finished) and event.what == "heard"
 
@@ -184,7 +185,10 @@ def test_an_event_is_published_only_if_somebody_listens(subject: Subject) -> Non
 def test_a_worker_hears_events_that_it_subscribed_to(subject: Subject) -> None:
     """B5: on_event, also while a task runs; a poisoned event harms nobody."""
     number = subject.start("listen", 2)
-    assert subject.next(Subscribe).message.kinds == ("Finished",)
+    subscribes = subject.next(Subscribe)
+    assert subscribes.message.kinds == ("tests.agent.workers.Finished",)
+    assert subject.state is AgentState.COMMUNICATING, "until everybody knows that it listens"
+    subject.reply(subscribes, None)
     for data in (workers.ExitsOnRead(), workers.Finished(what="one")):
         subject.handle.control.send(EventMessage("Finished", "other-1", "global", 1.0, pack_value(data)))
     subject.handle.control.send(EventMessage("ShutdownInitiated", "system", "global", 1.0, {"reason": "late"}))

@@ -21,6 +21,7 @@ from actors.protocol.messages import (
     EventMessage,
     Outcome,
     Shutdown,
+    Subscribe,
 )
 from actors.protocol.states import AgentState
 from actors.system import ActorSystem
@@ -124,7 +125,7 @@ def test_code_sleeps_for_as_long_as_it_said_wherever_it_runs(sleeper: Agent, whe
     subject = sleeper(Sleeper).ready()
     number = subject.start(where, NAP)
     if where == "hear_lullaby":
-        subject.pump_until(lambda: any(subject.handle.status.read().running or ()), "the start")
+        subject.reply(subject.next(Subscribe), None)
         subject.handle.control.send(EventMessage("", "test", "global", 0.0, dumps(Lullaby(seconds=NAP))))
     took = loads(subject.result(number).payload)
     assert NAP <= took < NAP + PROMPT

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -78,10 +77,7 @@ class Neighbour(Worker):
 
     @task
     def spot(self, what: str, scope: Any = "global", rare: bool = False) -> str:  # noqa: FBT001, FBT002 - a task's argument
-        """Publish an event, as soon as this agent has heard that somebody listens: that is a moment after they began."""
-        deadline = time.monotonic() + 10
-        while what != "nothing" and not self._context.parts.interest.wants("Spotted") and time.monotonic() < deadline:  # type: ignore[union-attr]
-            time.sleep(0.005)
+        """Publish an event."""
         self.publish((SpottedRare if rare else Spotted)(what=what, scope=scope))
         if what != "nothing":
             # An answer of the system comes after it has read the event, and so while this task is at work on its job.

@@ -15,7 +15,7 @@ from actors.protocol.messages import ErrorResponse, job_group
 from actors.runtime.agent_links import RECALL
 from actors.runtime.messages import AgentReady
 from actors.testing.campaign.run import run_history
-from actors.testing.campaign.workers import Clerk, Runner
+from actors.testing.campaign.workers import Clerk, Runner, Said
 from actors.testing.faults import FaultPlan
 from actors.testing.history import Moved
 from actors.testing.sim.choices import PlainChoices
@@ -178,3 +178,40 @@ def test_an_agent_that_a_task_kills_before_its_supervisor_heard_of_it_has_starte
             assert sim.kill("clerk-1")
         sim.settle()
         assert future.result() == 1
+
+
+@pytest.mark.parametrize("seed", range(90, 105))
+def test_an_agent_that_starts_while_somebody_begins_to_listen_is_heard_from_its_first_task_on(seed: int) -> None:
+    """B5: its first task could come before word that somebody listens, and published for nobody."""
+    plan = FaultPlan(latency=(0.0, 0.2))
+    with Simulation({Clerk: 1}, seed=seed, faults=plan, guarded=False, workspaces=False) as sim:
+        sim.run_steps(seed % 40)
+        stream = sim.system.events(Said)
+        sim.system.submit(Clerk.says, 3, False)  # noqa: FBT003 - as a task takes it
+        sim.settle()
+        sim.run(1.0)
+        stream.close()
+        assert [event.number for event in stream if isinstance(event, Said)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 6, 9, 11, 13, 20, 71, 96])
+def test_the_last_events_of_an_agent_that_ends_are_heard_in_order(seed: int) -> None:
+    """B5 D8: word of its end overtook what was read in the same turn, and what came in several pieces was read in part.
+
+    So were results, and the task ran again.
+    """
+    config = SystemConfig(agent=AgentConfig(recycle_after_tasks=1))
+    plan = FaultPlan(latency=(0.0, 0.1))
+    with Simulation({Clerk: 1}, seed=seed, config=config, faults=plan, guarded=False, workspaces=False) as sim:
+        stream = sim.system.events(Said)
+        for _ in range(3):
+            sim.system.submit(Clerk.says, 4, False)  # noqa: FBT003 - as a task takes it
+        sim.settle()
+        sim.run(1.0)
+        stream.close()
+        heard: dict[tuple[str, int], list[int]] = {}
+        for event in stream:
+            assert isinstance(event, Said)
+            heard.setdefault((event.task, event.attempt), []).append(event.number)
+        assert len(heard) == 3
+        assert all(numbers == [0, 1, 2, 3] for numbers in heard.values())

@@ -154,11 +154,14 @@ class Desk:
         allowed = self._limit(message.limit) + message.amount
         self._send(AdjustmentAnswer(message.limit, True, allowed, ""), envelope.correlation)  # noqa: FBT003 - a field
 
-    def _take_subscription(self, _: Envelope, message: Subscribe | Unsubscribe) -> None:
+    def _take_subscription(self, envelope: Envelope, message: Subscribe | Unsubscribe) -> None:
+        names = [kind.rpartition(".")[2] for kind in message.kinds]
         if type(message) is Subscribe:
-            self.subscribed.update(message.kinds)
+            self.subscribed.update(names)
         else:
-            self.subscribed.difference_update(message.kinds)
+            self.subscribed.difference_update(names)
+        if envelope.correlation is not None:
+            self._send(Response(None), envelope.correlation)
 
     def _take_answer(self, envelope: Envelope, message: Response | ErrorResponse) -> None:
         if envelope.correlation is not None:

@@ -34,6 +34,7 @@ from actors.protocol.events import (
     TaskSubmitted,
 )
 from actors.testing.campaign.hardships import Hardships
+from actors.testing.campaign.hearing import Hearing
 from actors.testing.campaign.rationing import Rationing
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
@@ -147,6 +148,8 @@ class Program:
         self._hardships = Hardships(self)
         self._gentle += self._hardships.gentle + Rationing(self).gentle
         self._harmful += self._hardships.harmful
+        self._hearing = Hearing(self)
+        self._gentle += self._hearing.gentle
 
     @property
     def handed(self) -> int:
@@ -261,7 +264,7 @@ class Program:
         try:
             got = list(self.system.map(Clerk.add, numbers, numbers))
         except _HARM as error:
-            self._must(self._is_harmed(), f"map raised {error!r}, and nothing went wrong")
+            self._must(self.is_harmed(), f"map raised {error!r}, and nothing went wrong")
             return
         self._must(got == [2 * number for number in numbers], f"map gave {got}")
 
@@ -411,8 +414,10 @@ class Program:
             unheard = [task_id for task_id in taken if task_id not in self._events]
             self._must(not unheard, f"nothing was told of {', '.join(unheard)}", "B5")
         self._hardships.finish()
+        self._hearing.finish(complete=not self.is_harmed())
 
-    def _is_harmed(self) -> bool:
+    def is_harmed(self) -> bool:
+        """Whether something went wrong that may cost tasks their outcome."""
         return self._harmed or self.sim.host.injected > 0
 
     def _judge(self, handed: _Handed) -> None:
@@ -425,7 +430,7 @@ class Program:
         if error is None:
             self._must(value is not _NOTHING and future.result() == value, f"{which} gave {future.result()!r}")
             return
-        allowed = errors + (_HARM if self._is_harmed() else ())
+        allowed = errors + (_HARM if self.is_harmed() else ())
         if not all(each.was_accepted for each in after):
             # Nobody can wait for what was refused, by a circuit breaker or because it cannot be kept.
             allowed += (ConfigError,)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from actors.config import Limits
 from actors.kernel.handlers import handles
+from actors.protocol.events import Event, EventsMissed
 from actors.worker import Worker, task
 
-__all__ = ["Clerk", "Question", "Runner", "Specialist"]
+__all__ = ["Clerk", "Question", "Runner", "Said", "Specialist"]
+
+_SLOW = 0.05
 
 
 class Question(NamedTuple):
@@ -19,11 +23,44 @@ class Question(NamedTuple):
     number: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Said(Event):
+    """One of several events of an attempt, numbered from 0; `slow` takes its hearers some time."""
+
+    task: str
+    attempt: int
+    number: int
+    slow: bool = False
+
+
 class Clerk(Worker):
     """One task at a time, in plain functions."""
 
     capabilities = frozenset({"sums"})
     limits = Limits(memory="256M")
+    event_bound = 5
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+
+    def on_event(self, event: Event) -> None:
+        """Remember it."""
+        self.heard.append(event)
+        if isinstance(event, Said) and event.slow:
+            self.sleep(_SLOW)
+
+    @task(retries=2)
+    def listens(self, number: int) -> int:
+        """Hear what is said from now on."""
+        self.subscribe(Said, EventsMissed)
+        return number
+
+    @task(retries=2)
+    def says(self, count: int, slow: bool) -> int:  # noqa: FBT001 - an argument as any other
+        """So many events."""
+        for number in range(count):
+            self.publish(Said(task=self.task_id or "", attempt=self.attempt, number=number, slow=slow))
+        return count
 
     @task(retries=3)
     def add(self, a: int, b: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors.hosts.serialize import dumps, loads, pack_value, unpack_value
+from actors.protocol.events import event_name
 from actors.protocol.messages import (
     AdjustmentAnswer,
     AdjustmentRequest,
@@ -32,7 +33,7 @@ from actors.protocol.messages import (
 )
 from actors.protocol.states import AgentState
 from actors.testing.conformance.counterpart import Counterpart, value_of
-from actors.testing.conformance.exhibit import Greeting
+from actors.testing.conformance.exhibit import Greeting, Shown
 from actors.testing.conformance.hostsuite import HostSuite
 
 __all__ = ["TrafficChecks"]
@@ -118,14 +119,14 @@ class TrafficChecks(HostSuite):
 
     def test_all_that_a_worker_says_arrives_in_the_order_in_which_it_said_it(self) -> None:
         """Progress, events, messages, requests; and their answers come back."""
-        agent = self.launch(interest=("Shown",)).ready()
+        agent = self.launch(interest=(event_name(Shown),)).ready()
         number = agent.start("speak", "somebody-1")
         request = agent.next(CoordinationRequest, where=lambda envelope: envelope.correlation is not None)
         said = [*agent.control_inbox, request]
         kinds = [type(envelope.message) for envelope in said]
         assert kinds == [EventMessage, CoordinationRequest, CoordinationRequest]
         assert [envelope.id for envelope in said] == sorted(envelope.id for envelope in said)
-        assert (said[0].message.type, said[0].message.source) == ("Shown", "exhibit-1")
+        assert (said[0].message.type, said[0].message.source) == (event_name(Shown), "exhibit-1")
         assert [envelope.recipient for envelope in said[1:]] == ["somebody-1"] * 2
         assert [loads(envelope.message.data) for envelope in said[1:]] == [Greeting("told"), Greeting("asked")]
         agent.reply(request, pack_value("answered"))

@@ -127,7 +127,9 @@ class SimHost:
         guard: watches the code of users.
     """
 
-    promises = HostPromises(kills=True, memory_limits=True, isolation=True, interrupts=True, environment=False)
+    promises = HostPromises(
+        kills=True, interrupts=True, parallel=True, isolation=True, memory_limits=True, startup="simulated"
+    )
 
     def __init__(
         self, network: Network, faults: FaultPlan, recorder: Recorder, threads: SimThreads, guard: Guard

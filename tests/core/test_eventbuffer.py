@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.core.eventbuffer import EventBuffer
 from actors.errors import ConfigError
-from actors.runtime.event_buffer import EventBuffer
 
 STEPS = st.lists(st.sampled_from(["put", "put", "put", "take", "drop"]))
 
@@ -45,5 +45,5 @@ def test_a_buffer_keeps_the_latest_in_order_and_counts_the_rest(bound: int, step
 
 def test_a_buffer_without_room_is_refused() -> None:
     """A4: a bad value is an error that names it."""
-    with pytest.raises(ConfigError, match="1 or more, not 0"):
+    with pytest.raises(ConfigError, match=r"1 or more.*not 0"):
         EventBuffer(0)
