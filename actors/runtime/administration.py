@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from actors.config import AgentConfig, Limits
 from actors.core.deadletters import DeadTask
+from actors.core.systemstatus import SystemStatus
 from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
 from actors.future import TaskFuture
+from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
-from actors.runtime.agent_ref import AgentRef
-from actors.runtime.status import SystemStatus
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
@@ -59,7 +59,7 @@ class Administration(abc.ABC):
             m.RequestAgent(worker_type, config, None if config is None else config.job, answer=True),
             timeout=start_timeout * (assembly.config.restart_intensity + 1) + _SPAWN_ROOM,
         )
-        return AgentRef(agent, worker_type.name, assembly.peers.hub)
+        return AgentRef(agent, worker_type.name, assembly.id)
 
     def terminate(self, agent: AgentRef | str, timeout: float = 30, reason: str = "") -> None:
         """End an agent and wait until it is gone. It takes no new work, and what waits there moves on.
@@ -290,9 +290,9 @@ def _check_limit(limit: object) -> None:
         raise ConfigError(f"limit takes a whole number of 0 or more, not {limit!r}", key="limit", value=limit)
 
 
-def _id_of(agent: AgentRef | str) -> str:
-    if isinstance(agent, AgentRef):
-        return agent.agent_id
-    if isinstance(agent, str):
-        return agent
-    raise ConfigError(f"an agent is named by its ref or its id, not {agent!r}", key="agent", value=agent)
+def _id_of(agent: AgentRef | AgentStatus | str) -> str:
+    try:
+        return address_of(agent)
+    except ConfigError:
+        message = f"an agent is named by its ref or its id, not {agent!r}"
+        raise ConfigError(message, key="agent", value=agent) from None

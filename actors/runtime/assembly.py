@@ -17,6 +17,7 @@ from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.errors import ActorsError, ConfigError, SystemClosed
 from actors.future import TaskFuture
+from actors.hosts.agentref import POSTS
 from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
 from actors.kernel.ref import ActorRef
@@ -35,6 +36,7 @@ from actors.runtime.journal.translate import Translator, check_size
 from actors.runtime.mapping import map_tasks
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
+from actors.runtime.program_post import ProgramPost
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
@@ -97,7 +99,7 @@ class Assembly:
         self.host = make_host(self.id, self.workspaces.root)
         self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
-        self.peers = Peers()
+        self.peers = Peers(self.id)
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)
         self.engine = Engine(
             EngineSettings(
@@ -146,13 +148,15 @@ class Assembly:
             self.host.start()
             state = HubState(config)
             router = EventRouter(state.registry, state.links, self.world.clock.utc)
-            requests = AgentRequests(self.submission, peers, state.links)
+            requests = AgentRequests(self.submission, peers, state.links, self.most)
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
                 self._child("resources", ResourceManager, config, peers, ResourceState(config, world.probe())),
                 self._child("scheduler", Scheduler, SchedulerState(self.engine, self._keeper), peers, self.most),
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
+            self.post = ProgramPost(peers.hub)
+            POSTS.open_program(self.id, self.post)
             self._root = Supervisor.start_with(
                 world.options("actors-root"),
                 children,
@@ -330,6 +334,7 @@ class Assembly:
 
     def stop(self, reason: str) -> None:
         """Stop the actors and free everything. Agents that are left had their time, and are killed."""
+        POSTS.close_program(self.id)
         with self._lock:
             root, self._root = self._root, None
         if root is not None:

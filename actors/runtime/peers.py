@@ -16,7 +16,7 @@ class Peers:
     They need each other, so each gets this object and the refs are filled in as they start. A ref follows its actor
     through restarts, so none is ever changed.
 
-    `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
+    `system` tells the system from all others. `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
     own events among them. The hub replaces both as a whole.
     """
 
@@ -24,7 +24,8 @@ class Peers:
     scheduler: ActorRef[Any]
     resources: ActorRef[Any]
 
-    def __init__(self) -> None:
+    def __init__(self, system: str = "") -> None:
+        self.system = system
         self.supervisors: dict[str, ActorRef[Any]] = {}
         self.interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
