@@ -24,12 +24,12 @@ from actors.kernel.ref import ActorRef
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
 from actors.runtime import messages as m
-from actors.runtime.administration import Administration, wanted
+from actors.runtime.administration import Administration
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of
+from actors.runtime.worker_type import WorkerLike, WorkerTypes, is_class_of, wanted
 from actors.runtime.world import World
 from actors.workers import BUILT_IN
 

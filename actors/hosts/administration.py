@@ -38,11 +38,11 @@ class AgentAdministration:
         """The agent's context."""
         raise NotImplementedError
 
-    def spawn(self, worker: type[Any] | WorkerLike, config: AgentConfig | None = None) -> AgentRef:
+    def spawn(self, worker: type[Any] | WorkerLike | str, config: AgentConfig | None = None) -> AgentRef:
         """Start one more agent and wait until it is idle.
 
         Args:
-            worker: a worker class, or what its `configured(…)` gives.
+            worker: a worker class, what its `configured(…)` gives, or the name of an agent type.
             config: settings of this agent alone, which go before those of the worker. Without a job of its own it works
                 for the job of the task that asks.
 
@@ -55,7 +55,7 @@ class AgentAdministration:
         if config is not None and not isinstance(config, AgentConfig):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         data = {
-            "worker": dumps(worker, f"the worker {worker!r}"),
+            "worker": _packed(worker),
             "config": None if config is None else dumps(config, "the configuration of the agent"),
             "job": context.job,
         }
@@ -88,14 +88,14 @@ class AgentAdministration:
         data = {"agent": address, "timeout": seconds, "reason": reason or f"{topic} by {context.agent_id}"}
         context.coordinate(topic, data, seconds + context.parts.spec.grace + _ROOM)
 
-    def scale(self, worker: type[Any] | WorkerLike, n: int | tuple[int, int]) -> None:
+    def scale(self, worker: type[Any] | WorkerLike | str, n: int | tuple[int, int]) -> None:
         """Change how many agents of a type there are: exactly n, or (least, most); as `ActorSystem.scale`.
 
         Raises:
             AgentLimitReached: there is no room for so many.
             ConfigError: n is not allowed.
         """
-        data = {"worker": dumps(worker, f"the worker {worker!r}"), "n": list(n) if isinstance(n, tuple) else n}
+        data = {"worker": _packed(worker), "n": list(n) if isinstance(n, tuple) else n}
         self._inside("scale(…)").coordinate("scale", data, _QUESTION)
 
     def set_limits(self, agent: AgentRef | AgentStatus | str, limits: Limits) -> None:
@@ -147,3 +147,7 @@ def _task_of(task: Any) -> str:
     if isinstance(task, str):
         return task
     raise ConfigError(f"a task is named by its future or its id, not {task!r}", key="task", value=task)
+
+
+def _packed(worker: Any) -> str | bytes:
+    return worker if isinstance(worker, str) else dumps(worker, f"the worker {worker!r}")

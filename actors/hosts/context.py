@@ -10,10 +10,12 @@ from typing import Any
 from actors.core.agentstatus import AgentStatus
 from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
 from actors.hosts.agentref import address_of, refuse_group
 from actors.hosts.asking import next_chain
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
+from actors.hosts.completed import Completed
 from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
@@ -136,6 +138,10 @@ class Context:
             return future, lambda: future.seconds
 
         return map_calls(send, iterables, chunksize, timeout)
+
+    def as_completed(self, futures: Iterable[TaskFuture[Any]], timeout: float | None) -> Completed:
+        """The futures in the order in which they get their outcomes."""
+        return Completed(self._subtasks, futures, timeout)
 
     def _send(self, task: dict[str, Any], topic: str = "submit") -> SubTaskFuture[Any]:
         attempt = self.attempt

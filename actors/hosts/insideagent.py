@@ -20,6 +20,7 @@ from actors.hosts.administration import AgentAdministration
 from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
+from actors.hosts.completed import Completed
 from actors.hosts.context import Context
 from actors.hosts.submitter import Submitter
 from actors.hosts.workspace import atomic_write
@@ -164,6 +165,28 @@ class InsideAgent(Submitter, AgentAdministration):
 
     def _opened(self) -> Context:
         return self._inside("handing in work")
+
+    def as_completed(self, futures: Iterable[TaskFuture[Any]] = (), timeout: float | None = None) -> Completed:
+        """An iterator over futures of own sub-tasks as they get their outcomes. To wait gives the slot away.
+
+        `add(future)` has it wait for one more, also while it is gone through. (`concurrent.futures.as_completed` would hold
+        the slot, and with it perhaps the place that a sub-task needs.)
+
+        Args:
+            futures: what `submit` and `submit_task` gave here.
+            timeout: seconds for all of them; None waits without end.
+
+        Raises:
+            TimeoutError: some have no outcome by then.
+            ConfigError: one is no future of this agent's sub-tasks.
+
+        Example:
+            pages = self.as_completed([self.submit(Crawler.read, first)])
+            for page in pages:
+                for link in page.result():
+                    pages.add(self.submit(Crawler.read, link))
+        """
+        return self._inside("as_completed(…)").as_completed(futures, timeout)
 
     @property
     def ref(self) -> AgentRef:

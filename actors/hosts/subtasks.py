@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -167,19 +168,33 @@ class SubTasks:
             self._refuse_on_control_lane(f"the result of {future.task_id}")
             return self._parts.world.settle(ready, timeout)
         deadline = None if timeout is None else parts.monotonic() + timeout
+        self.wait_for(future, [future.number], timeout)
+        return None if deadline is None else max(0.0, deadline - parts.monotonic())
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+        return self._parts.monotonic()
+
+    def wait_for(self, answer: Answer[Any], on: list[int], timeout: float | None) -> None:
+        """A body waits until `answer` is set, or for so many seconds: its slot is given away to its sub-tasks `on`."""
+        lane, parts = self.lane, self._parts
+        if lane is None or not lane.in_body():
+            self._refuse_on_control_lane("the results of sub-tasks")
+            left = parts.world.settle(answer.done, timeout)
+            concurrent.futures.wait([answer], left)
+            return
         number = lane.task_in_hand()
 
         def begin() -> Answer[Any]:
             if number is not None:
-                self._tell("waiting", number, [future.number])
-            return future
+                self._tell("waiting", number, on)
+            return answer
 
         try:
-            lane.wait(begin, AgentState.WAITING, deadline)
+            lane.wait(begin, AgentState.WAITING, None if timeout is None else parts.monotonic() + timeout)
         finally:
             if number is not None:
                 self._tell("resumed", number, None)
-        return None if deadline is None else max(0.0, deadline - parts.monotonic())
 
     @contextlib.contextmanager
     def awaiting(self, on: int) -> Iterator[None]:

@@ -15,6 +15,7 @@ from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
+from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
@@ -38,11 +39,11 @@ class Administration(abc.ABC):
 
     # Agents
 
-    def spawn(self, worker: WorkerLike, config: AgentConfig | None = None) -> AgentRef:
+    def spawn(self, worker: WorkerLike | str, config: AgentConfig | None = None) -> AgentRef:
         """Start one more agent and wait until it is idle.
 
         Args:
-            worker: a worker class, or what its `configured(…)` gives.
+            worker: a worker class, what its `configured(…)` gives, or the name of an agent type.
             config: settings of this agent alone, which go before those of the worker.
 
         Raises:
@@ -53,7 +54,7 @@ class Administration(abc.ABC):
         if config is not None and not isinstance(config, AgentConfig):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         assembly = self._running()
-        worker_type = assembly.types.add(worker)
+        worker_type = assembly.types.named(worker) if isinstance(worker, str) else assembly.types.add(worker)
         start_timeout = worker_type.config.merged(config).start_timeout
         agent = assembly.peers.scheduler.ask(
             m.RequestAgent(worker_type, config, None if config is None else config.job, answer=True),
@@ -258,31 +259,6 @@ class Administration(abc.ABC):
         except ActorsError:
             return False
         return True
-
-
-def wanted(worker: Any, n: object) -> tuple[int, int]:
-    """How many agents, as (least, most), from a number or a pair.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    pair = (n, n) if isinstance(n, int) and not isinstance(n, bool) else n
-    good = (
-        isinstance(pair, tuple)
-        and len(pair) == 2
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in pair)
-        and 0 <= pair[0] <= pair[1]
-        and pair[1] >= 1
-    )
-    if not good or not isinstance(pair, tuple):
-        raise ConfigError(
-            f"{getattr(worker, '__name__', worker)!s}: how many agents takes a whole number of 1 or more, or a pair "
-            f"(least, most), not {n!r}",
-            key="workers",
-            value=n,
-            allowed="a number of 1 or more, or (least, most)",
-        )
-    return pair
 
 
 def _check_limit(limit: object) -> None:

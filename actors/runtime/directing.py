@@ -10,12 +10,13 @@ from actors.errors import ConfigError
 from actors.hosts.serialize import dumps, loads
 from actors.kernel.reply import Reply
 from actors.runtime import messages as m
-from actors.runtime.administration import wanted
+from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
     from actors.runtime.agent_links import AgentLink, AgentLinks
     from actors.runtime.peers import Peers
     from actors.runtime.submission import Submission
+    from actors.runtime.worker_type import WorkerType
 
 __all__ = ["Directing", "Later"]
 
@@ -53,7 +54,7 @@ class Directing:
     # Agents
 
     def _spawn(self, link: AgentLink, data: dict[str, Any]) -> Later:
-        worker_type = self._submission.types.add(loads(data["worker"], "the worker to be spawned"))
+        worker_type = self._type(data["worker"])
         config = None if data["config"] is None else loads(data["config"], "the configuration of the agent")
         job = data["job"] if config is None or config.job is None else config.job
         request = m.RequestAgent(worker_type, config, job, answer=True)
@@ -77,11 +78,9 @@ class Directing:
         return supervisor.ask_later(order), lambda _: None
 
     def _scale(self, link: AgentLink, data: dict[str, Any]) -> Later:
-        worker = loads(data["worker"], "the worker to be scaled")
-        n = data["n"]
-        least, most = wanted(worker, tuple(n) if isinstance(n, list) else n)
-        types = self._submission.types
-        worker_type = types.resize(types.add(worker).name, least, most)
+        worker_type, n = self._type(data["worker"]), data["n"]
+        least, most = wanted(worker_type.worker, tuple(n) if isinstance(n, list) else n)
+        worker_type = self._submission.types.resize(worker_type.name, least, most)
         supervisor = self._peers.supervisors.get(worker_type.name)
         if supervisor is not None:
             supervisor.tell(m.Resize(worker_type))
@@ -96,6 +95,11 @@ class Directing:
     def _unknown(self, agent: str) -> ConfigError:
         known = ", ".join(link.agent for link in self._links) or "none"
         return ConfigError(f"there is no agent {agent!r}; there are: {known}", key="agent", value=agent)
+
+    def _type(self, worker: str | bytes) -> WorkerType:
+        """The worker type of a name, or of a class that was sent."""
+        types = self._submission.types
+        return types.named(worker) if isinstance(worker, str) else types.add(loads(worker, "the worker"))
 
     # Questions
 

@@ -346,22 +346,8 @@ class Hub(PollingActor):
         self._peers.resources.tell(asked)
 
     def _request(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> None:
-        if message.topic not in ("message", "messages", "status_of"):
+        if not self._mail.pass_on(link, message, envelope):
             self._requests.take(link, message, envelope.correlation)
-            return
-        asker = Asker(None, link.agent, link.incarnation, envelope.correlation)
-        if message.topic == "status_of":
-            letter = Letter(StatusRequest(), "StatusRequest", link.agent)
-            self._mail.route(message.data, letter, asker, envelope.deadline)
-        elif message.topic == "messages":
-            # One message for many, which has come in one go.
-            recipients, payload = message.data
-            letter = Letter(CoordinationRequest("message", payload), "a message", link.agent, envelope.priority)
-            for recipient in recipients:
-                self._mail.route(recipient, letter, Asker(None), None)
-        else:
-            letter = Letter(message, "a message", link.agent, envelope.priority)
-            self._mail.route(envelope.recipient, letter, asker, envelope.deadline)
 
     # Messages to agents
 

@@ -11,12 +11,13 @@ from actors.errors import ActorsError, ChannelClosed, ConfigError, DeadLetter
 from actors.hosts.serialize import dumps, error_of, failure_of
 from actors.kernel.clock import Clock
 from actors.protocol.events import DeadLetterFound
-from actors.protocol.messages import ErrorResponse, Heartbeat, Priority, Response
+from actors.protocol.messages import CoordinationRequest, ErrorResponse, Heartbeat, Priority, Response, StatusRequest
 from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
 
 if TYPE_CHECKING:
     from actors.core.registry import Registry
     from actors.kernel.reply import Reply
+    from actors.protocol.messages import Envelope
     from actors.runtime.event_router import EventRouter
 
 __all__ = ["Asker", "Letter", "Mail", "MailState"]
@@ -126,6 +127,24 @@ class Mail:
             priority = letter.priority or (Priority.HIGH if wants_answer else Priority.NORMAL)
             about = {"correlation": correlation, "deadline": deadline, "sender": letter.sender, "priority": priority}
             self.send(link, letter.message, **about)
+
+    def pass_on(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> bool:
+        """Route what an agent sends to others. False if its request is for the system."""
+        asker = Asker(None, link.agent, link.incarnation, envelope.correlation)
+        if message.topic == "message":
+            letter = Letter(message, "a message", link.agent, envelope.priority)
+            self.route(envelope.recipient, letter, asker, envelope.deadline)
+        elif message.topic == "messages":
+            # One message for many, which has come in one go.
+            recipients, payload = message.data
+            letter = Letter(CoordinationRequest("message", payload), "a message", link.agent, envelope.priority)
+            for recipient in recipients:
+                self.route(recipient, letter, Asker(None), None)
+        elif message.topic == "status_of":
+            self.route(message.data, Letter(StatusRequest(), "StatusRequest", link.agent), asker, envelope.deadline)
+        else:
+            return False
+        return True
 
     def announce(self, links: Sequence[AgentLink], message: Any, reply: Reply[None]) -> None:
         """Send a message to agents and answer when all have acknowledged it; one that is silent for a second is left."""

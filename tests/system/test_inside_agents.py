@@ -169,9 +169,8 @@ def test_what_cannot_be_done_is_an_error_of_the_task_that_asked(running: ActorSy
 
 def test_there_is_a_limit_for_agents_that_tasks_start() -> None:
     """C1: refused at the agent limit."""
-    with system(max_agents=2) as running:
-        with pytest.raises(AgentLimitReached):
-            running.submit(Lead.grow, 3).result(SOON)
+    with system(max_agents=2) as running, pytest.raises(AgentLimitReached):
+        running.submit(Lead.grow, 3).result(SOON)
 
 
 def test_work_described_as_data_is_handed_in_by_a_task(running: ActorSystem) -> None:
