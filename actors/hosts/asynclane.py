@@ -53,6 +53,21 @@ class AsyncLane(WaitingLane):
             return self.loop.run_until_complete(coroutine)
         return self._run_inside(coroutine) if self._inline else coroutine
 
+    def perform_next(self) -> bool:
+        """See `WaitingLane.perform_next`; a coroutine has a loop of its own meanwhile."""
+        parts = self.parts
+        attempt = parts.assignments.claim()
+        if attempt is None:
+            return False
+        inline, self._inline = self._inline, True
+        try:
+            # The tasks that hold all slots stand still until the handler has what it waits for.
+            self._start(self._free.pop() if self._free else parts.slots.open_extra(), attempt)
+        finally:
+            self._inline = inline
+        self.flush()
+        return True
+
     def perform_nested(self, slot: Slot, attempt: Attempt) -> None:
         """See `WaitingLane.perform_nested`; a coroutine has a loop of its own meanwhile."""
         inline, self._inline = self._inline, True
@@ -285,7 +300,7 @@ class AsyncLane(WaitingLane):
 
     def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
         """See `WaitingLane.wait_in`; the loop stands still meanwhile, so coroutines had better await."""
-        attempt = self.attempt_in_hand()
+        attempt = self.attempt_served()
         self._still += 1
         try:
             return self.wait_in(None if attempt is None else self.slot_of(attempt), begin, state, deadline)

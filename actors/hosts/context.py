@@ -145,8 +145,10 @@ class Context:
 
     def _send(self, task: dict[str, Any], topic: str = "submit") -> SubTaskFuture[Any]:
         attempt = self.attempt
+        served = None if self.lane is None else self.lane.attempt_served()
+        if served is not None:
+            task["parent"] = served.number
         if attempt is not None:
-            task["parent"] = attempt.number
             if attempt.job is not None:
                 task.setdefault("job", attempt.job)
         elif self.parts.spec.job is not None:

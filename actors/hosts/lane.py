@@ -88,10 +88,13 @@ class LaneBase:
         attempt = coroutine_attempt.get() or self.parts.interrupter.current
         return attempt if attempt is not None and attempt.attempt else None
 
-    def task_in_hand(self) -> int | None:
-        """The number of that attempt's task."""
+    def attempt_served(self) -> Attempt | None:
+        """That attempt, or for a handler the one inside whose wait it runs: what it hands in counts as that one's."""
         attempt = self.attempt_in_hand()
-        return None if attempt is None else attempt.number
+        if attempt is not None or not self.in_body() or self.parts.interrupter.current is None:
+            return attempt
+        # Of several at once none is known to wait for this handler.
+        return self.parts.slots.all[0].attempt if len(self.parts.slots.all) == 1 else None
 
     def in_body(self) -> bool:
         """Whether the calling thread is the one that runs bodies."""

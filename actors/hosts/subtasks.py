@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from actors.errors import MessageRefused, SystemClosed
 from actors.future import TaskFuture
+from actors.hosts.attempt import Attempt
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
 from actors.hosts.serialize import error_of, loads, unpack_value
@@ -36,8 +37,11 @@ class Waiting(Protocol):
     def in_body(self) -> bool:
         """Whether the calling code is the body of a task, in the task lane's own thread."""
 
-    def task_in_hand(self) -> int | None:
-        """The number of the task whose body is calling."""
+    def attempt_in_hand(self) -> Attempt | None:
+        """The attempt whose body is calling."""
+
+    def attempt_served(self) -> Attempt | None:
+        """The same; for a handler, the attempt inside whose wait it runs."""
 
 
 class SubTaskFuture(TaskFuture[T]):
@@ -183,34 +187,37 @@ class SubTasks:
             left = parts.world.settle(answer.done, timeout)
             concurrent.futures.wait([answer], left)
             return
-        number = lane.task_in_hand()
+        attempt = lane.attempt_served()
 
         def begin() -> Answer[Any]:
-            if number is not None:
-                self._tell("waiting", number, on)
+            if attempt is not None:
+                attempt.waits += 1
+                self._tell("waiting", attempt.number, on)
             return answer
 
         try:
             lane.wait(begin, AgentState.WAITING, None if timeout is None else parts.monotonic() + timeout)
         finally:
-            if number is not None:
-                self._tell("resumed", number, None)
+            if attempt is not None:
+                attempt.waits -= 1
+                if not attempt.waits:
+                    self._tell("resumed", attempt.number, None)
 
     @contextlib.contextmanager
     def awaiting(self, on: int) -> Iterator[None]:
         """A coroutine of a body awaits a sub-task."""
         lane = self.lane
-        number = None if lane is None else lane.task_in_hand()
-        if lane is None or number is None:
+        attempt = None if lane is None else lane.attempt_in_hand()
+        if lane is None or attempt is None:
             yield
             return
         with lane.suspended() as first:
-            self._tell("waiting", number, [on])
+            self._tell("waiting", attempt.number, [on])
             try:
                 yield
             finally:
                 if first:
-                    self._tell("resumed", number, None)
+                    self._tell("resumed", attempt.number, None)
 
     def _refuse_on_control_lane(self, what: str) -> None:
         if threading.get_ident() == self._parts.control_thread:

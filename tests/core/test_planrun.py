@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_rule_adds_steps_for_each_item_of_a_result() -> None:
     ("result", "holds"),
     [({"n": [1, 5]}, True), ({"n": [1, 2]}, False), ({"n": 3}, False), (None, False), ({"n": ["x", "y"]}, False)],
 )
-def test_a_condition_is_false_where_there_is_nothing_to_compare(result: Any, holds: bool) -> None:
+def test_a_condition_is_false_where_there_is_nothing_to_compare(result: Any, holds: object) -> None:
     """A1: a rule that does not fit a result adds nothing."""
     assert Condition(at=("n", 1), test=">", value=4).holds(result) is holds
 
@@ -120,7 +121,7 @@ def test_a_result_without_the_list_that_a_rule_goes_through_stops_the_plan() -> 
     """A1: bad data is named."""
     run = PlanRun(Plan(steps=(step("a", then=(Rule(add=(step("b"),), for_each=("x",)),)),)))
     begun(run)
-    with pytest.raises(ConfigError, match="step 'a'.*for_each.*a list at"):
+    with pytest.raises(ConfigError, match=r"step 'a'.*for_each.*a list at"):
         run.completed("a", {"x": 3}, 1.0)
     assert run.stopped
     assert run.over
@@ -229,7 +230,7 @@ def test_a_circle_is_found_if_and_only_if_there_is_one(edges: dict[int, set[int]
     found = first_circle(needs)
     if found:
         assert found[0] == found[-1]
-        assert all(after in needs[one] for one, after in zip(found, found[1:], strict=False))
+        assert all(after in needs[one] for one, after in itertools.pairwise(found))
     left = {one: others & needs.keys() for one, others in needs.items()}
     while free := [one for one, others in left.items() if not others]:
         left = {one: others - set(free) for one, others in left.items() if one not in free}

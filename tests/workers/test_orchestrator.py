@@ -160,7 +160,7 @@ def test_a_step_that_fails_for_good_stops_the_plan_and_cancels_the_others(tmp_pa
         {"id": "never", "task": "adding", "data": {"a": 1}, "after": ["fails"]},
     ]
     with system() as running:
-        with pytest.raises(PlanFailed, match="step 'fails' failed.*it cannot be done") as caught:
+        with pytest.raises(PlanFailed, match=r"step 'fails' failed.*it cannot be done") as caught:
             carry_out(running, steps)
         statuses = {name: each.status for name, each in caught.value.report.steps.items()}
         assert statuses == {"waits": "cancelled", "fails": "failed", "never": "not_started"}
@@ -174,7 +174,7 @@ def test_a_plan_with_a_wrong_field_names_it() -> None:
     with system() as running:
         with pytest.raises(ConfigError, match="afer is no field"):
             carry_out(running, [{"id": "a", "task": "adding", "afer": []}])
-        with pytest.raises(ConfigError, match="does not fit.*stepps"):
+        with pytest.raises(ConfigError, match=r"does not fit.*stepps"):
             carry_out(running, [], stepps=1)
         with pytest.raises(ConfigError, match="makes no plan of a goal"):
             carry_out(running, [], goal=3)
