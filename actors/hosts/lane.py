@@ -105,22 +105,21 @@ class LaneBase:
         return self.parts.slots.holding(attempt)
 
     @contextlib.contextmanager
-    def suspended(self) -> Iterator[bool]:
-        """A coroutine of the attempt in hand waits; gives whether it is the first of it that does.
+    def suspended(self) -> Iterator[None]:
+        """A coroutine of the attempt in hand waits.
 
         The slot is waiting for as long as any of them does.
         """
         attempt = self.attempt_in_hand()
         slot = None if attempt is None else self.slot_of(attempt)
         if attempt is None or slot is None:
-            yield False
+            yield
             return
-        first = attempt.waits == 0
         attempt.waits += 1
         if slot.machine.state is AgentState.WORKING:
             slot.machine.move(AgentState.WAITING)
         try:
-            yield first
+            yield
         finally:
             attempt.waits -= 1
             if not attempt.waits and slot.attempt is attempt and slot.machine.state is AgentState.WAITING:

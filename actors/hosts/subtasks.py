@@ -31,8 +31,8 @@ class Waiting(Protocol):
     def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
         """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there."""
 
-    def suspended(self) -> contextlib.AbstractContextManager[bool]:
-        """The coroutine that runs waits; gives whether it is the first of its task that does."""
+    def suspended(self) -> contextlib.AbstractContextManager[None]:
+        """The coroutine that runs waits."""
 
     def in_body(self) -> bool:
         """Whether the calling code is the body of a task, in the task lane's own thread."""
@@ -211,13 +211,14 @@ class SubTasks:
         if lane is None or attempt is None:
             yield
             return
-        with lane.suspended() as first:
-            self._tell("waiting", attempt.number, [on])
-            try:
+        try:
+            with lane.suspended():
+                self._tell("waiting", attempt.number, [on])
                 yield
-            finally:
-                if first:
-                    self._tell("resumed", attempt.number, None)
+        finally:
+            # The last one of several: as long as any waits, the task does.
+            if not attempt.waits:
+                self._tell("resumed", attempt.number, None)
 
     def _refuse_on_control_lane(self, what: str) -> None:
         if threading.get_ident() == self._parts.control_thread:
