@@ -124,6 +124,9 @@ class Leading:
     def __init__(self, program: Submitting) -> None:
         self._program = program
         self._choices = program.choices
+        if program.sim.journal is not None:
+            # Tasks of an earlier life may start some.
+            program.sim.allow_more(100)
         self.gentle: tuple[Callable[[], None], ...] = (
             self._round,
             self._summed,
