@@ -101,6 +101,7 @@ class Agent:
         self.control: Thread | None = None
         self.lane: TaskLane | AsyncLane | None = None
         self._whole_process = whole_process
+        self._context: Context | None = None
         self._workspace: Any = None
         self._failure: BaseException | None = None
         self._started = False
@@ -192,6 +193,7 @@ class Agent:
             self.inbound.spawn = self.lane.spawn
             self.inbound.inline = self.lane.inline
         context.lane = self.subtasks.lane = self.lane
+        self._context = context
         POSTS.open_agent(str(spec.extra.get("system", "")), context, whole_process=self._whole_process)
         parts.worker = worker
         worker.__init__(*args, **kwargs)
@@ -236,6 +238,8 @@ class Agent:
         self._give_back()
         self._say_goodbye()
         remove_workspace(self._workspace)
+        if self._context is not None:
+            POSTS.close_agent(self._context)
         parts.close()
         return 0 if self._failure is None else 1
 

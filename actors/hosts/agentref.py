@@ -83,6 +83,11 @@ class Posts:
             else:
                 self._threads[post] = system
 
+    def close_agent(self, post: InsidePost) -> None:
+        """An agent that has not the process for itself has ended."""
+        with self._lock:
+            self._threads.pop(post, None)
+
     def _begin(self) -> None:
         """In a fork, what was open in the process that it is a copy of leads nowhere."""
         if self._pid != os.getpid():
@@ -115,7 +120,9 @@ class Posts:
             return None
         here = threading.get_ident()
         with self._lock:
-            return next((post for post, own in self._threads.items() if own == system and post.thread == here), None)
+            found = [post for post, own in self._threads.items() if own == system and post.thread == here]
+        # On a bench one agent is stepped inside another.
+        return found[-1] if found else None
 
 
 POSTS = Posts()
