@@ -22,6 +22,7 @@ from actors import (
     ConfigError,
     DeadLetter,
     DeadLetterFound,
+    Limits,
     MessageRefused,
     NotSerializable,
     Priority,
@@ -376,7 +377,9 @@ def test_a_task_tells_many_in_one_go(running: ActorSystem) -> None:
 def test_a_message_and_an_answer_of_a_gigabyte_pass() -> None:
     """Bad input: through memory segments, from the program and from an agent to an agent; others go on beside it."""
     size = 1 << 30
-    with ActorSystem([Talker], config=SystemConfig(agent=AgentConfig(grace=1.0, limits={"memory": None}))) as running:  # type: ignore[arg-type]
+    with ActorSystem(
+        [Talker], config=SystemConfig(agent=AgentConfig(grace=1.0, limits=Limits(memory=None)))
+    ) as running:
         one = running.spawn(Talker)
         assert one.ask(bytes(size), 100) == size
         assert len(one.ask(size, 100)) == size
