@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.retry import Backoff
     from actors.core.story import Attempt
+    from actors.core.systemstatus import SystemStatus
     from actors.core.task import TaskInfo
     from actors.core.taskspec import TaskSpec
     from actors.errors import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         TaskTimeout,
     )
     from actors.future import TaskFuture
+    from actors.hosts.agentref import AgentRef
     from actors.kernel.actor import Actor
     from actors.kernel.handlers import handles
     from actors.kernel.ref import ActorRef
@@ -75,9 +77,7 @@ if TYPE_CHECKING:
     from actors.protocol.messages import Priority
     from actors.protocol.states import AgentState, TaskStatus
     from actors.runtime.actor_processes import ActorProcess
-    from actors.runtime.agent_ref import AgentRef
     from actors.runtime.event_stream import EventStream
-    from actors.runtime.status import SystemStatus
     from actors.runtime.subscription import Subscription
     from actors.system import ActorSystem
     from actors.worker import Worker, task
@@ -228,9 +228,9 @@ _HOME = {
     "AgentState": "actors.protocol.states",
     "TaskStatus": "actors.protocol.states",
     "ActorProcess": "actors.runtime.actor_processes",
-    "AgentRef": "actors.runtime.agent_ref",
+    "AgentRef": "actors.hosts.agentref",
     "EventStream": "actors.runtime.event_stream",
-    "SystemStatus": "actors.runtime.status",
+    "SystemStatus": "actors.core.systemstatus",
     "Subscription": "actors.runtime.subscription",
     "ActorSystem": "actors.system",
     "Worker": "actors.worker",

@@ -29,6 +29,7 @@ __all__ = [
     "MessageRefused",
     "NoSuitableAgent",
     "NotSerializable",
+    "PlanFailed",
     "RemoteError",
     "ResultTaken",
     "SupervisorGaveUp",
@@ -280,6 +281,13 @@ class AgentLimitReached(ActorsError):
     """No more agents may be started."""
 
     limit: int | None
+
+
+class PlanFailed(ActorsError):
+    """A plan was stopped. `step` is the one whose failure did it; `report` says what became of all steps."""
+
+    step: str | None
+    report: Any
 
 
 class NoSuitableAgent(ActorsError):

@@ -24,12 +24,12 @@ from actors.protocol.events import ShutdownInitiated
 from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
 from actors.runtime import messages as m
 from actors.runtime.actor_starts import ActorStarts
-from actors.runtime.administration import Administration, wanted
+from actors.runtime.administration import Administration
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerLike, WorkerTypes
+from actors.runtime.worker_type import WorkerLike, WorkerTypes, wanted
 from actors.runtime.world import World
 from actors.workers import BUILT_IN
 

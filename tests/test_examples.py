@@ -45,6 +45,15 @@ EXPECTED = {
         r" *machine\.rests\(\)",
         "mended: found nothing",
     ],
+    "crawler": ["visited 100 pages with 998 words", "index: 300 links seen, 100 pages known"],
+    "chat": [
+        r"(ada|emmy|grace): I am here",
+        r"(ada|emmy|grace): I am here",
+        r"(ada|emmy|grace): I am here",
+        "grace knows about compilers",
+        "emmy knows about rings",
+        "None",
+    ],
     "recursive": ["sorted: True", "tasks: 15"],
     "async_crawl": [
         "4 pages known, 3 to read",

@@ -159,9 +159,11 @@ class Engine(Crew):
         # The usual case of `_accept`, without the calls.
         book.accepted = task.order = book.accepted + 1
         task.created = task.ready = now
-        tasks[number] = task
         if "TaskSubmitted" in book.wanted:
-            book.publish("TaskSubmitted", task)
+            # Both, or with a failure neither: then it is submitted once more.
+            _, tasks[number] = book.publish("TaskSubmitted", task), task  # type: ignore[func-returns-value]
+        else:
+            tasks[number] = task
         book.fresh[book.line.put(task)] = None
 
     def submit_graph(self, tasks: Sequence[Task], now: float) -> None:
@@ -406,9 +408,11 @@ class Engine(Crew):
         book = self._book
         book.accepted = task.order = book.accepted + 1
         task.created = created
-        book.tasks[task.number] = task
         if "TaskSubmitted" in book.wanted:
-            book.publish("TaskSubmitted", task)
+            # As in `submit`.
+            _, book.tasks[task.number] = book.publish("TaskSubmitted", task), task  # type: ignore[func-returns-value]
+        else:
+            book.tasks[task.number] = task
         if task.after:
             broken = link(task, book.tasks)
             if broken is not None:

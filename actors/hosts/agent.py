@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ActorsError, ChannelClosed, ConfigError, SystemClosed
+from actors.hosts.agentref import POSTS
 from actors.hosts.asynclane import AsyncLane
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
@@ -99,6 +100,8 @@ class Agent:
         self.control_lane = ControlLane(parts, self.inbound, self.subtasks, self.limits)
         self.control: Thread | None = None
         self.lane: TaskLane | AsyncLane | None = None
+        self._whole_process = whole_process
+        self._context: Context | None = None
         self._workspace: Any = None
         self._failure: BaseException | None = None
         self._started = False
@@ -188,7 +191,10 @@ class Agent:
         self.lane = AsyncLane(parts, methods) if uses_loop else TaskLane(parts, methods)
         if isinstance(self.lane, AsyncLane):
             self.inbound.spawn = self.lane.spawn
+            self.inbound.inline = self.lane.inline
         context.lane = self.subtasks.lane = self.lane
+        self._context = context
+        POSTS.open_agent(str(spec.extra.get("system", "")), context, whole_process=self._whole_process)
         parts.worker = worker
         worker.__init__(*args, **kwargs)
         self.inbound.ready(worker)
@@ -232,6 +238,8 @@ class Agent:
         self._give_back()
         self._say_goodbye()
         remove_workspace(self._workspace)
+        if self._context is not None:
+            POSTS.close_agent(self._context)
         parts.close()
         return 0 if self._failure is None else 1
 

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from actors.errors import ChannelClosed
@@ -40,6 +40,8 @@ class AsyncLane(WaitingLane):
         # Whether what is called now is to be run to its end before anything else: a body that is no coroutine waits
         # for it, and the loop stands still meanwhile.
         self._inline = False
+        # How many bodies wait here without letting the loop go on.
+        self._still = 0
         # How many loops run inside one another because of that.
         self._depth = 0
         parts.interrupter.complete = self._complete
@@ -50,6 +52,21 @@ class AsyncLane(WaitingLane):
         if not self.loop.is_running():
             return self.loop.run_until_complete(coroutine)
         return self._run_inside(coroutine) if self._inline else coroutine
+
+    def perform_next(self) -> bool:
+        """See `WaitingLane.perform_next`; a coroutine has a loop of its own meanwhile."""
+        parts = self.parts
+        attempt = parts.assignments.claim()
+        if attempt is None:
+            return False
+        inline, self._inline = self._inline, True
+        try:
+            # The tasks that hold all slots stand still until the handler has what it waits for.
+            self._start(self._free.pop() if self._free else parts.slots.open_extra(), attempt)
+        finally:
+            self._inline = inline
+        self.flush()
+        return True
 
     def perform_nested(self, slot: Slot, attempt: Attempt) -> None:
         """See `WaitingLane.perform_nested`; a coroutine has a loop of its own meanwhile."""
@@ -283,14 +300,26 @@ class AsyncLane(WaitingLane):
 
     def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
         """See `WaitingLane.wait_in`; the loop stands still meanwhile, so coroutines had better await."""
-        attempt = self.attempt_in_hand()
+        attempt = self.attempt_served()
+        self._still += 1
         try:
             return self.wait_in(None if attempt is None else self.slot_of(attempt), begin, state, deadline)
         finally:
+            self._still -= 1
             # The loop's own wake-ups may have been taken.
             self.parts.task_bell.asleep = True
             if self.loop.is_running():
                 self.loop.call_soon(self._pump)
+
+    @contextlib.contextmanager
+    def inline(self) -> Iterator[None]:
+        """Run coroutines to their end in here, if the loop stands still because a body waits."""
+        inline = self._inline
+        self._inline = inline or bool(self._still)
+        try:
+            yield
+        finally:
+            self._inline = inline
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any], ended: Callable[[Outcome, Any], None]) -> None:
         """Run a handler that is a coroutine."""

@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.core.agentstatus import AgentStatus
+from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
+from actors.hosts.agentref import address_of, refuse_group
+from actors.hosts.asking import next_chain
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
+from actors.hosts.completed import Completed
 from actors.hosts.eventmessage import check_event
 from actors.hosts.inbound import in_control_lane
 from actors.hosts.mapping import Sent, map_calls
@@ -17,7 +23,7 @@ from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
 from actors.hosts.parts import AgentParts
 from actors.hosts.serialize import loads, pack_value
-from actors.hosts.submission import describe
+from actors.hosts.submission import describe, describe_spec
 from actors.hosts.subtasks import SubTaskFuture, SubTasks
 from actors.hosts.waiting import LONGEST_SLEEP, WaitingLane
 from actors.protocol.events import SCOPES, Event, event_name
@@ -26,6 +32,7 @@ from actors.protocol.messages import (
     AdjustmentAnswer,
     AdjustmentRequest,
     CoordinationRequest,
+    Priority,
     Progress,
     Subscribe,
     Unsubscribe,
@@ -60,6 +67,12 @@ class Context:
     def attempt(self) -> Attempt | None:
         """The attempt whose body is calling, or which runs in the task lane if another thread is calling."""
         return None if self.lane is None else self.lane.attempt_in_hand()
+
+    @property
+    def job(self) -> str | None:
+        """The job of the task in hand, else that of its agent."""
+        attempt = self.attempt
+        return self.parts.spec.job if attempt is None else attempt.job
 
     def progress(self, fraction: float, note: str) -> None:
         """Tell how far the task in hand has come."""
@@ -129,15 +142,25 @@ class Context:
 
         return map_calls(send, iterables, chunksize, timeout)
 
-    def _send(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
+    def as_completed(self, futures: Iterable[TaskFuture[Any]], timeout: float | None) -> Completed:
+        """The futures in the order in which they get their outcomes."""
+        return Completed(self._subtasks, futures, timeout)
+
+    def _send(self, task: dict[str, Any], topic: str = "submit") -> SubTaskFuture[Any]:
         attempt = self.attempt
+        served = None if self.lane is None else self.lane.attempt_served()
+        if served is not None:
+            task["parent"] = served.number
         if attempt is not None:
-            task["parent"] = attempt.number
             if attempt.job is not None:
                 task.setdefault("job", attempt.job)
         elif self.parts.spec.job is not None:
             task.setdefault("job", self.parts.spec.job)
-        return self._subtasks.submit(task)
+        return self._subtasks.submit(task, topic)
+
+    def submit_spec(self, spec: TaskSpec, options: Options) -> SubTaskFuture[Any]:
+        """Submit a sub-task that is described as data."""
+        return self._send(describe_spec(spec, options), "submit_task")
 
     # --- others ----------------------------------------------------------------------------------------------------
 
@@ -145,18 +168,39 @@ class Context:
         """Ask the system."""
         return self._subtasks.request(topic, data, timeout)
 
-    def ask(self, recipient: Any, message: Any, timeout: float) -> Any:
-        """Ask another agent and wait for what its handler returns."""
-        address = _address(recipient)
-        request = CoordinationRequest("message", pack_value(message, "the message"))
-        return loads(self._subtasks.exchange(request, timeout, address), f"the answer of {address}")
+    @property
+    def thread(self) -> int:
+        """The thread that runs tasks, hooks and ordinary handlers."""
+        return self.parts.interrupter.thread
 
-    def tell(self, recipient: Any, message: Any) -> None:
+    def ask(self, recipient: str, message: Any, timeout: float, priority: int = Priority.HIGH) -> Any:
+        """Ask another agent and wait for what its handler returns."""
+        refuse_group(recipient)
+        payload = pack_value(message, f"the message {type(message).__name__}")
+        request = CoordinationRequest("message", payload, next_chain(self.agent_id, recipient))
+        answer = self._subtasks.exchange(request, timeout, recipient, Priority(priority))
+        return loads(answer, f"the answer of {recipient}")
+
+    def tell(self, recipient: str, message: Any, priority: int = Priority.NORMAL) -> None:
         """Send a message to another agent, or to a group of them."""
+        self.tell_all([recipient], message, priority)
+
+    def tell_all(self, recipients: list[str], message: Any, priority: int) -> None:
+        """Send a message to several recipients in one go."""
         parts = self.parts
-        request = CoordinationRequest("message", pack_value(message, "the message"))
+        payload = pack_value(message, f"the message {type(message).__name__}")
+        if len(recipients) == 1:
+            request, recipient = CoordinationRequest("message", payload), recipients[0]
+        else:
+            request, recipient = CoordinationRequest("messages", [recipients, payload]), HUB
         with parts.interrupter.shielded:
-            parts.control.send(request, recipient=_address(recipient), sender=self.agent_id)
+            parts.control.send(request, recipient=recipient, sender=self.agent_id, priority=priority)
+
+    def status_of(self, agent: str, timeout: float) -> AgentStatus:
+        """Have another agent tell how it stands."""
+        request = CoordinationRequest("status_of", address_of(agent))
+        found: AgentStatus = loads(self._subtasks.exchange(request, timeout, HUB), f"the status of {agent}")
+        return found
 
     def publish(self, event: Event) -> None:
         """Send an event to whoever wants it."""
@@ -216,13 +260,3 @@ class Context:
         if check and finished.code:
             raise child.failure(finished)
         return finished
-
-
-def _address(recipient: Any) -> str:
-    """The id behind an agent's ref, or a text as it is."""
-    if isinstance(recipient, str) and recipient:
-        return recipient
-    found = getattr(recipient, "agent_id", None)
-    if isinstance(found, str) and found:
-        return found
-    raise TypeError(f"a recipient is an agent's id or ref, not {recipient!r}")

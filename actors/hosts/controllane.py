@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -83,6 +84,7 @@ class ControlLane:
         """Work until `stop`."""
         parts = self.parts
         bell = parts.control_bell
+        parts.control_thread = threading.get_ident()
         while not self._stopped:
             until = self.turn()
             bell.asleep = True

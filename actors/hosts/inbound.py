@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 from actors.core.eventbuffer import EVENT_BOUND
+from actors.errors import MailboxFull
+from actors.hosts.asking import asked_by
 from actors.hosts.attempt import Attempt
 from actors.hosts.eventfeed import EventFeed
 from actors.hosts.eventmessage import event_of
@@ -37,6 +40,7 @@ class Inbound:
     Attributes:
         spawn: runs a handler that is an `async def`, and tells how it ended; None where there is no event loop, and the
             task lane waits for such a handler.
+        inline: within it such a handler is run to its end although the loop stands still.
     """
 
     def __init__(self, parts: AgentParts) -> None:
@@ -45,6 +49,9 @@ class Inbound:
         self._feed: EventFeed | None = None
         self._failures = 0
         self.spawn: Callable[[Coroutine[Any, Any, Any], Ended], None] | None = None
+        self.inline: Callable[[], AbstractContextManager[object]] | None = None
+        # How many messages in a row were refused because too many wait.
+        self._refused = 0
 
     def ready(self, worker: Any) -> None:
         """The worker is there."""
@@ -77,15 +84,35 @@ class Inbound:
             name = f"a request of topic {request.topic!r}"
             self._parts.respond_error(envelope, no_handler(self._parts.spec.agent, name, self._parts.slots.state))
             return
+        if self._overflows(envelope):
+            return
         if self._table is not None and self.any_urgent:
             # Only the message itself tells whether it is urgent.
             message = loads(request.data, "the message")
             if self._table.is_urgent(type(message)):
                 self._handle_urgent(envelope, message)
             else:
-                self._parts.leave(partial(self._handle, envelope, message))
+                self._parts.leave(partial(self._handle, envelope, message), envelope.priority)
             return
-        self._parts.leave(partial(self._open, envelope, request.data))
+        self._parts.leave(partial(self._open, envelope, request.data), envelope.priority)
+
+    def _overflows(self, envelope: Envelope) -> bool:
+        """Refuse a message beyond the bound. Who waits is told each time, others once for all that come in a row."""
+        errands = self._parts.errands
+        if not errands.full:
+            if self._refused and 2 * len(errands) < errands.bound:
+                _log.warning("%s refused %d messages: its mailbox was full", self._parts.spec.agent, self._refused)
+                self._refused = 0
+            return False
+        self._refused += 1
+        if self._refused == 1 or envelope.correlation is not None:
+            agent = self._parts.spec.agent
+            full = MailboxFull(
+                f"the mailbox of {agent} is full: {errands.bound} messages wait for the end of its task; send fewer, or "
+                "ask, which waits for each answer"
+            )
+            self._parts.respond_error(envelope, full)
+        return True
 
     def own(self, envelope: Envelope, message: Any) -> None:
         """In the control lane: one of the library's own messages has come, for a worker that handles such."""
@@ -122,11 +149,19 @@ class Inbound:
         if found is None:
             return
         name = f"the handler of {type(message).__qualname__}"
-        outcome, value = parts.interrupter.call(Attempt.of_agent(name), found[1], (parts.worker, message), {})
-        if self.spawn is not None and isinstance(value, Coroutine):
-            self.spawn(value, partial(self._ended, envelope, name))
-        else:
-            self._ended(envelope, name, outcome, value)
+        chain = getattr(envelope.message, "chain", ())
+        token = asked_by.set(tuple(chain))
+        try:
+            # One that closes a circle is waited for by a body of this agent, which may hold up the loop.
+            circle = self.inline is not None and parts.spec.agent in chain
+            with self.inline() if circle and self.inline is not None else nullcontext():
+                outcome, value = parts.interrupter.call(Attempt.of_agent(name), found[1], (parts.worker, message), {})
+            if self.spawn is not None and isinstance(value, Coroutine):
+                self.spawn(value, partial(self._ended, envelope, name))
+                return
+        finally:
+            asked_by.reset(token)
+        self._ended(envelope, name, outcome, value)
 
     def _handle_urgent(self, envelope: Envelope, message: Any) -> None:
         found = self._entry(envelope, message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -13,23 +13,28 @@ from random import Random
 from typing import IO, Any, ClassVar, Literal
 
 from actors.config import LimitName
+from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError, ConfigError
+from actors.future import TaskFuture
+from actors.hosts.administration import AgentAdministration
+from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
+from actors.hosts.completed import Completed
 from actors.hosts.context import Context
 from actors.hosts.submitter import Submitter
 from actors.hosts.workspace import atomic_write
 from actors.kernel.clock import Clock, SystemClock
 from actors.logs import get_logger
 from actors.protocol.events import Event, Scope
-from actors.protocol.messages import AdjustmentAnswer
+from actors.protocol.messages import AdjustmentAnswer, Priority
 
 __all__ = ["InsideAgent"]
 
 _MACHINE_CLOCK = SystemClock()
 
 
-class InsideAgent(Submitter):
+class InsideAgent(Submitter, AgentAdministration):
     """The part of `Worker` that speaks to the agent and, through it, to the system."""
 
     agent_type: ClassVar[str]
@@ -68,10 +73,7 @@ class InsideAgent(Submitter):
     @property
     def job(self) -> str | None:
         """The job of the task in hand, else that of its agent."""
-        attempt = self._attempt()
-        if attempt is not None:
-            return attempt.job
-        return None if self._context is None else self._context.parts.spec.job
+        return None if self._context is None else self._context.job
 
     @property
     def deadline(self) -> float | None:
@@ -164,25 +166,75 @@ class InsideAgent(Submitter):
     def _opened(self) -> Context:
         return self._inside("handing in work")
 
-    def ask(self, recipient: Any, message: Any, timeout: float = 30) -> Any:
+    def as_completed(self, futures: Iterable[TaskFuture[Any]] = (), timeout: float | None = None) -> Completed:
+        """An iterator over futures of own sub-tasks as they get their outcomes. To wait gives the slot away.
+
+        `add(future)` has it wait for one more, also while it is gone through. (`concurrent.futures.as_completed` would hold
+        the slot, and with it perhaps the place that a sub-task needs.)
+
+        Args:
+            futures: what `submit` and `submit_task` gave here.
+            timeout: seconds for all of them; None waits without end.
+
+        Raises:
+            TimeoutError: some have no outcome by then.
+            ConfigError: one is no future of this agent's sub-tasks.
+
+        Example:
+            pages = self.as_completed([self.submit(Crawler.read, first)])
+            for page in pages:
+                for link in page.result():
+                    pages.add(self.submit(Crawler.read, link))
+        """
+        return self._inside("as_completed(…)").as_completed(futures, timeout)
+
+    @property
+    def ref(self) -> AgentRef:
+        """A handle on this agent, to be sent to others."""
+        spec = self._inside("ref").parts.spec
+        return AgentRef(spec.agent, spec.type, str(spec.extra.get("system", "")))
+
+    def submit_task(self, spec: TaskSpec) -> TaskFuture[Any]:
+        """Hand in work described as data, as `ActorSystem.submit_task` does.
+
+        Raises:
+            ConfigError: no worker takes tasks of this type, it does not know a field of the data, or `once` is named.
+            NotSerializable: the data cannot be sent to another process.
+        """
+        return self._inside("submit_task(…)").submit_spec(spec, self._options)
+
+    def ask(
+        self, recipient: AgentRef | str, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH
+    ) -> Any:
         """Send a message to another agent and wait for what its handler returns. This agent's handlers run meanwhile.
 
         Args:
             recipient: an agent's id or ref.
             message: what a method of that worker takes, marked `@handles(type(message))`.
             timeout: seconds.
+            priority: 1 (low) to 4 (critical); where several messages wait there, critical ones go first, low ones last.
 
         Raises:
             AskTimeout: no answer in time.
             AgentDied: it has ended.
             DeadLetter: there is no such agent.
-            MessageRefused: it does not take this message, or not in its state.
+            MessageRefused: it does not take this message, or not in its state; or handlers ask each other without end.
+            MailboxFull: too many messages wait there.
         """
-        return self._inside("ask(…)").ask(recipient, message, timeout)
+        context = self._inside("ask(…)")
+        return context.ask(address_of(recipient), message, timeout_of(timeout), priority_of(priority))
 
-    def tell(self, recipient: Any, message: Any) -> None:
-        """Send a message to another agent, or to a group ("*", "type:…", "job:…"), and wait for nothing."""
-        self._inside("tell(…)").tell(recipient, message)
+    def tell(
+        self, recipients: AgentRef | str | Iterable[AgentRef | str], message: Any, *, priority: int = Priority.NORMAL
+    ) -> None:
+        """Send a message to another agent, to a group ("*", "type:…", "job:…"), or to several of these in one go.
+
+        Args:
+            recipients: an agent's id or ref, or a group; or several.
+            message: what a method of these workers takes.
+            priority: 1 (low) to 4 (critical).
+        """
+        self._inside("tell(…)").tell_all(addresses_of(recipients), message, priority_of(priority))
 
     def coordinate(self, topic: str, data: Any = None, timeout: float | None = 30) -> Any:
         """Ask the system for something that only it can do, as to spawn or to terminate an agent.

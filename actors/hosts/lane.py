@@ -88,10 +88,13 @@ class LaneBase:
         attempt = coroutine_attempt.get() or self.parts.interrupter.current
         return attempt if attempt is not None and attempt.attempt else None
 
-    def task_in_hand(self) -> int | None:
-        """The number of that attempt's task."""
+    def attempt_served(self) -> Attempt | None:
+        """That attempt, or for a handler the one inside whose wait it runs: what it hands in counts as that one's."""
         attempt = self.attempt_in_hand()
-        return None if attempt is None else attempt.number
+        if attempt is not None or not self.in_body() or self.parts.interrupter.current is None:
+            return attempt
+        # Of several at once none is known to wait for this handler.
+        return self.parts.slots.all[0].attempt if len(self.parts.slots.all) == 1 else None
 
     def in_body(self) -> bool:
         """Whether the calling thread is the one that runs bodies."""
@@ -102,22 +105,21 @@ class LaneBase:
         return self.parts.slots.holding(attempt)
 
     @contextlib.contextmanager
-    def suspended(self) -> Iterator[bool]:
-        """A coroutine of the attempt in hand waits; gives whether it is the first of it that does.
+    def suspended(self) -> Iterator[None]:
+        """A coroutine of the attempt in hand waits.
 
         The slot is waiting for as long as any of them does.
         """
         attempt = self.attempt_in_hand()
         slot = None if attempt is None else self.slot_of(attempt)
         if attempt is None or slot is None:
-            yield False
+            yield
             return
-        first = attempt.waits == 0
         attempt.waits += 1
         if slot.machine.state is AgentState.WORKING:
             slot.machine.move(AgentState.WAITING)
         try:
-            yield first
+            yield
         finally:
             attempt.waits -= 1
             if not attempt.waits and slot.attempt is attempt and slot.machine.state is AgentState.WAITING:

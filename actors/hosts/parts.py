@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from actors.errors import ActorsError
 from actors.hosts.assignments import Assignments
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
+from actors.hosts.errands import Errands
 from actors.hosts.eventmessage import message_of
 from actors.hosts.host import LaunchSpec
 from actors.hosts.interest import Interest
@@ -38,6 +38,9 @@ from actors.protocol.messages import (
 from actors.protocol.states import AgentState, Move
 
 __all__ = ["AgentParts", "Ending"]
+
+
+_MAILBOX_BOUND = 10_000
 
 
 @dataclass(slots=True)
@@ -102,7 +105,9 @@ class AgentParts:
         )
         self.requests = Requests(control, clock.monotonic, self.control_bell.ring)
         self.vitals = world.vitals()
-        self.errands: deque[Callable[[], object]] = deque()
+        self.errands = Errands(int(spec.extra.get("mailbox_bound", _MAILBOX_BOUND)))
+        # The control lane's thread; 0 while it is not known.
+        self.control_thread = 0
         self.ending = Ending()
         self.done = 0
         self.ticking = False
@@ -248,9 +253,9 @@ class AgentParts:
 
     # --- wake-ups --------------------------------------------------------------------------------------------------
 
-    def leave(self, errand: Callable[[], object]) -> None:
+    def leave(self, errand: Callable[[], object], priority: int = Priority.NORMAL) -> None:
         """Have the task lane do something when it can."""
-        self.errands.append(errand)
+        self.errands.append(errand, priority)
         self.task_bell.ring()
 
     def wake_task_lane(self) -> None:

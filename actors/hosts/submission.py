@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from typing import Any
 
+from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
@@ -12,7 +13,7 @@ from actors.hosts.serialize import Call, dumps, pack_call
 from actors.hosts.subtasks import SubTaskFuture
 from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_spec"]
 
 _PLAIN = TaskOptions()
 
@@ -74,6 +75,36 @@ def describe(
             task[key] = getattr(options, key)
     if options.inputs:
         task["inputs"] = sorted(options.inputs)
+    return task
+
+
+def describe_spec(spec: TaskSpec, options: Options) -> dict[str, Any]:
+    """The fields of a submission of work described as data.
+
+    Args:
+        spec: the work; futures of this agent's sub-tasks in its data, at the top level or one container deep, stand for
+            their results.
+        options: the job, where the spec names none.
+
+    Raises:
+        ConfigError: it is no TaskSpec, or is to be submitted once, which is for the program.
+        NotSerializable: the data cannot be sent to another process.
+    """
+    if not isinstance(spec, TaskSpec):
+        raise ConfigError(f"submit_task takes a TaskSpec(…), not {spec!r}", key="spec", value=spec)
+    if spec.once is not None:
+        message = "once is for the program: sub-tasks are made again by the task that made them"
+        raise ConfigError(message, key="once", value=spec.once)
+    after: dict[int, None] = dict.fromkeys(_number(one) for one in spec.after)
+    args, named = with_results((), dict(spec.data), after, _number)
+    task: dict[str, Any] = {
+        "spec": dumps(replace(spec, data={}, after=()), f"the task of type {spec.type}"),
+        "names": sorted(map(str, spec.data)),
+        "payload": pack_call(Call(None, args, named, None), f"the data of a task of type {spec.type}"),
+        "after": list(after),
+    }
+    if options.job is not None:
+        task["job"] = options.job
     return task
 
 

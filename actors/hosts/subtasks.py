@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from actors.errors import SystemClosed
+from actors.errors import MessageRefused, SystemClosed
 from actors.future import TaskFuture
+from actors.hosts.attempt import Attempt
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
-from actors.hosts.serialize import error_of, unpack_value
-from actors.protocol.messages import HUB, CoordinationRequest, Outcome
+from actors.hosts.serialize import error_of, loads, unpack_value
+from actors.protocol.messages import HUB, CoordinationRequest, Outcome, Priority
 from actors.protocol.states import AgentState
 
 __all__ = ["SubTaskFuture", "SubTasks", "Waiting"]
@@ -29,14 +31,17 @@ class Waiting(Protocol):
     def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
         """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there."""
 
-    def suspended(self) -> contextlib.AbstractContextManager[bool]:
-        """The coroutine that runs waits; gives whether it is the first of its task that does."""
+    def suspended(self) -> contextlib.AbstractContextManager[None]:
+        """The coroutine that runs waits."""
 
     def in_body(self) -> bool:
         """Whether the calling code is the body of a task, in the task lane's own thread."""
 
-    def task_in_hand(self) -> int | None:
-        """The number of the task whose body is calling."""
+    def attempt_in_hand(self) -> Attempt | None:
+        """The attempt whose body is calling."""
+
+    def attempt_served(self) -> Attempt | None:
+        """The same; for a handler, the attempt inside whose wait it runs."""
 
 
 class SubTaskFuture(TaskFuture[T]):
@@ -75,8 +80,12 @@ class SubTasks:
     def __len__(self) -> int:
         return len(self._open)
 
-    def submit(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
+    def submit(self, task: dict[str, Any], topic: str = "submit") -> SubTaskFuture[Any]:
         """Submit a task described by the fields of a submission, and wait until it is accepted.
+
+        Args:
+            task: the fields.
+            topic: of the request.
 
         Raises:
             ActorsError: the system does not take it.
@@ -84,7 +93,7 @@ class SubTasks:
         with self._lock:
             self._submitting += 1
         try:
-            number, task_id = self.request("submit", task, _SUBMIT_TIMEOUT)
+            number, task_id = self.request(topic, task, _SUBMIT_TIMEOUT)
             future: SubTaskFuture[Any] = SubTaskFuture(number, task_id, self)
             future.set_accepted()
             with self._lock:
@@ -104,17 +113,19 @@ class SubTasks:
         """Ask the system and wait for the answer, in state communicating."""
         return self.exchange(CoordinationRequest(topic, data), timeout, HUB)
 
-    def exchange(self, message: Any, timeout: float | None, recipient: str) -> Any:
+    def exchange(self, message: Any, timeout: float | None, recipient: str, priority: Priority = Priority.HIGH) -> Any:
         """Send a request and wait for the answer, in state communicating if a task is in hand.
 
         Raises:
+            MessageRefused: this is the control lane, which alone could take the answer.
             AskTimeout: it did not come within `timeout` seconds.
             BaseException: the answer is this error.
         """
 
         def begin() -> Answer[Any]:
-            return self._parts.requests.send(message, timeout=timeout, recipient=recipient)
+            return self._parts.requests.send(message, timeout=timeout, recipient=recipient, priority=priority)
 
+        self._refuse_on_control_lane("an answer")
         # A request that is overdue is failed by the control lane, so these waits need no end of their own.
         if self.lane is not None and self.lane.in_body():
             return self.lane.wait(begin, AgentState.COMMUNICATING, None).result()
@@ -152,43 +163,70 @@ class SubTasks:
 
     def info(self, number: int) -> Any:
         """What the system knows of a sub-task."""
-        return self.request("info", number, _INFO_TIMEOUT)
+        return loads(self.request("info", number, _INFO_TIMEOUT), "the task's info")
 
     def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         """A body waits for a sub-task: the slot is given away meanwhile."""
         lane, parts = self.lane, self._parts
         if lane is None or not lane.in_body():
+            self._refuse_on_control_lane(f"the result of {future.task_id}")
             return self._parts.world.settle(ready, timeout)
         deadline = None if timeout is None else parts.monotonic() + timeout
-        number = lane.task_in_hand()
+        self.wait_for(future, [future.number], timeout)
+        return None if deadline is None else max(0.0, deadline - parts.monotonic())
+
+    def clock(self) -> float:
+        """Monotonic seconds."""
+        return self._parts.monotonic()
+
+    def wait_for(self, answer: Answer[Any], on: list[int], timeout: float | None) -> None:
+        """A body waits until `answer` is set, or for so many seconds: its slot is given away to its sub-tasks `on`."""
+        lane, parts = self.lane, self._parts
+        if lane is None or not lane.in_body():
+            self._refuse_on_control_lane("the results of sub-tasks")
+            left = parts.world.settle(answer.done, timeout)
+            concurrent.futures.wait([answer], left)
+            return
+        attempt = lane.attempt_served()
 
         def begin() -> Answer[Any]:
-            if number is not None:
-                self._tell("waiting", number, [future.number])
-            return future
+            if attempt is not None:
+                attempt.waits += 1
+                self._tell("waiting", attempt.number, on)
+            return answer
 
         try:
-            lane.wait(begin, AgentState.WAITING, deadline)
+            lane.wait(begin, AgentState.WAITING, None if timeout is None else parts.monotonic() + timeout)
         finally:
-            if number is not None:
-                self._tell("resumed", number, None)
-        return None if deadline is None else max(0.0, deadline - parts.monotonic())
+            if attempt is not None:
+                attempt.waits -= 1
+                if not attempt.waits:
+                    self._tell("resumed", attempt.number, None)
 
     @contextlib.contextmanager
     def awaiting(self, on: int) -> Iterator[None]:
         """A coroutine of a body awaits a sub-task."""
         lane = self.lane
-        number = None if lane is None else lane.task_in_hand()
-        if lane is None or number is None:
+        attempt = None if lane is None else lane.attempt_in_hand()
+        if lane is None or attempt is None:
             yield
             return
-        with lane.suspended() as first:
-            self._tell("waiting", number, [on])
-            try:
+        try:
+            with lane.suspended():
+                self._tell("waiting", attempt.number, [on])
                 yield
-            finally:
-                if first:
-                    self._tell("resumed", number, None)
+        finally:
+            # The last one of several: as long as any waits, the task does.
+            if not attempt.waits:
+                self._tell("resumed", attempt.number, None)
+
+    def _refuse_on_control_lane(self, what: str) -> None:
+        if threading.get_ident() == self._parts.control_thread:
+            raise MessageRefused(
+                f"an urgent handler of {self._parts.spec.agent} cannot wait for {what}: it runs on the lane that takes "
+                "answers; take urgent=True from its @handles, or use tell and submit without waiting",
+                recipient=self._parts.spec.agent,
+            )
 
     def _tell(self, topic: str, number: int, on: list[int] | None) -> None:
         parts = self._parts

@@ -63,6 +63,15 @@ class TaskLane(WaitingLane):
         self.perform(attempt)
         return True
 
+    def perform_next(self) -> bool:
+        """See `WaitingLane.perform_next`."""
+        attempt = self.parts.assignments.claim()
+        if attempt is None:
+            return False
+        self.perform(attempt)
+        self.flush()
+        return True
+
     def perform(self, attempt: Attempt) -> None:
         """Run one task from its claim to its result."""
         parts = self.parts

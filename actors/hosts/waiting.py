@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from actors.hosts.attempt import Attempt
@@ -12,13 +13,21 @@ from actors.hosts.requests import Answer
 from actors.hosts.slots import Slot
 from actors.protocol.states import AgentState
 
-__all__ = ["LONGEST_SLEEP", "WaitingLane"]
+__all__ = ["LONGEST_SLEEP", "Takes", "WaitingLane"]
 
 _WORKING = AgentState.WORKING
 _WAITING = AgentState.WAITING
 
 LONGEST_SLEEP = 86_400.0
 """Seconds that one sleep on a bell takes at most: poll has no room for more than some 24 days."""
+
+
+class Takes(Enum):
+    """Which tasks a lane may begin."""
+
+    NONE = 0
+    NESTED = 1
+    ALL = 2
 
 
 class WaitingLane(LaneBase):
@@ -30,7 +39,9 @@ class WaitingLane(LaneBase):
         """Move to `state`, call `begin`, and wait in a body until what it gave has its outcome or `deadline` is there.
 
         Meanwhile the worker's handlers run, and in state waiting also the tasks that were assigned to be run inside this
-        one. A wait in a hook or a handler moves no state: there is no task in hand.
+        one. A wait in a hook or a handler moves no state. A handler that waits for sub-tasks between two tasks lets the
+        agent's other tasks run, because what it waits for may be among or behind them; one that runs inside a task's wait
+        lets those run that are to be run inside this task.
 
         Args:
             slot: the one whose body waits, or None if the code that waits is no body.
@@ -51,13 +62,13 @@ class WaitingLane(LaneBase):
             while not answer.done():
                 interrupter.check()
                 with interrupter.shielded:
-                    busy = self._serve(slot)
+                    busy = self._serve(slot, state)
                 if busy:
                     continue
                 left = None if deadline is None else deadline - parts.monotonic()
                 if left is not None and left <= 0:
                     break
-                self.rest(left, answer, slot)
+                self.rest(left, answer, self._takes(slot, state))
         finally:
             if machine is not None:
                 with interrupter.shielded:
@@ -96,24 +107,41 @@ class WaitingLane(LaneBase):
                 bell.asleep = True
                 bell.ring()
 
-    def _serve(self, slot: Slot | None) -> bool:
+    def _serve(self, slot: Slot | None, state: AgentState) -> bool:
         """Do one thing for somebody else, if there is any. Whether there was."""
         parts = self.parts
         if parts.errands:
             parts.errands.popleft()()
             return True
         read = parts.assignments.read()
-        if slot is not None and slot.machine.state is _WAITING:
+        takes = self._takes(slot, state)
+        if takes is Takes.NESTED and slot is not None:
             attempt = parts.assignments.claim_nested()
             if attempt is not None:
                 self.perform_nested(slot, attempt)
                 return True
+        elif takes is Takes.ALL and self.perform_next():
+            return True
         return read
+
+    def _takes(self, slot: Slot | None, state: AgentState) -> Takes:
+        """Which tasks may run inside the wait of a slot's body, or of a handler, that waits in `state`."""
+        at = AgentState.IDLE if slot is None else slot.machine.state
+        if at is _WAITING or (at is AgentState.COMMUNICATING and state is _WAITING):
+            return Takes.NESTED
+        if state is _WAITING and at is AgentState.IDLE and not self.parts.ending.asked:
+            return Takes.ALL
+        return Takes.NONE
+
+    def perform_next(self) -> bool:
+        """Run the next task, between two tasks and inside a handler that waits. False if there is none."""
+        raise NotImplementedError
 
     def perform_nested(self, slot: Slot, attempt: Attempt) -> None:
         """Run a task inside the body that waits for it. The state is that of the slot: waiting, working, waiting."""
         parts = self.parts
         machine, status = slot.machine, parts.status
+        before = machine.state
         attempt.outer = outer = slot.attempt
         slot.attempt = attempt
         try:
@@ -128,29 +156,28 @@ class WaitingLane(LaneBase):
                 machine.move(_WORKING)
             self.finish(slot, attempt, outcome, value)
             status.finish()
-            machine.move(_WAITING)
+            machine.move(before)
         finally:
             slot.attempt = outer
             if outer is not None:
                 status.resume(outer.number, outer.attempt, outer.started)
         self.flush()
 
-    def rest(self, timeout: float | None, answer: Answer[Any] | None, slot: Slot | None = None) -> None:
+    def rest(self, timeout: float | None, answer: Answer[Any] | None, takes: Takes = Takes.ALL) -> None:
         """Sleep until there is something to do. See `Doorbell` for why nothing is overlooked.
 
         Args:
             timeout: seconds, or None without end.
             answer: what a body waits for; None between tasks.
-            slot: the one whose body waits.
+            takes: the tasks that it may be woken for.
         """
         parts = self.parts
         bell = parts.task_bell
         bell.asleep = True
-        nested = slot is not None and slot.machine.state is _WAITING
         if (
             parts.errands
             or (self.over() if answer is None else answer.done() or parts.interrupter.wanted)
-            or ((answer is None or nested) and parts.assignments.ready(nested=nested))
+            or (takes is not Takes.NONE and parts.assignments.ready(nested=takes is Takes.NESTED))
         ):
             bell.asleep = False
             return

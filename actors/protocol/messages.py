@@ -266,11 +266,13 @@ class Result(NamedTuple):
 class CoordinationRequest(NamedTuple):
     """A request of an agent to the system or to another agent; `topic` says which.
 
-    Between agents the topic is "message" and `data` the payload of a user's own message.
+    Between agents the topic is "message" and `data` the payload of a user's own message; `chain` are the agents that wait
+    for its answer, the one that began first.
     """
 
     topic: str
     data: Any
+    chain: tuple[str, ...] = ()
 
 
 class Response(NamedTuple):

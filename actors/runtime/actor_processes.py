@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import actors.remote.office as post
 from actors.errors import ActorsError, AgentDied, DeadLetter
+from actors.hosts.agentref import AgentRef
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
 from actors.kernel.reply import Reply
 from actors.runtime import messages as m
 from actors.runtime.actor_host import ACTOR_HOST, StartActor, Started
-from actors.runtime.agent_ref import AgentRef
 from actors.runtime.endings import agent_died
 from actors.runtime.peers import Peers
 
@@ -188,7 +188,7 @@ class ActorProcess:
             BaseException: what the constructor raises.
         """
         self._check()
-        host = AgentRef(self.agent, ACTOR_HOST, self._peers.hub)
+        host = AgentRef(self.agent, ACTOR_HOST, self._peers.system)
         try:
             started: Started = host.ask(StartActor(actor_class, args, kwargs, name))
         except DeadLetter:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from actors.config import AgentConfig, Limits
 from actors.core.deadletters import DeadTask
+from actors.core.systemstatus import SystemStatus
 from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
 from actors.future import TaskFuture
+from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
-from actors.runtime.agent_ref import AgentRef
-from actors.runtime.status import SystemStatus
+from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
@@ -38,11 +39,11 @@ class Administration(abc.ABC):
 
     # Agents
 
-    def spawn(self, worker: WorkerLike, config: AgentConfig | None = None) -> AgentRef:
+    def spawn(self, worker: WorkerLike | str, config: AgentConfig | None = None) -> AgentRef:
         """Start one more agent and wait until it is idle.
 
         Args:
-            worker: a worker class, or what its `configured(…)` gives.
+            worker: a worker class, what its `configured(…)` gives, or the name of an agent type.
             config: settings of this agent alone, which go before those of the worker.
 
         Raises:
@@ -53,7 +54,7 @@ class Administration(abc.ABC):
         if config is not None and not isinstance(config, AgentConfig):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         assembly = self._running()
-        worker_type = assembly.types.add(worker)
+        worker_type = assembly.types.named(worker) if isinstance(worker, str) else assembly.types.add(worker)
         assembly.unkept.limits(worker_type.name, worker_type.worker.limits)
         assembly.unkept.agent(worker_type.name, config)
         start_timeout = worker_type.config.merged(config).start_timeout
@@ -61,7 +62,7 @@ class Administration(abc.ABC):
             m.RequestAgent(worker_type, config, None if config is None else config.job, answer=True),
             timeout=start_timeout * (assembly.config.restart_intensity + 1) + _SPAWN_ROOM,
         )
-        return AgentRef(agent, worker_type.name, assembly.peers.hub)
+        return AgentRef(agent, worker_type.name, assembly.id)
 
     def terminate(self, agent: AgentRef | str, timeout: float = 30, reason: str = "") -> None:
         """End an agent and wait until it is gone. It takes no new work, and what waits there moves on.
@@ -264,39 +265,14 @@ class Administration(abc.ABC):
         return True
 
 
-def wanted(worker: Any, n: object) -> tuple[int, int]:
-    """How many agents, as (least, most), from a number or a pair.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    pair = (n, n) if isinstance(n, int) and not isinstance(n, bool) else n
-    good = (
-        isinstance(pair, tuple)
-        and len(pair) == 2
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in pair)
-        and 0 <= pair[0] <= pair[1]
-        and pair[1] >= 1
-    )
-    if not good or not isinstance(pair, tuple):
-        raise ConfigError(
-            f"{getattr(worker, '__name__', worker)!s}: how many agents takes a whole number of 1 or more, or a pair "
-            f"(least, most), not {n!r}",
-            key="workers",
-            value=n,
-            allowed="a number of 1 or more, or (least, most)",
-        )
-    return pair
-
-
 def _check_limit(limit: object) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
         raise ConfigError(f"limit takes a whole number of 0 or more, not {limit!r}", key="limit", value=limit)
 
 
-def _id_of(agent: AgentRef | str) -> str:
-    if isinstance(agent, AgentRef):
-        return agent.agent_id
-    if isinstance(agent, str):
-        return agent
-    raise ConfigError(f"an agent is named by its ref or its id, not {agent!r}", key="agent", value=agent)
+def _id_of(agent: AgentRef | AgentStatus | str) -> str:
+    try:
+        return address_of(agent)
+    except ConfigError:
+        message = f"an agent is named by its ref or its id, not {agent!r}"
+        raise ConfigError(message, key="agent", value=agent) from None

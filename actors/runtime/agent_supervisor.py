@@ -334,7 +334,7 @@ class AgentSupervisor(Actor):
         config = child.config
         try:
             child.workspace = self._workspaces.make(agent, child.incarnation)
-            spec = launch_spec(agent, child, self._type, self._config, self._peers.interest)
+            spec = launch_spec(agent, child, self._type, self._config, self._peers.interest, self._peers.system)
             me = self.actor_ref
             handle = self._host.launch(spec, lambda report: me.tell(m.AgentExited(report)))
         except (ActorsError, OSError) as error:

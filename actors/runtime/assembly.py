@@ -18,6 +18,7 @@ from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.errors import ActorsError, ConfigError, SystemClosed
 from actors.future import TaskFuture
+from actors.hosts.agentref import POSTS
 from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
 from actors.kernel.ref import ActorRef
@@ -39,6 +40,7 @@ from actors.runtime.lost_letters import LettersAbroad
 from actors.runtime.mapping import map_tasks
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
+from actors.runtime.program_post import ProgramPost
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
@@ -101,7 +103,7 @@ class Assembly:
         self.host = make_host(self.id, self.workspaces.root)
         self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
-        self.peers = Peers()
+        self.peers = Peers(self.id)
         self.processes = ProcessBook()
         self.most = config.agents_at_most(os.cpu_count() or 1, asked)
         self.engine = Engine(
@@ -161,7 +163,7 @@ class Assembly:
             self.host.start()
             state = HubState(config)
             router = self._router = EventRouter(state.registry, state.links, self.world.clock.utc)
-            requests = AgentRequests(self.submission, peers, state.links)
+            requests = AgentRequests(self.submission, peers, state.links, self.most)
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
                 self._child("resources", ResourceManager, config, peers, ResourceState(config, world.probe())),
@@ -169,6 +171,8 @@ class Assembly:
             ]
             peers.hub, peers.resources, peers.scheduler = (child.ref for child in children)
             post.know(listener=self._abroad)
+            self.post = ProgramPost(peers.hub)
+            POSTS.open_program(self.id, self.post)
             self._root = Supervisor.start_with(
                 world.options("actors-root"),
                 children,
@@ -357,6 +361,7 @@ class Assembly:
 
     def stop(self, reason: str) -> None:
         """Stop the actors and free everything. Agents that are left had their time, and are killed."""
+        POSTS.close_program(self.id)
         post.know_no_more(inquiry=self.processes.inquire, listener=self._abroad)
         with self._lock:
             root, self._root = self._root, None

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
+from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
 from actors.hosts.eventmessage import check_event, message_of, stamped
-from actors.hosts.serialize import pack_value, unpack_value
 from actors.protocol.events import Event, EventsMissed, Scope, event_names
+from actors.protocol.messages import Priority
 from actors.runtime import messages as m
-from actors.runtime.agent_ref import AgentRef
 from actors.runtime.event_stream import EventStream
 from actors.runtime.subscription import Subscription
 from actors.runtime.worker_type import is_class_of
@@ -153,13 +153,20 @@ class Correspondence(abc.ABC):
 
     # Messages
 
-    def tell(self, recipients: AgentRef | str | Iterable[AgentRef | str], message: Any) -> None:
+    def tell(
+        self,
+        recipients: AgentRef | str | Iterable[AgentRef | str],
+        message: Any,
+        *,
+        priority: int = Priority.NORMAL,
+    ) -> None:
         """Send a message to workers, each of which takes it with a method marked `@handles(type)`. No answer comes.
 
         Args:
             recipients: an agent's ref or id; "type:thumbnailer", "job:nightly" or "*" for all of a type, all at work
                 on a job, and all; or several of these, which get it in one go.
             message: of a type that the workers handle.
+            priority: 1 (low) to 4 (critical); where several messages wait, critical ones go first and low ones last.
 
         Raises:
             ConfigError: a recipient is neither ref nor text.
@@ -167,28 +174,15 @@ class Correspondence(abc.ABC):
 
         One that nobody is there to take is a dead letter: a `DeadLetterFound` event.
         """
-        several: Iterable[Any] = [recipients]
-        if isinstance(recipients, Iterable) and not isinstance(recipients, AgentRef | str):
-            several = recipients
-        payload = pack_value(message, f"the message {type(message).__name__}")
-        hub = self._running().peers.hub
-        for recipient in several:
-            hub.tell(m.SendToAgent(_address(recipient), payload, type(message).__name__, None))
+        addresses, urgency = addresses_of(recipients), priority_of(priority)
+        self._running().post.tell_all(addresses, message, urgency)
 
-    def ask(self, recipient: AgentRef | str, message: Any, timeout: float = 30) -> Any:
+    def ask(
+        self, recipient: AgentRef | str, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH
+    ) -> Any:
         """Send a message to one worker and wait for what its handler returns; see `AgentRef.ask`."""
-        hub = self._running().peers.hub
-        payload = pack_value(message, f"the message {type(message).__name__}")
-        answer = hub.ask(m.SendToAgent(_address(recipient), payload, type(message).__name__, timeout), timeout=None)
-        return unpack_value(answer, f"the answer of {_address(recipient)}")
-
-
-def _address(recipient: object) -> str:
-    if isinstance(recipient, AgentRef):
-        return recipient.agent_id
-    if isinstance(recipient, str) and recipient:
-        return recipient
-    raise ConfigError(f"a recipient is an agent's ref or id, not {recipient!r}", key="recipient", value=recipient)
+        address, seconds, urgency = address_of(recipient), timeout_of(timeout), priority_of(priority)
+        return self._running().post.ask(address, message, seconds, urgency)
 
 
 def _notice(kinds: tuple[type[Event], ...], assembly: Assembly) -> Callable[[int, int], Event] | None:

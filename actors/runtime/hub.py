@@ -40,7 +40,7 @@ from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.endings import agent_died
 from actors.runtime.event_desk import EventDesk
 from actors.runtime.event_router import EventRouter
-from actors.runtime.mail import Asker, Mail
+from actors.runtime.mail import Asker, Letter, Mail
 from actors.runtime.silence import Silence
 
 if TYPE_CHECKING:
@@ -323,25 +323,23 @@ class Hub(PollingActor):
         self._peers.resources.tell(asked)
 
     def _request(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> None:
-        if message.topic == "message":
-            asker = Asker(None, link.agent, link.incarnation, envelope.correlation)
-            self._mail.route(envelope.recipient, message, asker, envelope.deadline, link.agent)
-            return
-        self._requests.take(link, message, envelope.correlation)
+        if not self._mail.pass_on(link, message, envelope):
+            self._requests.take(link, message, envelope.correlation)
 
     # Messages to agents
 
-    @handles(m.SendToAgent)
-    def _send_to_agent(self, message: m.SendToAgent) -> None:
+    @handles(m.SendToAgents)
+    def _send_to_agents(self, message: m.SendToAgents) -> None:
         reply = self.defer() if message.timeout is not None else None
         deadline = None if message.timeout is None else self.clock.monotonic() + message.timeout
-        request = CoordinationRequest("message", message.payload)
-        self._mail.route(message.recipient, request, Asker(reply), deadline, "program", what=message.what)
+        letter = Letter(CoordinationRequest("message", message.payload), message.what, "program", message.priority)
+        for recipient in message.recipients:
+            self._mail.route(recipient, letter, Asker(reply), deadline)
 
     @handles(m.AskStatus)
     def _ask_status(self, message: m.AskStatus) -> None:
         until = self.clock.monotonic() + message.timeout
-        self._mail.route(message.agent, StatusRequest(), Asker(self.defer()), until, "program")
+        self._mail.route(message.agent, Letter(StatusRequest(), "StatusRequest", "program"), Asker(self.defer()), until)
 
     def _response(self, link: AgentLink, message: Response | ErrorResponse, envelope: Envelope) -> None:
         if envelope.correlation == RECALL:

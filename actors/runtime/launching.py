@@ -16,7 +16,7 @@ __all__ = ["launch_spec"]
 
 
 def launch_spec(
-    agent: str, child: Child, worker_type: WorkerType, system: SystemConfig, interest: Iterable[str]
+    agent: str, child: Child, worker_type: WorkerType, system: SystemConfig, interest: Iterable[str], system_id: str
 ) -> LaunchSpec:
     """The description of an agent's next incarnation.
 
@@ -26,6 +26,7 @@ def launch_spec(
         worker_type: what it runs.
         system: what holds for all agents.
         interest: the names of the events that somebody listens to.
+        system_id: what tells its system from all others.
 
     Raises:
         NotSerializable: the worker class or an argument of its constructor cannot be sent to another process.
@@ -51,6 +52,8 @@ def launch_spec(
         interest=tuple(sorted(interest)),
         frame_limit=int(system.frame_limit),
         extra={
+            "system": system_id,
+            "mailbox_bound": system.mailbox_bound,
             "recycle_after_tasks": config.recycle_after_tasks,
             "recycle_after_age": config.recycle_after_age,
             "recycle_after_growth": config.recycle_after_growth,

@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.asks import Ask, PendingAsks
-from actors.errors import ActorsError, ChannelClosed, DeadLetter
-from actors.hosts.serialize import error_of, failure_of
+from actors.errors import ActorsError, ChannelClosed, ConfigError, DeadLetter
+from actors.hosts.serialize import dumps, error_of, failure_of
 from actors.kernel.clock import Clock
 from actors.protocol.events import DeadLetterFound
-from actors.protocol.messages import ErrorResponse, Heartbeat, Priority
+from actors.protocol.messages import CoordinationRequest, ErrorResponse, Heartbeat, Priority, Response, StatusRequest
 from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
 
 if TYPE_CHECKING:
     from actors.core.registry import Registry
     from actors.kernel.reply import Reply
+    from actors.protocol.messages import Envelope
     from actors.runtime.event_router import EventRouter
 
-__all__ = ["Asker", "Mail", "MailState"]
+__all__ = ["Asker", "Letter", "Mail", "MailState"]
 
 _ACKNOWLEDGED_WITHIN = 1.0
 """Seconds: an agent in code that holds the interpreter does not hold up others for longer."""
@@ -50,6 +51,15 @@ class Asker(NamedTuple):
     agent: str = ""
     incarnation: int = 0
     correlation: int | None = None
+
+
+class Letter(NamedTuple):
+    """A message for agents, what to call it in texts, who sends it, and how urgent it is (0: as is usual)."""
+
+    message: Any
+    what: str
+    sender: str
+    priority: int = 0
 
 
 class MailState:
@@ -89,26 +99,52 @@ class Mail:
         self._clock = clock
         self._kill = kill
 
-    def route(
-        self, recipient: str, message: Any, asker: Asker, deadline: float | None, sender: str, what: str = ""
-    ) -> None:
-        """Send a message to whom it is for; a request to one agent is answered in every case."""
-        what = what or type(message).__name__
-        links = [link for link in map(self._links.get, self._registry.resolve(recipient)) if link is not None]
+    def route(self, recipient: str, letter: Letter, asker: Asker, deadline: float | None) -> None:
+        """Send a message to whom it is for; a request is answered in every case, and is for one agent."""
         wants_answer = asker.reply is not None or asker.correlation is not None
-        if not links and not self._registry.is_group(recipient):
-            self._dead_letter(recipient, what, sender)
+        group = self._registry.is_group(recipient)
+        links = [link for link in map(self._links.get, self._registry.resolve(recipient)) if link is not None]
+        error: ActorsError | None = None
+        if wants_answer and group:
+            error = ConfigError(
+                f"ask is for one agent, and {recipient!r} means several: use tell, or ask each of agents()",
+                key="recipient",
+                value=recipient,
+            )
+        elif not links and not group:
+            self._dead_letter(recipient, letter)
+            what = f"there is no agent {recipient!r} to take {letter.what}"
+            error = DeadLetter(what, recipient=recipient, message=letter.what)
+        if error is not None:
             if wants_answer:
-                lost = DeadLetter(f"there is no agent {recipient!r} to take {what}", recipient=recipient, message=what)
-                self.answer(Ask(0, recipient, None, asker, None, what), lost)
+                self.answer(Ask(0, recipient, None, asker, None, letter.what), error)
             return
         for link in links:
             correlation = None
             if wants_answer:
                 correlation = next(self._numbers)
-                self.asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=what)
-            priority = Priority.HIGH if wants_answer else Priority.NORMAL
-            self.send(link, message, correlation=correlation, deadline=deadline, sender=sender, priority=priority)
+                self.asks.add(correlation, link.agent, deadline, asker, incarnation=link.incarnation, what=letter.what)
+            priority = letter.priority or (Priority.HIGH if wants_answer else Priority.NORMAL)
+            about = {"correlation": correlation, "deadline": deadline, "sender": letter.sender, "priority": priority}
+            self.send(link, letter.message, **about)
+
+    def pass_on(self, link: AgentLink, message: CoordinationRequest, envelope: Envelope) -> bool:
+        """Route what an agent sends to others. False if its request is for the system."""
+        asker = Asker(None, link.agent, link.incarnation, envelope.correlation)
+        if message.topic == "message":
+            letter = Letter(message, "a message", link.agent, envelope.priority)
+            self.route(envelope.recipient, letter, asker, envelope.deadline)
+        elif message.topic == "messages":
+            # One message for many, which has come in one go.
+            recipients, payload = message.data
+            letter = Letter(CoordinationRequest("message", payload), "a message", link.agent, envelope.priority)
+            for recipient in recipients:
+                self.route(recipient, letter, Asker(None), None)
+        elif message.topic == "status_of":
+            self.route(message.data, Letter(StatusRequest(), "StatusRequest", link.agent), asker, envelope.deadline)
+        else:
+            return False
+        return True
 
     def announce(self, links: Sequence[AgentLink], message: Any, done: Callable[[], object]) -> None:
         """Send a message to agents and call `done` when all know it; one that is silent for a second is left."""
@@ -143,10 +179,13 @@ class Mail:
         if link is not None and correlation is not None:
             if isinstance(answer, BaseException):
                 answer = ErrorResponse(tuple(failure_of(answer)))
+            elif isinstance(answer, Heartbeat):
+                status = self._registry.status(answer.agent, self._clock.monotonic())
+                answer = Response(dumps(status, f"the status of {answer.agent}"))
             self.send(link, answer, correlation=correlation, sender=ask.target)
 
-    def _dead_letter(self, recipient: str, what: str, sender: str) -> None:
-        now = self._clock.utc()
+    def _dead_letter(self, recipient: str, letter: Letter) -> None:
+        now, what, sender = self._clock.utc(), letter.what, letter.sender
         self._registry.dead_letter(recipient, what, sender, now)
         if self._router.wants(DeadLetterFound):
             lost = DeadLetterFound(source="hub", time=now, recipient=recipient, message=what, sender=sender)

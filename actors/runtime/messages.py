@@ -54,7 +54,7 @@ __all__ = [
     "RestoreTasks",
     "RetireAgent",
     "RetryDead",
-    "SendToAgent",
+    "SendToAgents",
     "SetLimits",
     "SpawnAgent",
     "SpawnFailed",
@@ -331,13 +331,14 @@ class RemoveListener(NamedTuple):
     listener: Any
 
 
-class SendToAgent(NamedTuple):
-    """To hub: a user's message for a worker. With a `timeout` in seconds it is an ask, answered by the payload."""
+class SendToAgents(NamedTuple):
+    """To hub: a user's message for workers. With a `timeout` in seconds it asks one of them, answered by the payload."""
 
-    recipient: str
+    recipients: tuple[str, ...]
     payload: bytes
     what: str
     timeout: float | None
+    priority: int
 
 
 class AskStatus(NamedTuple):

@@ -16,16 +16,17 @@ class Peers:
     They need each other, so each gets this object and the refs are filled in as they start. A ref follows its actor
     through restarts, so none is ever changed.
 
-    `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
-    own events among them; `agents_interest` those names that an agent listens to. The hub replaces each as a whole.
-    `opening` are streams of which the hub has not heard yet: nobody waited for that.
+    `system` tells the system from all others. `interest` are the names of event types, or of a base of theirs, that somebody
+    listens to; `wanted` are the library's own events among them; `agents_interest` those names that an agent listens to. The
+    hub replaces each as a whole. `opening` are streams of which the hub has not heard yet: nobody waited for that.
     """
 
     hub: ActorRef[Any]
     scheduler: ActorRef[Any]
     resources: ActorRef[Any]
 
-    def __init__(self) -> None:
+    def __init__(self, system: str = "") -> None:
+        self.system = system
         self.supervisors: dict[str, ActorRef[Any]] = {}
         self.interest: frozenset[str] = frozenset()
         self.agents_interest: frozenset[str] = frozenset()

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from actors.core.task import Task
-from actors.errors import ActorsError, ChannelClosed, ConfigError, MessageRefused
+from actors.errors import ActorsError, ChannelClosed, MessageRefused
+from actors.hosts.options import Options
 from actors.hosts.serialize import dumps, failure_of, loads
 from actors.protocol.messages import CoordinationRequest, ErrorResponse, Response
 from actors.runtime import messages as m
+from actors.runtime.directing import Directing, Later
 from actors.runtime.outcomes import SubTaskHandle
 
 if TYPE_CHECKING:
@@ -31,28 +33,32 @@ class AgentRequests:
         submission: makes tasks.
         peers: the system's actors.
         links: the agents' channels.
+        most: how many agents there may be.
     """
 
-    def __init__(self, submission: Submission, peers: Peers, links: AgentLinks) -> None:
+    def __init__(self, submission: Submission, peers: Peers, links: AgentLinks, most: int) -> None:
         self._submission = submission
+        self._directing = Directing(submission, peers, links, most)
         self._peers = peers
         self._links = links
         self._topics: dict[str, Callable[[AgentLink, Any, int | None], Any]] = {
             "submit": self._submit,
+            "submit_task": self._submit_spec,
             "cancel": self._cancel,
             "info": self._info,
             "waiting": self._waiting,
             "resumed": self._waiting,
-            "spawn": self._spawn,
-            "terminate": self._terminate,
         }
 
     def take(self, link: AgentLink, request: CoordinationRequest, correlation: int | None) -> None:
         """Deal with a request; what is wrong with it goes back as an error."""
-        handler = self._topics.get(request.topic)
+        handler, directing = self._topics.get(request.topic), self._directing.topics.get(request.topic)
         try:
+            if directing is not None:
+                self._when_told(directing(link, request.data), link, correlation)
+                return
             if handler is None:
-                known = ", ".join(sorted(self._topics))
+                known = ", ".join(sorted((*self._topics, *self._directing.topics)))
                 raise MessageRefused(
                     f"the system takes no request {request.topic!r}; it takes {known}", message=request.topic
                 )
@@ -67,7 +73,25 @@ class AgentRequests:
 
     def _submit(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
         """Make the task as if the program had submitted it; its outcome goes to the agent."""
-        task = self._task(link, data)
+        return self._send_task(link, self._task(link, data))
+
+    def _submit_spec(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
+        """The same for work described as data."""
+        spec = loads(data["spec"], "the task spec")
+        number, task_id = self._submission.next_id()
+        task = Task(
+            number,
+            task_id,
+            self._submission.kind_of_spec(spec, data["names"], Options().updated({"job": data.get("job")})),
+            data["payload"],
+            after=tuple(data["after"]),
+            inputs=spec.inputs,
+            key=spec.key,
+            parent=data.get("parent"),
+        )
+        return self._send_task(link, task)
+
+    def _send_task(self, link: AgentLink, task: Task) -> Any:
         task.handle = SubTaskHandle(self._links, link.agent, link.incarnation)
         self._peers.scheduler.tell(m.SubmitTasks((task,)))
         return [task.number, task.id]
@@ -96,37 +120,30 @@ class AgentRequests:
 
     def _info(self, link: AgentLink, number: int, correlation: int | None) -> Any:
         question = m.Inspect(lambda engine, _now, _utc: dumps(engine.info(number), "the task's info"))
-        return self._when_told(self._peers.scheduler.ask_later(question), link, correlation)
+        return self._when_told((self._peers.scheduler.ask_later(question), lambda info: info), link, correlation)
 
     def _waiting(self, link: AgentLink, data: list[Any], correlation: int | None) -> Any:
         number, on = data[0], data[1] if len(data) > 1 else None
         self._peers.scheduler.tell(m.TaskWaiting(link.agent, link.incarnation, number, on))
         return _LATER
 
-    # Agents
-
-    def _spawn(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
-        worker_type = self._submission.types.named(data["type"])
-        reply = self._peers.scheduler.ask_later(m.RequestAgent(worker_type, None, data.get("job"), answer=True))
-        return self._when_told(reply, link, correlation)
-
-    def _terminate(self, link: AgentLink, data: dict[str, Any], correlation: int | None) -> Any:
-        agent = data["agent"]
-        supervisor = self._peers.supervisors.get(agent.rpartition("-")[0])
-        if supervisor is None:
-            raise ConfigError(f"there is no agent {agent!r}", key="agent", value=agent)
-        order = m.TerminateAgent(agent, data.get("timeout", 30.0), data.get("reason", ""), replace=False)
-        return self._when_told(supervisor.ask_later(order), link, correlation)
-
     # Answers
 
-    def _when_told(self, reply: Reply[Any], link: AgentLink, correlation: int | None) -> Any:
+    def _when_told(self, later: Later, link: AgentLink, correlation: int | None) -> Any:
+        reply, data_of = later
+
         def told(reply: Reply[Any]) -> None:
             error = reply.exception()
+            data = None
+            if error is None:
+                try:
+                    data = data_of(reply.get())
+                except ActorsError as unsendable:
+                    error = unsendable
             if error is not None:
                 self.fail(link, correlation, error)
             else:
-                self._answer(link, correlation, reply.get())
+                self._answer(link, correlation, data)
 
         reply.add_done_callback(told)
         return _LATER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from types import BuiltinFunctionType
 from typing import Any
@@ -292,11 +292,36 @@ class Submission:
         """
         if not isinstance(spec, TaskSpec):
             raise ConfigError(f"submit_task takes a TaskSpec(…), not {spec!r}", key="spec", value=spec)
+        method, named = self._of_spec(spec)
+        try:
+            return self.task(method, (), dict(spec.data), options.updated({**named, "after": spec.after}))
+        except TypeError as error:
+            raise _misfit(spec.type, error, dict(spec.data)) from None
+
+    def kind_of_spec(self, spec: TaskSpec, names: Iterable[str], options: Options) -> TaskKind:
+        """The kind of a task that an agent describes as data.
+
+        Args:
+            spec: all but the data.
+            names: the fields of the data.
+            options: what the spec does not name.
+
+        Raises:
+            ConfigError: no worker takes it, or it does not know a field of the data.
+        """
+        method, named = self._of_spec(spec)
+        try:
+            method.bind_check((), dict.fromkeys(names))
+        except TypeError as error:
+            raise _misfit(spec.type, error, sorted(names)) from None
+        return self.kind_of(method, options.updated(named))
+
+    def _of_spec(self, spec: TaskSpec) -> tuple[TaskMethod[Any, Any], dict[str, Any]]:
+        """The task method that takes work described as data, and the options of the description."""
         config = self.types.system_config
         method = self.types.taking(spec.type, spec.agent_type)
         named: dict[str, Any] = {
             "priority": spec.priority,
-            "after": spec.after,
             "requires": spec.requires | method.options.requires,
             "retry_on": spec.retry_on or method.options.retry_on,
             "backoff": spec.backoff,
@@ -312,12 +337,7 @@ class Submission:
             worker_type = self.types.add(method.owner) if method.owner is not None else None
             if worker_type is None or worker_type.config.timeout is None:
                 named["timeout"] = math.inf if config.task_timeout is None else config.task_timeout
-        try:
-            return self.task(method, (), dict(spec.data), options.updated(named))
-        except TypeError as error:
-            raise ConfigError(
-                f"the data of a task of type {spec.type!r} does not fit: {error}", key="data", value=dict(spec.data)
-            ) from None
+        return method, named
 
     def _check(self, call: Any) -> Callable[[tuple[Any, ...], Any], None]:
         if isinstance(call, TaskMethod):
@@ -346,6 +366,10 @@ class Submission:
                     allowed="TaskFuture or task id",
                 )
         return numbers
+
+
+def _misfit(task_type: str, error: TypeError, data: Any) -> ConfigError:
+    return ConfigError(f"the data of a task of type {task_type!r} does not fit: {error}", key="data", value=data)
 
 
 def _finite(seconds: float | None) -> float | None:

@@ -16,7 +16,7 @@ from actors.errors import ConfigError
 from actors.hosts.serialize import dumps
 from actors.worker import ConfiguredWorker, TaskMethod, Worker
 
-__all__ = ["WorkerLike", "WorkerType", "WorkerTypes", "is_class_of"]
+__all__ = ["WorkerLike", "WorkerType", "WorkerTypes", "is_class_of", "wanted"]
 
 WorkerLike: TypeAlias = "type[Worker] | ConfiguredWorker[Any]"
 """Wherever a worker class is taken, one with arguments for its constructor is taken too."""
@@ -81,6 +81,31 @@ class WorkerType:
 def is_class_of(value: object, base: type[Any]) -> bool:
     """Whether a value that a user gave is a class derived from `base`, or that class."""
     return isinstance(value, type) and issubclass(value, base)
+
+
+def wanted(worker: Any, n: object) -> tuple[int, int]:
+    """How many agents, as (least, most), from a number or a pair.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    pair = (n, n) if isinstance(n, int) and not isinstance(n, bool) else n
+    good = (
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and all(isinstance(each, int) and not isinstance(each, bool) for each in pair)
+        and 0 <= pair[0] <= pair[1]
+        and pair[1] >= 1
+    )
+    if not good or not isinstance(pair, tuple):
+        raise ConfigError(
+            f"{getattr(worker, '__name__', worker)!s}: how many agents takes a whole number of 1 or more, or a pair "
+            f"(least, most), not {n!r}",
+            key="workers",
+            value=n,
+            allowed="a number of 1 or more, or (least, most)",
+        )
+    return pair
 
 
 class WorkerTypes:

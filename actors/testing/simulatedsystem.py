@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.agent_ref import AgentRef
+from actors.hosts.agentref import AgentRef
 from actors.system import ActorSystem
 
 if TYPE_CHECKING:

@@ -362,6 +362,10 @@ class Simulation:
         declared = self._system.declared
         return {worker.agent_type: most for worker, _, most in declared if most is not None}
 
+    def allow_more(self, agents: int) -> None:
+        """So many agents may be started by tasks beyond the most of their type."""
+        self._system.spawned += agents
+
     @property
     def spawned(self) -> int:
         """How many agents the program has asked for by `spawn`."""

@@ -9,7 +9,7 @@ import pytest
 
 from actors.config import AgentConfig, SystemConfig
 from actors.core.retry import Backoff
-from actors.errors import ChannelClosed, MessageRefused
+from actors.errors import ChannelClosed, JournalError, MessageRefused
 from actors.hosts.serialize import failure_of
 from actors.protocol.messages import ErrorResponse, job_group
 from actors.runtime.agent_links import RECALL
@@ -19,6 +19,7 @@ from actors.testing.campaign.workers import Clerk, Runner, Said
 from actors.testing.faults import FaultPlan
 from actors.testing.history import Moved
 from actors.testing.sim.choices import PlainChoices
+from actors.testing.sim.journal import MemoryJournal
 from actors.testing.simulation import Simulation
 
 
@@ -215,3 +216,26 @@ def test_the_last_events_of_an_agent_that_ends_are_heard_in_order(seed: int) -> 
             heard.setdefault((event.task, event.attempt), []).append(event.number)
         assert len(heard) == 3
         assert all(numbers == [0, 1, 2, 3] for numbers in heard.values())
+
+
+def test_a_dead_letter_that_cannot_be_kept_is_given_to_no_agent() -> None:
+    """F3: it was refused, and an agent got it all the same, with word of its cancellation behind it."""
+    journal = MemoryJournal()
+    with Simulation({Clerk: 1}, choices=PlainChoices(), journal=journal, workspaces=False) as sim:
+        failed = sim.system.submit(Clerk.fails, 1)
+        sim.settle()
+        assert isinstance(failed.exception(), LookupError)
+        journal.fails = lambda: True
+        again = sim.system.retry_dead(failed)
+        sim.run(5.0)
+        assert isinstance(again.exception(), JournalError)
+        moves = [(entry.source, entry.target) for entry in sim.history.entries if type(entry) is Moved]
+        assert moves.count(("pending", "assigned")) == 1
+
+
+def test_a_task_that_awaits_several_at_once_on_the_only_agent_goes_on() -> None:
+    """Inside a task: with the first result that came the scheduler was told that the task waits no longer."""
+    with Simulation({Runner: 1}, choices=PlainChoices(), max_agents=1, workspaces=False) as sim:
+        future = sim.system.submit(Runner.gather, 5)
+        sim.settle()
+        assert future.result() == 10

@@ -84,6 +84,7 @@ def work(system: ActorSystem) -> None:
     assert list(system.map(Clerk.add, range(3), range(3))) == [0, 2, 4]
     system.submit(Clerk.slow, 6, 30.0).cancel()
     system.agents()
+    assert system.submit(Clerk.colleagues).result(timeout=60) == 2
 
 
 def of_rooms(modules: set[str]) -> set[str]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from actors.core.agentstatus import AgentStatus
+from actors.core.taskspec import TaskSpec
 from actors.errors import (
     AskTimeout,
     ConfigError,
@@ -20,10 +22,12 @@ from actors.errors import (
     MessageRefused,
     NotSerializable,
 )
+from actors.hosts.agentref import AgentRef
 from actors.hosts.interrupts import TaskInterrupted
 from actors.kernel.clock import ManualClock
 from actors.protocol.events import Event, TaskFailed
 from actors.protocol.messages import CancellationCause
+from actors.protocol.states import AgentState
 from actors.testing.bench.desk import Said
 from actors.testing.bench.workbench import Workbench
 from actors.worker import Worker, handles, task
@@ -332,3 +336,32 @@ def test_a_task_that_waits_for_what_will_never_come_is_a_failure_and_no_hang() -
         pytest.raises(AssertionError, match="juggler-1 waits for something that will never"),
     ):
         bench.run(Juggler.stare)
+
+
+class Chief(Worker):
+    """Leads others by what the bench answers."""
+
+    @task
+    def lead(self) -> tuple[int, int, int, str]:
+        helper = self.spawn("helper")
+        told = int(helper.ask("how many?"))
+        self.tell([helper, "type:helper"], "go")
+        done = self.submit_task(TaskSpec(type="helping", data={"number": 3})).result()
+        return told, done, len(self.agents()), self.ref.agent_id
+
+
+def test_a_worker_that_leads_others_is_answered_by_the_bench() -> None:
+    """J2: agents that it starts, lists and tells, and work described as data."""
+    with Workbench(Chief) as bench:
+        bench.reply_with(AgentRef("helper-7", "helper", ""), to="spawn")
+        bench.reply_with(5, to="how many?")
+        bench.reply_with(
+            [AgentStatus(agent="helper-7", agent_type="helper", incarnation=1, state=AgentState.IDLE)], to="agents"
+        )
+        bench.results_of("helping", lambda number: 10 * number)
+        assert bench.run(Chief.lead) == (5, 30, 1, "chief-1")
+        assert [(said.recipient, said.asked) for said in bench.said] == [
+            ("helper-7", True),
+            ("helper-7", False),
+            ("type:helper", False),
+        ]

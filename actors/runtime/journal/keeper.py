@@ -134,6 +134,8 @@ class Keeper:
         records += [record._replace(fetched=True) for record in left]
         ready = self._write(engine, now, records, decisions)
         if self.failing is not None:
+            # Before they are cancelled: what is refused does not run.
+            ready = [each for each in ready if not self._takes_back(engine, now, each)]
             for number in list(self._adopted):
                 refuse(self._adopted[number], self._refusal())
                 engine.cancel(number, "it cannot be kept", now)
@@ -149,6 +151,13 @@ class Keeper:
             self._accept(engine, self._incoming[number], now)
             del self._incoming[number]
         return ready
+
+    def _takes_back(self, engine: Engine, now: float, decision: Decision) -> bool:
+        """Whether a decision is to give a task to an agent that cannot be kept."""
+        if type(decision) is not Assign or decision.task.number not in self._adopted:
+            return False
+        engine.withheld(decision.agent, decision.incarnation, decision.task.number, decision.attempt, now)
+        return True
 
     def _refuse_own(self) -> None:
         """Refuse the program's new tasks. Sub-tasks are no new work: they belong to one that was accepted, and no record has them."""

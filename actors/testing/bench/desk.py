@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from actors.errors import ActorsError, DeadLetter, DependencyFailed
+from actors.hosts.agentref import AgentRef
 from actors.hosts.eventmessage import event_of
 from actors.hosts.serialize import Call, failure_of, loads, pack_value, unpack_call
 from actors.hosts.taskmethod import TaskMethod
@@ -119,7 +120,7 @@ class Desk:
         """Say what becomes of sub-tasks. Those that nobody has said anything about are run, each on a bench of its own.
 
         Args:
-            call: a worker's task method or a callable, as it is submitted.
+            call: a worker's task method or a callable, as it is submitted; or the type of work described as data.
             answer: the result; an exception is its failure, a function is called with the sub-task's arguments.
         """
         wanted = Wanted(lambda submitted: _same_call(submitted.call, call))
@@ -179,10 +180,14 @@ class Desk:
             self.said.append(Said(envelope.recipient, message, envelope.correlation is not None))
             if envelope.correlation is not None:
                 self._answer(envelope, message, f"{envelope.recipient}: {message!r}", pack_value)
-        elif topic == "submit":
+        elif topic == "messages":
+            recipients, payload = data
+            message = loads(payload, "the message")
+            self.said.extend(Said(recipient, message, asked=False) for recipient in recipients)
+        elif topic in ("submit", "submit_task"):
             self._submit(envelope, data)
         elif envelope.correlation is not None:
-            self._answer(envelope, topic, f"the system: {topic!r}", lambda value: value)
+            self._answer(envelope, topic, f"the system: {topic!r}", _FORMS.get(topic, lambda value: value))
 
     def _answer(self, envelope: Envelope, message: Any, what: str, form: Callable[[Any], Any]) -> None:
         rule = next((rule for rule in self._rules if rule.wanted.matches(message)), None)
@@ -231,9 +236,12 @@ class Desk:
 
     def _read(self, task: dict[str, Any], call: Call) -> Submitted:
         function = call.function
-        if task["call"]:
+        if "spec" in task:
+            # Known by its task type; nobody here knows which worker takes it.
+            function = loads(task["spec"], "the task spec").type
+        elif task["call"]:
             function = getattr(loads(task["worker_payload"], "the worker of a sub-task"), task["call"])
-        hidden = {"payload", "worker_payload", "call", "after"}
+        hidden = {"payload", "worker_payload", "call", "after", "spec", "names"}
         options = {name: value for name, value in task.items() if name not in hidden}
         return Submitted(function, tuple(call.args), dict(call.kwargs), call.items, options)
 
@@ -243,6 +251,9 @@ class Desk:
             if rule.wanted.matches(submitted):
                 return _answering(rule.answer)
         call = submitted.call
+        if isinstance(call, str):
+            message = f"nobody on the bench takes tasks of type {call!r}; say what becomes of them with results_of(…)"
+            raise ActorsError(message)
         if isinstance(call, TaskMethod) and call.owner is not None:
             return lambda *args, **kwargs: self._perform(call, args, kwargs)
         return lambda *args, **kwargs: _completed(call(*args, **kwargs))
@@ -260,6 +271,18 @@ class Desk:
         Terminated: _take_goodbye,
         CoordinationRequest: _take_request,
     }
+
+
+def _ref_fields(ref: Any) -> Any:
+    """What an agent is told of one that was started; on the bench all refs are of one system without a name."""
+    return [ref.agent_id, ref.type, ""] if isinstance(ref, AgentRef) else ref
+
+
+# What the system packs for these topics.
+_FORMS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("agents", "status", "explain", "task_info", "status_of"), pack_value),
+    "spawn": _ref_fields,
+}
 
 
 def _same_call(one: Any, other: Any) -> bool:

@@ -35,6 +35,7 @@ from actors.protocol.events import (
 )
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.hearing import Hearing
+from actors.testing.campaign.leading import Leading
 from actors.testing.campaign.rationing import Rationing
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
@@ -146,8 +147,9 @@ class Program:
             self._take,
         )
         self._hardships = Hardships(self)
-        self._gentle += self._hardships.gentle + Rationing(self).gentle
-        self._harmful += self._hardships.harmful
+        leading = Leading(self)
+        self._gentle += self._hardships.gentle + Rationing(self).gentle + leading.gentle
+        self._harmful += self._hardships.harmful + leading.harmful
         self._hearing = Hearing(self)
         self._gentle += self._hearing.gentle
 

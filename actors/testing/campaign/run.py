@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
+from actors.testing.campaign.leading import Leader
 from actors.testing.campaign.lives import Lives
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
@@ -94,6 +95,7 @@ def make_simulation(
         Runner: (0, 1 + choices.below(2, "runners")),
         Specialist: (0, 1),
         Porter: (0, 1 + choices.below(2, "porters")),
+        Leader: (0, 1 + choices.below(2, "leaders")),
     }
     config = (_CONFIG, _BRISK)[choices.below(2, "config")]
     most, rare = 4 + choices.below(3, "most"), choices.below(8, "workspaces")

@@ -131,6 +131,11 @@ class Clerk(Worker):
         answer: int = self.ask(other, Question(number), timeout=20)
         return answer
 
+    @task(retries=2)
+    def colleagues(self) -> int:
+        """How many agents of this type there are."""
+        return len([agent for agent in self.agents() if agent.agent_type == self.agent_type])
+
     @handles(Question)
     def double(self, message: Question) -> int:
         """Answer."""
@@ -151,8 +156,8 @@ class Runner(Worker):
     @task(retries=3)
     async def gather(self, width: int) -> int:
         """The sum of what sub-tasks give."""
-        futures = [self.submit(Runner.fetch, number, 0.01) for number in range(width)]
-        return sum([await future for future in futures])
+        futures = [self.submit(Runner.fetch, number, 0.01 * number) for number in range(width)]
+        return sum(await asyncio.gather(*futures))
 
     @task
     async def fails(self, number: int) -> int:

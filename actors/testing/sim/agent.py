@@ -186,6 +186,7 @@ class _ControlLane(_Lane):
             return
         if self._alarm is not None:
             self._alarm.cancel()
+        parts.control_thread = threading.get_ident()
         try:
             written = parts.control_bell.drain().strip(b"\0")
             if written:
@@ -199,6 +200,8 @@ class _ControlLane(_Lane):
             sim.shipped.control_failed(error)
             self.wake()
             return
+        finally:
+            parts.control_thread = 0
         if lane.stopped:
             self._over = True
         elif lane.wanted(until) or sim.bell_of(parts.control_bell).readable():
