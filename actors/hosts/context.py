@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.errors import ActorsError, ConfigError
+from actors.hosts.agentground import AgentGround
 from actors.hosts.attempt import Attempt
 from actors.hosts.childprocess import ChildProcess, Finished
 from actors.hosts.mapping import Sent, map_calls
@@ -126,8 +127,14 @@ class Context:
 
         return map_calls(send, iterables, chunksize, timeout)
 
+    def ground(self) -> AgentGround:
+        """What a strategy that is called here stands on."""
+        return AgentGround(self.parts, self._subtasks, self.attempt, self._send_for)
+
     def _send(self, task: dict[str, Any]) -> SubTaskFuture[Any]:
-        attempt = self.attempt
+        return self._send_for(task, self.attempt)
+
+    def _send_for(self, task: dict[str, Any], attempt: Attempt | None) -> SubTaskFuture[Any]:
         if attempt is not None:
             task["parent"] = attempt.number
             if attempt.job is not None:

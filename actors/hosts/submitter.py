@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypeVar, overload
 
 from actors.future import TaskFuture
+from actors.hosts.ground import Ground
 from actors.hosts.options import Options
 from actors.hosts.taskmethod import TaskMethod
 
@@ -31,6 +32,9 @@ class Sink(Protocol):
         progress: bool,
     ) -> Iterator[Any]:
         """Hand in a stream of calls."""
+
+    def ground(self) -> Ground:
+        """What a strategy that is called here stands on."""
 
 
 class Submitter:

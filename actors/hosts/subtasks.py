@@ -154,8 +154,23 @@ class SubTasks:
         """What the system knows of a sub-task."""
         return self.request("info", number, _INFO_TIMEOUT)
 
+    def taken(self, number: int) -> None:
+        """The result of a sub-task was taken: it need not be kept."""
+        with self._parts.interrupter.shielded:
+            self._parts.control.send(CoordinationRequest("taken", number), recipient=HUB, sender=self._parts.spec.agent)
+
     def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         """A body waits for a sub-task: the slot is given away meanwhile."""
+        return self.wait_for(future, ready, timeout, [future.number])
+
+    def waits_too(self, number: int, on: int) -> None:
+        """A task that waits does so for one more sub-task."""
+        self._tell("waiting", number, [on])
+
+    def wait_for(
+        self, outcome: Answer[Any], ready: Callable[[], bool], timeout: float | None, numbers: list[int]
+    ) -> float | None:
+        """A body waits for an outcome that sub-tasks of these numbers bring: the slot is given away meanwhile."""
         lane, parts = self.lane, self._parts
         if lane is None or not lane.in_body():
             return self._parts.world.settle(ready, timeout)
@@ -164,8 +179,8 @@ class SubTasks:
 
         def begin() -> Answer[Any]:
             if number is not None:
-                self._tell("waiting", number, [future.number])
-            return future
+                self._tell("waiting", number, numbers)
+            return outcome
 
         try:
             lane.wait(begin, AgentState.WAITING, deadline)
@@ -175,15 +190,15 @@ class SubTasks:
         return None if deadline is None else max(0.0, deadline - parts.monotonic())
 
     @contextlib.contextmanager
-    def awaiting(self, on: int) -> Iterator[None]:
-        """A coroutine of a body awaits a sub-task."""
+    def awaiting(self, *on: int) -> Iterator[None]:
+        """A coroutine of a body awaits sub-tasks."""
         lane = self.lane
         number = None if lane is None else lane.task_in_hand()
         if lane is None or number is None:
             yield
             return
         with lane.suspended() as first:
-            self._tell("waiting", number, [on])
+            self._tell("waiting", number, list(on))
             try:
                 yield
             finally:

@@ -41,6 +41,8 @@ class AgentRequests:
             "submit": self._submit,
             "cancel": self._cancel,
             "info": self._info,
+            "taken": self._taken,
+            "pace": self._pace,
             "waiting": self._waiting,
             "resumed": self._waiting,
             "spawn": self._spawn,
@@ -96,6 +98,14 @@ class AgentRequests:
 
     def _info(self, link: AgentLink, number: int, correlation: int | None) -> Any:
         question = m.Inspect(lambda engine, _now, _utc: dumps(engine.info(number), "the task's info"))
+        return self._when_told(self._peers.scheduler.ask_later(question), link, correlation)
+
+    def _taken(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        self._peers.scheduler.tell(m.ForgetTask(number))
+        return _LATER
+
+    def _pace(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        question = m.Inspect(lambda engine, now, _utc: list(engine.pace(number, now)))
         return self._when_told(self._peers.scheduler.ask_later(question), link, correlation)
 
     def _waiting(self, link: AgentLink, data: list[Any], correlation: int | None) -> Any:
