@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.errors import ActorsError, SystemClosed
 from actors.future import TaskFuture
@@ -20,9 +20,36 @@ from actors.runtime.alarmclock import AlarmClock, ProgramAlarm, Set
 
 if TYPE_CHECKING:
     from actors.kernel.reply import Reply
-    from actors.runtime.assembly import Assembly
+    from actors.runtime.peers import Peers
+    from actors.runtime.submission import Submission
+    from actors.runtime.world import World
 
 __all__ = ["ProgramGround"]
+
+
+class Shell(Protocol):
+    """What runs behind the system, as far as strategies need it."""
+
+    world: World
+    peers: Peers
+    submission: Submission
+
+    def hand_in(
+        self,
+        call: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options,
+        items: list[tuple[Any, ...]] | None,
+        form: str,
+    ) -> Sent:
+        """Hand in a part of a strategy."""
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Run a callback where it can hold up nobody."""
+
+    def check_process(self) -> None:
+        """Refuse in a fork of the program."""
 
 
 class ProgramGround:
@@ -32,7 +59,7 @@ class ProgramGround:
         assembly: what runs behind the system.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Shell) -> None:
         self._assembly = assembly
         self._numbers = count(1)
         self._lock = threading.Lock()
