@@ -89,6 +89,15 @@ class Maker(Worker):
         ]
 
     @task
+    def alone(self) -> list[int]:
+        """What can be done one after the other."""
+        return [
+            *self.scatter_gather(Maker.square, range(5)).result(),
+            self.map_reduce(Maker.square, range(8), Adder.add, chunksize=1, fan_in=2).result(),
+            *self.pipeline(range(4), Maker.square, Adder.one),
+        ]
+
+    @task
     def waits_for_endless(self) -> None:
         """Wait for a strategy that does not end."""
         self.race([(Maker.endless, 1), (Maker.endless, 2)]).result()
