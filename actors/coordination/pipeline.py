@@ -220,7 +220,12 @@ class Pipeline(Iterator[Any], AsyncIterator[Any]):
         return signal
 
     def _due_soon(self) -> bool:
-        return bool(self._under_way and self._under_way[0].done) if self._ordered else bool(self._ended)
+        if not self._ordered:
+            return bool(self._ended)
+        try:
+            return self._under_way[0].done
+        except IndexError:
+            return False
 
     def _told(self, lane: _Lane) -> None:
         """In any thread: the last stage of an item has ended."""
@@ -264,25 +269,30 @@ class Pipeline(Iterator[Any], AsyncIterator[Any]):
 
     def _fill(self) -> None:
         """Read on while there is room."""
-        while self._ending is None and len(self._under_way) < self._buffer and not self._closed:
-            try:
-                item = next(self._source, _ENDED)
-            except Exception as error:  # noqa: BLE001 - raised after all that was read before
-                self._ending = error.with_traceback(error.__traceback__)
-                return
-            except BaseException:
-                self.close()
-                raise
-            if item is _ENDED:
-                self._ending = _ENDED
-                return
-            with self._ground.shielded:
-                lane = self._hand_in(item)
-                self._under_way.append(lane)
+        try:
+            while self._ending is None and len(self._under_way) < self._buffer and not self._closed:
+                self._read_one()
+        except BaseException:
+            # Ctrl-C, the end of the task that reads, or a first item that cannot be handed in: nobody goes on.
+            self.close()
+            raise
+
+    def _read_one(self) -> None:
+        try:
+            item = next(self._source, _ENDED)
+        except Exception as error:  # noqa: BLE001 - raised after all that was read before
+            self._ending = error
+            return
+        if item is _ENDED:
+            self._ending = _ENDED
+            return
+        with self._ground.shielded:
+            lane = self._hand_in(item)
+            self._under_way.append(lane)
             if lane.refused is not None:
                 self._told(lane)
             else:
-                lane.chain[-1].add_done_callback(lambda _, lane=lane: self._told(lane))  # type: ignore[misc]
+                lane.chain[-1].add_done_callback(lambda _: self._told(lane))
 
     def _hand_in(self, item: Any) -> _Lane:
         place, self._read = self._read, self._read + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -140,7 +141,7 @@ def test_answers_that_cannot_be_hashed_vote_as_well_and_a_key_says_what_counts()
     [
         (lambda: Votes(3, 4), "need"),
         (lambda: Votes(3, 0), "need"),
-        (lambda: Votes(3, True), "need"),
+        (lambda: Votes(3, 1.0), "need"),
         (lambda: Votes(3, 2, key="x"), "key"),  # type: ignore[arg-type]
         (lambda: Scatter(3, "ignore"), "failures"),  # type: ignore[arg-type]
         (lambda: Scatter(3, "raise", 2), "minimum"),
@@ -163,7 +164,7 @@ def test_a_reduction_keeps_the_order_and_holds_little(counts: list[int], fan_in:
     def reduce(nodes: list[Node]) -> tuple[int, ...]:
         assert 1 <= len(nodes) <= fan_in
         assert len({node.level == 0 for node in nodes}) == 1
-        assert all(left.last + 1 == right.first for left, right in zip(nodes, nodes[1:], strict=False))
+        assert all(left.last + 1 == right.first for left, right in pairwise(nodes))
         widest.append(len(nodes))
         joined: tuple[int, ...] = sum((node.handle for node in nodes), ())
         promised.append(joined)

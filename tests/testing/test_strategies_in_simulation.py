@@ -192,7 +192,8 @@ def test_a_saga_undoes_exactly_what_was_done_in_the_opposite_order(seed: int) ->
             return
         did = [name for name in BOOK if not name.startswith("-")]
         assert did == names[: len(did)]
-        assert BOOK == did + [f"-{name}" for name in reversed(did)]
+        undone = [f"-{name}" for name in reversed(did)]
+        assert did + undone == BOOK
         if not future.cancelled():
             error = future.exception()
             assert isinstance(error, SagaFailed)
