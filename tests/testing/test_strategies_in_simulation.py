@@ -242,3 +242,22 @@ def test_a_quorum_that_cannot_be_reached_does_not_wait_for_the_rest() -> None:
         assert sim.now < 100.0
         assert isinstance((error.errors or ())[0], LookupError)
         sim.settle()
+
+
+@pytest.mark.parametrize("seed", range(2 * SEEDS))
+def test_strategies_go_on_when_actors_of_the_system_fail(seed: int) -> None:
+    """G2, F1: scheduler and hub are restarted under them, at any moment, and each has its one right outcome."""
+    with Simulation({Clerk: (1, 2), Planner: 1}, seed=seed, workspaces=False, detail=False) as sim:
+        many = sim.system.options(retries=6)
+        reduced = many.map_reduce((Clerk.add, 1), range(20), total, chunksize=2, fan_in=3)
+        saga = many.saga([((Clerk.add, 1, 1), None), ((Clerk.add, ResultFrom(0), 1), None)])
+        hedged = many.hedge(Clerk.slow, 7, 0.5, after=0.1)
+        inside = sim.system.submit(Planner.everything, seed)
+        for _ in range(2):
+            sim.run(sim.choices.between(0.0, 0.5, "moment"))
+            sim.crash(("hub", "scheduler")[sim.choices.below(2, "who")])
+        done(sim, reduced, saga, hedged)
+        assert reduced.result() == 210
+        assert saga.result() == [2, 3]
+        assert hedged.result() == 7
+        assert inside.result() == expected(seed)
