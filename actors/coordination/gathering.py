@@ -45,6 +45,10 @@ class Gathering(Whole):
         for place, call in enumerate(self._calls):
             self.submit(place, call)
 
+    def is_quick(self, part: TaskFuture[Any]) -> bool:
+        """Always: all calls are handed in at the beginning."""
+        return True
+
     def part_ended(self, key: int, part: TaskFuture[Any]) -> None:
         """Ask the tally."""
         error, value = outcome_of(part) if self._tally.reads or part.failed() else (None, part)

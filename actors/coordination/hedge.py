@@ -68,6 +68,10 @@ class Hedge(Whole):
             # There may be history that says less.
             self._look()
 
+    def is_quick(self, part: TaskFuture[Any]) -> bool:
+        """Always: a copy that has ended is no reason for another one."""
+        return True
+
     def part_ended(self, key: int, part: TaskFuture[Any]) -> None:
         """The first result wins; of errors the first, once no copy is left."""
         error, value = outcome_of(part)

@@ -131,6 +131,10 @@ class Saga(Whole):
             self.post(self._plan.turn_back)
         return True
 
+    def is_quick(self, part: TaskFuture[Any]) -> bool:
+        """Never: what comes next is handed in."""
+        return False
+
     def part_ended(self, key: Move, part: TaskFuture[Any]) -> None:
         """Note what came of a move, and make the next one."""
         error, value = outcome_of(part)

@@ -98,8 +98,8 @@ class Strategies(Submitter):
         Args:
             calls, items, timeout: as for `scatter_gather`.
             need: how many equal answers it takes, from 1 to the number of calls.
-            key: makes of an answer what is compared with ==; it runs where the call of the strategy was made. None compares
-                the answers.
+            key: makes of an answer what is compared with ==; None compares the answers. It runs in the process of the caller,
+                on a thread of the system's own, and should be quick.
 
         Returns:
             The future of the answer: of those that agree the first that came.

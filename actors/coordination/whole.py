@@ -3,7 +3,7 @@
     part ends ──▶ inbox ──▶ work: one thread at a time, where user code may run ──▶ further parts, or the outcome
 
 No thread belongs to it. In the program its steps run on the thread that tells of the ends of tasks, inside a task where
-that task waits (or in its event loop).
+that task waits (or in its event loop); there, steps that hand in nothing run at once on the control lane.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class Whole(abc.ABC):
         self.future: WholeFuture[Any] = WholeFuture(self)
         self._timeout = timeout
         self._inbox: deque[Callable[[], object]] = deque()
+        self._ends: deque[TaskFuture[Any]] = deque()
         self._busy = threading.Lock()
         self._open: dict[TaskFuture[Any], Any] = {}
         self._alarms: list[Alarm] = []
@@ -177,6 +178,14 @@ class Whole(abc.ABC):
     def part_ended(self, key: Any, part: TaskFuture[Any]) -> None:
         """A part has its outcome."""
 
+    def is_quick(self, part: TaskFuture[Any]) -> bool:
+        """Whether `part_ended` of this part submits nothing, so that it may be called in any thread, at once.
+
+        It should be where it can be: what is to be cancelled by it may run inside the very task that waits, and keep the
+        thread in which the other steps are taken.
+        """
+        return part.failed()
+
     def submit(self, key: Any, call: Invocation, options: Options | None = None) -> TaskFuture[Any]:
         """Hand in a part, and watch it."""
         part = self.ground.submit(call.call, call.args, call.kwargs, options or self.options)[0]
@@ -225,8 +234,12 @@ class Whole(abc.ABC):
     # --- inside ---
 
     def _told(self, part: Any) -> None:
-        self._inbox.append(lambda: self._part_ended(part))
-        self.ground.soon(self._work)
+        if self.is_quick(part):
+            self._ends.append(part)
+            self._take_ends()
+        else:
+            self._inbox.append(lambda: self._part_ended(part))
+            self.ground.soon(self._work)
 
     def _part_ended(self, part: TaskFuture[Any]) -> None:
         if part in self._open:
@@ -237,13 +250,32 @@ class Whole(abc.ABC):
 
     def _work(self) -> None:
         """Take the steps that wait, unless somebody does; whoever does sees what is added meanwhile."""
-        while self._inbox and self._busy.acquire(blocking=False):
+        while (self._inbox or self._ends) and self._busy.acquire(blocking=False):
             try:
                 with self.ground.shielded:
-                    while self._inbox:
-                        self._step(self._inbox.popleft())
+                    while self._inbox or self._ends:
+                        self._drain_ends()
+                        if self._inbox:
+                            self._step(self._inbox.popleft())
             finally:
                 self._busy.release()
+
+    def _take_ends(self) -> None:
+        """In any thread: take only the steps that submit nothing."""
+        while self._ends and self._busy.acquire(blocking=False):
+            try:
+                with self.ground.shielded:
+                    self._drain_ends()
+            finally:
+                self._busy.release()
+            if self._inbox:
+                # Whoever brought it may have found this thread at work.
+                self.ground.soon(self._work)
+
+    def _drain_ends(self) -> None:
+        while self._ends:
+            part = self._ends.popleft()
+            self._step(lambda part=part: self._part_ended(part))  # type: ignore[misc]
 
     def _step(self, act: Callable[[], object]) -> None:
         if self.over:

@@ -92,8 +92,8 @@ class AgentGround:
         self._parts.leave(act)
 
     def call_soon(self, callbacks: Callable[[], object]) -> None:
-        """See `Ground.call_soon`."""
-        callbacks()
+        """See `Ground.call_soon`: what users do there may wait, too."""
+        self._parts.leave(callbacks)
 
     def alarm(self, seconds: float, act: Callable[[], object]) -> Alarm:
         """See `Ground.alarm`."""

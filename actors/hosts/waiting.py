@@ -41,6 +41,8 @@ class WaitingLane(LaneBase):
         parts = self.parts
         interrupter, bell = parts.interrupter, parts.task_bell
         machine = slot.machine if slot is not None and slot.machine.state is _WORKING else None
+        # An errand that asks something while the body around it waits must not be held up by a whole task.
+        within = slot if state is _WAITING else None
         with interrupter.shielded:
             if machine is not None:
                 machine.move(state)
@@ -51,13 +53,13 @@ class WaitingLane(LaneBase):
             while not answer.done():
                 interrupter.check()
                 with interrupter.shielded:
-                    busy = self._serve(slot)
+                    busy = self._serve(within)
                 if busy:
                     continue
                 left = None if deadline is None else deadline - parts.monotonic()
                 if left is not None and left <= 0:
                     break
-                self.rest(left, answer, slot)
+                self.rest(left, answer, within)
         finally:
             if machine is not None:
                 with interrupter.shielded:

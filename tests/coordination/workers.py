@@ -79,8 +79,8 @@ class Maker(Worker):
         """Every strategy, inside a task."""
         return [
             self.scatter_gather(Maker.square, range(5)).result(),
-            self.race([(Maker.endless,), (Maker.square, 3)]).result(),
-            self.quorum([(Maker.square, 2), (Maker.square, 2), (Maker.endless,)], need=2).result(),
+            self.race([(Maker.square, 3), (Adder.one, 8)]).result(),
+            self.quorum([(Maker.square, 2), (Maker.square, -2), (Maker.square, 7)], need=2).result(),
             self.hedge(Maker.square, 4).result(),
             self.map_reduce(Maker.square, range(50), Adder.add, chunksize=3, fan_in=4).result(),
             list(self.pipeline(range(10), Maker.square, partial(Maker.square, plus=1), buffer=3)),
