@@ -539,6 +539,24 @@ def test_a_single_agent_runs_the_strategies_of_its_own_task() -> None:
         assert system.submit(Maker.alone).result(3 * LIMIT) == [0, 1, 4, 9, 16, 140, 1, 2, 5, 10]
 
 
+@pytest.mark.parametrize(("call", "wanted"), [(Maker.beside, 7), (Maker.fails_beside, "refused")])
+def test_a_part_that_runs_inside_the_task_that_waits_is_cancelled_as_well(
+    tmp_path: Path, call: Any, wanted: Any
+) -> None:
+    """G2, D6: although it keeps the thread in which that task waits; without that it would wait for ever."""
+    gate = Gate.make(tmp_path, "gate")
+    with (
+        ActorSystem({Maker: (1, 1), Adder: (1, 1)}, max_agents=2, config=CONFIG) as system,
+        system.events(TaskStarted) as started,
+    ):
+        future = system.submit(call, gate)
+        while getattr(started.get(LIMIT), "name", "") != "maker.endless":
+            pass
+        gate.reached()
+        gate.open()
+        assert future.result(LIMIT) == wanted
+
+
 def test_a_task_that_is_cancelled_takes_its_strategies_with_it() -> None:
     """G2, D6: as Ctrl-C in a program does."""
     # Room for all parts beside the task: one that ran inside it would have to end before it.

@@ -98,6 +98,21 @@ class Maker(Worker):
         ]
 
     @task
+    def beside(self, gate: Gate) -> int:
+        """Race a sub-task that can run nowhere but inside this task, and does not end, with one elsewhere."""
+        won: int = self.race([(Maker.endless,), (Adder.hold, gate, 7)]).result()
+        return won
+
+    @task
+    def fails_beside(self, gate: Gate) -> str:
+        """The same with a failure that ends the whole."""
+        try:
+            self.scatter_gather([(Maker.endless,), (Adder.hold_and_refuse, gate)]).result()
+        except LookupError as error:
+            return str(error.args[0])
+        return "no error"
+
+    @task
     def waits_for_endless(self) -> None:
         """Wait for a strategy that does not end."""
         self.race([(Maker.endless, 1), (Maker.endless, 2)]).result()
@@ -127,6 +142,18 @@ class Adder(Worker):
     def one(self, number: int) -> int:
         """One more."""
         return number + 1
+
+    @task
+    def hold(self, gate: Gate, value: int) -> int:
+        """Stop at a gate, then give the value back."""
+        gate.wait()
+        return value
+
+    @task
+    def hold_and_refuse(self, gate: Gate) -> None:
+        """Stop at a gate, then fail."""
+        gate.wait()
+        raise LookupError("refused")
 
     @task
     def join(self, values: list[str]) -> str:
