@@ -153,7 +153,7 @@ class Submitter:
             inputs: names of what it reads, so that it finds an agent that has them warm.
             job: what tasks and agents belong together.
             once: a name; a second submission under it gives the future of the first one, also after a restart of the
-                program if there is a journal. Of the program alone, and for one task, so not for `map`.
+                program if there is a journal. Of the program alone, and for one task or one saga, so not for `map`.
             idempotent: False if it must never run twice.
             duration: estimated seconds, until there is history.
             type: the name of its task type.
