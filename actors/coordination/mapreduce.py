@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from actors.coordination.calls import Invocation
 from actors.coordination.gathering import refuse_once
 from actors.coordination.tree import Node, ReductionTree
+from actors.coordination.unset import NOTHING
 from actors.coordination.whole import Whole, noted
 from actors.errors import ConfigError
 from actors.future import TaskFuture
@@ -17,10 +18,7 @@ from actors.hosts.mapping import UNDER_WAY, Chunking, Sent, check_chunksize
 from actors.hosts.options import Options
 from actors.hosts.serialize import SPLICED, WHOLE
 
-__all__ = ["NOTHING", "MapReduce"]
-
-NOTHING: Any = object()
-"""Stands for a value that was not given."""
+__all__ = ["MapReduce"]
 
 _WIDEST = 1024
 

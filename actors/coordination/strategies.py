@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from actors.coordination.calls import CallLike, invocation, invocations
-from actors.coordination.gathering import Gathering
-from actors.coordination.hedge import Hedge
-from actors.coordination.mapreduce import NOTHING, MapReduce
-from actors.coordination.pipeline import ItemFailures, Pipeline
-from actors.coordination.quorum import Votes
-from actors.coordination.race import Race
-from actors.coordination.saga import Saga, Step, steps_of
-from actors.coordination.scatter import Failures, Scatter
-from actors.coordination.whole import WholeFuture
+from actors.coordination.unset import NOTHING
 from actors.hosts.options import Options
 from actors.hosts.submitter import Sink, Submitter
 
+if TYPE_CHECKING:
+    from actors.coordination.calls import CallLike
+    from actors.coordination.pipeline import ItemFailures, Pipeline
+    from actors.coordination.saga import Step
+    from actors.coordination.scatter import Failures
+    from actors.coordination.whole import WholeFuture
+
 __all__ = ["BoundStrategies", "Strategies"]
+
+
+def _making() -> Any:
+    from actors.coordination import making  # noqa: PLC0415 - takes some ms, and most programs call none of them
+
+    return making
+
+
+def _started(whole: Any) -> WholeFuture[Any]:
+    future: WholeFuture[Any] = whole.start()
+    return future
 
 
 class Strategies(Submitter):
@@ -62,8 +71,8 @@ class Strategies(Submitter):
         Example:
             sizes = system.scatter_gather(Disk.size, paths, failures="drop", minimum=3).result()
         """
-        found = invocations(calls, items, "scatter_gather")
-        tally = Scatter(len(found), failures, minimum)
+        found = _making().invocations(calls, items, "scatter_gather")
+        tally = _making().Scatter(len(found), failures, minimum)
         return self._gather("scatter_gather", tally, found, timeout)
 
     def race(
@@ -78,8 +87,8 @@ class Strategies(Submitter):
         Example:
             page = system.race([(Mirror.fetch, "north"), (Mirror.fetch, "south")]).result()
         """
-        found = invocations(calls, items, "race")
-        return self._gather("race", Race(len(found)), found, timeout)
+        found = _making().invocations(calls, items, "race")
+        return self._gather("race", _making().Race(len(found)), found, timeout)
 
     def quorum(
         self,
@@ -110,8 +119,8 @@ class Strategies(Submitter):
         Example:
             temperature = system.quorum(Sensor.read, sensors, need=2, key=round).result()
         """
-        found = invocations(calls, items, "quorum")
-        return self._gather("quorum", Votes(len(found), need, key), found, timeout)
+        found = _making().invocations(calls, items, "quorum")
+        return self._gather("quorum", _making().Votes(len(found), need, key), found, timeout)
 
     def hedge(
         self, call: CallLike, /, *args: Any, after: float | None = None, timeout: float | None = None, **kwargs: Any
@@ -135,9 +144,10 @@ class Strategies(Submitter):
         Example:
             answer = system.hedge(Search.look_up, "actors", after=0.2).result()
         """
-        what = invocation(call, "hedge")
+        what = _making().invocation(call, "hedge")
         what = what._replace(args=(*what.args, *args), kwargs={**what.kwargs, **kwargs})
-        return Hedge(what, after, self._opened().ground(), self._options, timeout).start()
+        hedge = _making().Hedge(what, after, self._opened().ground(), self._options, timeout)
+        return _started(hedge)
 
     def map_reduce(
         self,
@@ -178,8 +188,12 @@ class Strategies(Submitter):
         Example:
             words = system.map_reduce(Counting.count, paths, Counting.merge).result()
         """
-        calls = (invocation(map_call, "map_reduce (to map)"), invocation(reduce_call, "map_reduce (to reduce)"))
-        return MapReduce(
+        made = _making()
+        calls = (
+            made.invocation(map_call, "map_reduce (to map)"),
+            made.invocation(reduce_call, "map_reduce (to reduce)"),
+        )
+        whole = made.MapReduce(
             calls,
             items,
             chunksize=chunksize,
@@ -188,7 +202,8 @@ class Strategies(Submitter):
             ground=self._opened().ground(),
             options=self._options,
             timeout=timeout,
-        ).start()
+        )
+        return _started(whole)
 
     def pipeline(
         self,
@@ -226,8 +241,9 @@ class Strategies(Submitter):
         """
         if not stages:
             raise ValueError("pipeline takes one stage at least, and got none")
-        calls = [invocation(stage, f"stage {number} of pipeline") for number, stage in enumerate(stages, 1)]
-        return Pipeline(
+        made = _making()
+        calls = [made.invocation(stage, f"stage {number} of pipeline") for number, stage in enumerate(stages, 1)]
+        pipeline: Pipeline = made.Pipeline(
             source,
             calls,
             ordered=ordered,
@@ -237,6 +253,7 @@ class Strategies(Submitter):
             options=self._options,
             timeout=timeout,
         )
+        return pipeline
 
     def saga(
         self, steps: Iterable[Step | tuple[CallLike, CallLike | None]], *, timeout: float | None = None
@@ -267,10 +284,11 @@ class Strategies(Submitter):
         Example:
             system.saga([((Bank.take, "ann", 5), (Bank.give, "ann", 5)), ((Bank.give, "bob", 5), None)]).result()
         """
-        return Saga(steps_of(steps), self._opened().ground(), self._options, timeout).start()
+        made = _making()
+        return _started(made.Saga(made.steps_of(steps), self._opened().ground(), self._options, timeout))
 
     def _gather(self, what: str, tally: Any, calls: list[Any], timeout: float | None) -> WholeFuture[Any]:
-        return Gathering(what, tally, calls, self._opened().ground(), self._options, timeout).start()
+        return _started(_making().Gathering(what, tally, calls, self._opened().ground(), self._options, timeout))
 
 
 class BoundStrategies(Strategies):
