@@ -16,7 +16,7 @@ from pathlib import Path
 
 from actors import ActorSystem, Limits, Worker, task
 
-MEMORY = 16 << 20
+MEMORY = 24 << 20
 
 
 class Counting(Worker):
@@ -60,6 +60,7 @@ class Text:
 if __name__ == "__main__":
     text = Text(sysconfig.get_paths()["stdlib"])
     with ActorSystem({Counting: 2}) as system:
-        words = system.map_reduce(Counting.count, text, Counting.merge, fan_in=4).result()
+        # A merge has the counts of 4 times 4 files in memory.
+        words = system.map_reduce(Counting.count, text, Counting.merge, chunksize=4, fan_in=4).result()
     print("more text than memory:", text.size > MEMORY)
     print("frequent:", sorted(word for word, _ in words.most_common(5)))
