@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from actors.config import AgentConfig, Limits, SystemConfig
+    from actors.coordination.pipeline import Pipeline, Skipped
+    from actors.coordination.saga import ResultFrom, Step
+    from actors.coordination.whole import WholeFuture
     from actors.core.agentstatus import AgentStatus
     from actors.core.breaker import CircuitInfo
     from actors.core.deadletters import DeadTask
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
         MessageRefused,
         NoSuitableAgent,
         NotSerializable,
+        QuorumFailed,
         RemoteError,
+        SagaFailed,
         SystemClosed,
         TaskCancelled,
         TaskExited,
@@ -95,6 +100,12 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "TaskStatus",
     "Worker",
     "task",
+    # Strategies
+    "Pipeline",
+    "ResultFrom",
+    "Skipped",
+    "Step",
+    "WholeFuture",
     # Agents
     "AgentConfig",
     "AgentRef",
@@ -155,7 +166,9 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "MessageRefused",
     "NoSuitableAgent",
     "NotSerializable",
+    "QuorumFailed",
     "RemoteError",
+    "SagaFailed",
     "SystemClosed",
     "TaskCancelled",
     "TaskExited",
@@ -166,6 +179,11 @@ _HOME = {
     "AgentConfig": "actors.config",
     "Limits": "actors.config",
     "SystemConfig": "actors.config",
+    "Pipeline": "actors.coordination.pipeline",
+    "Skipped": "actors.coordination.pipeline",
+    "ResultFrom": "actors.coordination.saga",
+    "Step": "actors.coordination.saga",
+    "WholeFuture": "actors.coordination.whole",
     "AgentStatus": "actors.core.agentstatus",
     "CircuitInfo": "actors.core.breaker",
     "DeadTask": "actors.core.deadletters",
@@ -189,7 +207,9 @@ _HOME = {
     "MessageRefused": "actors.errors",
     "NoSuitableAgent": "actors.errors",
     "NotSerializable": "actors.errors",
+    "QuorumFailed": "actors.errors",
     "RemoteError": "actors.errors",
+    "SagaFailed": "actors.errors",
     "SystemClosed": "actors.errors",
     "TaskCancelled": "actors.errors",
     "TaskExited": "actors.errors",

@@ -30,8 +30,10 @@ __all__ = [
     "NoSuitableAgent",
     "NotSerializable",
     "PlanFailed",
+    "QuorumFailed",
     "RemoteError",
     "ResultTaken",
+    "SagaFailed",
     "SupervisorGaveUp",
     "SystemClosed",
     "TaskCancelled",
@@ -407,3 +409,27 @@ class DeadlockDetected(ActorsError, RuntimeError):
     name: str | None
     kind: str | None
     cycle: tuple[str, ...] | None
+
+
+class QuorumFailed(ActorsError):
+    """So many equal answers as were needed cannot be reached any more.
+
+    `need` is how many, `answers` are all that came, those of the first camp first, `errors` what calls failed with.
+    """
+
+    need: int | None
+    answers: tuple[Any, ...] | None
+    errors: tuple[BaseException, ...] | None
+
+
+class SagaFailed(ActorsError):
+    """A step of a saga failed, or the saga was cancelled; what was done before is undone as far as it could be.
+
+    `step` is the name of the step that failed, None if none did; its error is chained as `__cause__`. `undone` are the names
+    of the steps whose compensations have run, in that order; `failures` are (step, error) of those that failed for good,
+    so that what these steps did still stands.
+    """
+
+    step: str | None
+    undone: tuple[str, ...] | None
+    failures: tuple[tuple[str, BaseException], ...] | None

@@ -139,6 +139,17 @@ class TaskFuture(LazyFuture[T]):
             taken(self.number)
         return value
 
+    def discard(self) -> None:
+        """Let go of the value, unread: nothing of it is kept, neither here nor in the system. Nothing without a value."""
+        with self._lock:
+            if not self.done() or self.failed() or self._taken:
+                return
+            self._taken = True
+            self._result = self._encoded = None
+        taken = getattr(self._owner, "taken", None)
+        if taken is not None:
+            taken(self.number)
+
     def cancel(self, reason: str = "its submitter cancelled it") -> bool:
         """Cancel the task, also while it runs: the future is cancelled at once, the agent is free when the task ends.
 

@@ -270,10 +270,13 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, ActorStarts)
             if cancel_tasks or not wait:
                 cancel_tasks = True
             else:
+                # Between two of its parts a strategy has no task.
+                assembly.strategies.join()
                 assembly.peers.scheduler.ask_later(m.WhenIdle()).wait()
         except BaseException as error:  # noqa: BLE001 - Ctrl-C first of all; raised again below
             interrupted, cancel_tasks = error, True
         if cancel_tasks:
+            assembly.end_strategies(reason, timeout, leave=leave)
             assembly.cancel_all(reason, leave=leave)
             assembly.peers.scheduler.ask_later(m.WhenIdle()).wait(min(timeout, self._config.agent.grace))
         self._take_apart(assembly, timeout, reason)

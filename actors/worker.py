@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from actors.config import AgentConfig, Limits
+from actors.coordination.strategies import Strategies
 from actors.core.eventbuffer import EVENT_BOUND, check_bound
 from actors.errors import ConfigError
 from actors.hosts.insideagent import InsideAgent
@@ -44,7 +45,7 @@ def _refuse(owner: type[Any], name: str, value: Any, allowed: str) -> NoReturn:
     raise ConfigError(message, key=name, value=value, allowed=allowed)
 
 
-class Worker(InsideAgent):
+class Worker(Strategies, InsideAgent):
     """What an agent runs: a typed actor with tasks. Derive from it and decorate methods with `@task`.
 
     An agent makes one instance, in its own process; its constructor's arguments come from `configured` or from the

@@ -54,6 +54,14 @@ EXPECTED = {
         "emmy knows about rings",
         "None",
     ],
+    "bank_saga": [
+        "ann to bob: done",
+        r"ann to eve: pay in failed \(no account eve\); undone: \['take out'\]",
+        r"ann to bob: take out failed \(ann has too little\); undone: \[\]",
+        "bob to ann: done",
+        r"\{'ann': 75, 'bob': 125\} in all 200",
+    ],
+    "word_count": ["more text than memory: True", r"frequent: \['\w+'(, '\w+'){4}\]"],
     "recursive": ["sorted: True", "tasks: 15"],
     "async_crawl": [
         "4 pages known, 3 to read",

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from actors.core import checks, explain, rebuild
+from actors.core import checks, explain, pace, rebuild
 from actors.core.alarms import Alarms
 from actors.core.crew import Crew
 from actors.core.deadletters import dead_task
@@ -262,6 +262,10 @@ class Engine(Crew):
             return None
         result, task.result, task.taken = task.result, None, True
         return result
+
+    def pace(self, number: int, now: float) -> tuple[float | None, float | None, float | None]:
+        """See `pace.pace`."""
+        return pace.pace(self._book, number, now)
 
     def dead_task(self, number: int) -> Task | None:
         """The task of a number, if it is listed as one that failed for good."""

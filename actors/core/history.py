@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class History:
     def next_due(self) -> float | None:
         """When the oldest is to be forgotten."""
         return self._ended[0][0] + self._seconds if self._ended else None
+
+    def backwards(self) -> Iterator[Task]:
+        """All of them, the latest first."""
+        return (task for _, task in reversed(self._ended))
 
     def latest(self, count: int) -> list[Task]:
         """The last that ended, the latest first."""

@@ -87,4 +87,4 @@ class Completed(Iterator["TaskFuture[Any]"]):
             left = None if self._until is None else self._until - self._subtasks.clock()
             if left is not None and left <= 0:
                 raise TimeoutError(f"{len(numbers)} sub-tasks have no outcome after {self._timeout} s")
-            self._subtasks.wait_for(bell, numbers, left)
+            concurrent.futures.wait([bell], self._subtasks.wait_for(bell, bell.done, left, numbers))

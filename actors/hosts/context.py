@@ -11,6 +11,7 @@ from actors.core.agentstatus import AgentStatus
 from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError, ConfigError
 from actors.future import TaskFuture
+from actors.hosts.agentground import AgentGround
 from actors.hosts.agentref import address_of, refuse_group
 from actors.hosts.asking import next_chain
 from actors.hosts.attempt import Attempt
@@ -146,12 +147,19 @@ class Context:
         """The futures in the order in which they get their outcomes."""
         return Completed(self._subtasks, futures, timeout)
 
+    def ground(self) -> AgentGround:
+        """What a strategy that is called here stands on."""
+        return AgentGround(self.parts, self._subtasks, self._served(), self._send_for)
+
+    def _served(self) -> Attempt | None:
+        return None if self.lane is None else self.lane.attempt_served()
+
     def _send(self, task: dict[str, Any], topic: str = "submit") -> SubTaskFuture[Any]:
-        attempt = self.attempt
-        served = None if self.lane is None else self.lane.attempt_served()
-        if served is not None:
-            task["parent"] = served.number
+        return self._send_for(task, self._served(), topic)
+
+    def _send_for(self, task: dict[str, Any], attempt: Attempt | None, topic: str = "submit") -> SubTaskFuture[Any]:
         if attempt is not None:
+            task["parent"] = attempt.number
             if attempt.job is not None:
                 task.setdefault("job", attempt.job)
         elif self.parts.spec.job is not None:

@@ -267,4 +267,4 @@ def _in_body(frame: FrameType | None) -> bool:
 def _in_users_code(frame: FrameType | None) -> bool:
     """Whether a frame inside an event loop is of a coroutine's code, and not of the loop's or the agent's own."""
     name = "" if frame is None else frame.f_globals.get("__name__", "")
-    return not name.startswith(("asyncio.", "actors.hosts."))
+    return not name.startswith(("asyncio.", "actors.hosts.", "actors.coordination."))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from types import CoroutineType
 from typing import Any, NoReturn
 
@@ -15,7 +18,7 @@ from actors.hosts.interrupts import coroutine_attempt
 from actors.hosts.outbox import FLUSH_AFTER, FLUSH_BEYOND
 from actors.hosts.parts import AgentParts
 from actors.hosts.recycling import Recycling
-from actors.hosts.serialize import Call, failure_of, pack_value, unpack_call
+from actors.hosts.serialize import SPLICED, WHOLE, Call, error_of, failure_of, pack_value, unpack_call
 from actors.hosts.slots import Slot
 from actors.protocol.messages import AssignmentAck, Outcome, Payload
 from actors.protocol.states import AgentState
@@ -51,6 +54,13 @@ def run_items(
         except Exception as error:  # noqa: BLE001 - it is this item's outcome
             outcomes.append((False, tuple(failure_of(error))))
     return outcomes
+
+
+def _values_of(outcomes: list[tuple[bool, Any]]) -> list[Any]:
+    for good, value in outcomes:
+        if not good:
+            raise error_of(value)
+    return [value for _, value in outcomes]
 
 
 def _pack_items(outcomes: list[tuple[bool, Any]]) -> Payload:
@@ -146,7 +156,7 @@ class LaneBase:
         finally:
             # The arguments of a task are its body's alone: a large one is freed when the body lets go of it.
             attempt.payload = attempt.results = None
-        function, args, kwargs, items = call
+        function, args, kwargs, items, form = call
         if attempt.call:
             try:
                 function = self.methods[attempt.call]
@@ -154,10 +164,25 @@ class LaneBase:
                 known = ", ".join(sorted(self.methods)) or "none"
                 message = f"{self.parts.spec.type} has no task {attempt.call!r}; it has {known}"
                 return _raise, (ConfigError(message, key="call", value=attempt.call, allowed=known),), {}
+        if form == SPLICED:
+            args = (list(chain.from_iterable(args[0])), *args[1:])
         if items is not None:
-            attempt.many = True
-            return self.run_items, (function, items), {}
+            if kwargs:
+                function = partial(function, **kwargs)
+            attempt.many = form != WHOLE
+            return self.run_items if attempt.many else self._run_whole, (function, items), {}
         return function, args, kwargs
+
+    def _run_whole(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
+        """The body of a task with many items that fails with the first of them that does."""
+        outcomes = self.run_items(function, items)
+        if not inspect.iscoroutine(outcomes):
+            return _values_of(outcomes)
+
+        async def awaited() -> list[Any]:
+            return _values_of(await outcomes)
+
+        return awaited()
 
     def flush(self) -> None:
         """Send all results that wait."""

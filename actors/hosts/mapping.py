@@ -17,9 +17,19 @@ from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.serialize import error_of
 
-__all__ = ["Bar", "ChunkSender", "MapIterator", "Sent", "map_calls"]
+__all__ = [
+    "UNDER_WAY",
+    "Bar",
+    "ChunkSender",
+    "Chunking",
+    "MapIterator",
+    "Sent",
+    "check_chunksize",
+    "check_timeout",
+    "map_calls",
+]
 
-_UNDER_WAY = 32
+UNDER_WAY = 32
 """Chunks under way at once: enough to keep agents busy while one result is being taken, and a bound on memory."""
 
 _GOAL_SECONDS = 0.02
@@ -51,14 +61,19 @@ class _Chunk(NamedTuple):
     calls: int
 
 
-class _Chunking:
-    """Chooses how many calls make a task, from how long the chunks that came back took."""
+class Chunking:
+    """Chooses how many calls make a task, from how long the chunks that came back took.
+
+    Args:
+        fixed: so many always; None to choose.
+    """
 
     def __init__(self, fixed: int | None) -> None:
         self._fixed = fixed
         self._size = 1.0
 
     def next_size(self) -> int:
+        """How many calls the next chunk is to have."""
         return self._fixed if self._fixed is not None else int(self._size)
 
     def took(self, calls: int, seconds: float) -> None:
@@ -86,7 +101,7 @@ class MapIterator(Iterator[Any]):
         self,
         send: ChunkSender,
         items: Iterator[tuple[Any, ...]],
-        chunking: _Chunking,
+        chunking: Chunking,
         deadline: float | None,
         bar: Bar | None,
     ) -> None:
@@ -146,7 +161,7 @@ class MapIterator(Iterator[Any]):
         raise StopIteration
 
     def _fill(self) -> None:
-        while len(self._under_way) < _UNDER_WAY and self._broken is None:
+        while len(self._under_way) < UNDER_WAY and self._broken is None:
             try:
                 chunk = list(islice(self._items, self._chunking.next_size()))
                 if not chunk:
@@ -177,6 +192,30 @@ class MapIterator(Iterator[Any]):
             self.close()
 
 
+def check_chunksize(chunksize: Any) -> None:
+    """See to it that this is a size of chunks.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if chunksize is not None and (type(chunksize) is not int or chunksize < 1):
+        raise ConfigError(
+            f"chunksize is a whole number of 1 or more, or None, not {chunksize!r}", key="chunksize", value=chunksize
+        )
+
+
+def check_timeout(timeout: Any) -> None:
+    """See to it that this is a time limit.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
+        raise ConfigError(
+            f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}", key="timeout", value=timeout
+        )
+
+
 def map_calls(
     send: ChunkSender,
     iterables: tuple[Iterable[Any], ...],
@@ -199,14 +238,8 @@ def map_calls(
     """
     if not iterables:
         raise ValueError("map takes at least one iterable of arguments")
-    if chunksize is not None and (type(chunksize) is not int or chunksize < 1):
-        raise ConfigError(
-            f"chunksize is a whole number of 1 or more, or None, not {chunksize!r}", key="chunksize", value=chunksize
-        )
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
-        raise ConfigError(
-            f"timeout is a number of seconds, 0 or more, or None, not {timeout!r}", key="timeout", value=timeout
-        )
+    check_chunksize(chunksize)
+    check_timeout(timeout)
     deadline = None if timeout is None else time.monotonic() + timeout
     items = zip(*iterables, strict=False)
-    return MapIterator(send, items, _Chunking(chunksize), deadline, None if make_bar is None else make_bar())
+    return MapIterator(send, items, Chunking(chunksize), deadline, None if make_bar is None else make_bar())

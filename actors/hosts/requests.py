@@ -75,6 +75,23 @@ class Requests:
             self.fail(number, error)
         return answer
 
+    def alarm(self, seconds: float) -> Answer[Any]:
+        """A request to nobody: it fails with AskTimeout in so many seconds. To cancel it takes it back."""
+        answer: Answer[Any] = concurrent.futures.Future()
+        deadline = self._clock() + seconds
+        with self._lock:
+            if self._ended is not None:
+                answer.set_exception(self._ended)
+                return answer
+            number = next(self._numbers)
+            self._open[number] = (answer, "", deadline)
+        # Whoever cancels it leaves nothing behind.
+        answer.add_done_callback(lambda _: self._take(number))
+        if deadline < self.nearest:
+            self.nearest = deadline
+            self._wake()
+        return answer
+
     def answer(self, number: int | None, value: Any) -> bool:
         """An answer has come. False if nobody waits for it any more."""
         found = self._take(number)
@@ -86,7 +103,7 @@ class Requests:
     def fail(self, number: int | None, error: BaseException) -> bool:
         """A request has failed. False if nobody waits for it any more."""
         found = self._take(number)
-        if found is None:
+        if found is None or not found[0].set_running_or_notify_cancel():
             return False
         found[0].set_exception(error)
         return True

@@ -26,6 +26,8 @@ from actors.hosts.payload import pack, view_of
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
+    "SPLICED",
+    "WHOLE",
     "Call",
     "RemoteTraceback",
     "ResultOf",
@@ -64,12 +66,21 @@ class ResultOf(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a task is to run. `function` is None for a worker's method; `items`: one call for each, for its arguments."""
+    """What a task is to run. `function` is None for a worker's method; `items`: one call for each, for its arguments.
+
+    `form` WHOLE: the calls of all items are one, whose value is the list of theirs, and which fails with the first that
+    does. SPLICED: the first argument is a list of lists, to be handed over as one list.
+    """
 
     function: Any
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = MappingProxyType({})
     items: list[tuple[Any, ...]] | None = None
+    form: str = ""
+
+
+WHOLE = "whole"
+SPLICED = "spliced"
 
 
 class RemoteTraceback(Exception):
@@ -264,6 +275,8 @@ def pack_call(call: Call, what: str = "the arguments") -> Payload:
         NotSerializable: see `dumps`.
     """
     # Plain tuples, as short as they can be: a named one would name its class in each payload.
+    if call.form:
+        return pack_value((call.function, call.args, dict(call.kwargs), call.items, call.form), what, call)
     if call.items is not None:
         return pack_value((call.function, call.args, dict(call.kwargs), call.items), what, call)
     short = (call.function, call.args)
@@ -315,7 +328,8 @@ def fill(call: Call, results: Mapping[int, Payload]) -> Call:
         return value
 
     items = None if call.items is None else [tuple(map(one, item)) for item in call.items]
-    return Call(call.function, tuple(map(one, call.args)), {k: one(v) for k, v in call.kwargs.items()}, items)
+    named = {key: one(value) for key, value in call.kwargs.items()}
+    return Call(call.function, tuple(map(one, call.args)), named, items, call.form)
 
 
 # --- exceptions ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ def describe(
     kwargs: dict[str, Any],
     options: Options,
     items: list[tuple[Any, ...]] | None = None,
+    form: str = "",
 ) -> dict[str, Any]:
     """The fields of a submission, of those that were named.
 
@@ -34,6 +35,7 @@ def describe(
         kwargs: its keyword arguments, in the same way.
         options: how it is to be run.
         items: make one call for each of these argument tuples instead.
+        form: see `Call`.
 
     Raises:
         TypeError: it cannot be called, or not with these arguments.
@@ -52,7 +54,9 @@ def describe(
     task: dict[str, Any] = {
         "name": name,
         "call": "" if method is None else method.name,
-        "payload": pack_call(Call(None if method is not None else call, args, named, items), f"the call of {name}"),
+        "payload": pack_call(
+            Call(None if method is not None else call, args, named, items, form), f"the call of {name}"
+        ),
         "after": list(after),
     }
     below = _PLAIN

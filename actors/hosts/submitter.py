@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypeVar, overload
 
 from actors.future import TaskFuture
+from actors.hosts.ground import Ground
 from actors.hosts.options import Options
 from actors.hosts.taskmethod import TaskMethod
 
@@ -31,6 +32,9 @@ class Sink(Protocol):
         progress: bool,
     ) -> Iterator[Any]:
         """Hand in a stream of calls."""
+
+    def ground(self) -> Ground:
+        """What a strategy that is called here stands on."""
 
 
 class Submitter:
@@ -149,7 +153,7 @@ class Submitter:
             inputs: names of what it reads, so that it finds an agent that has them warm.
             job: what tasks and agents belong together.
             once: a name; a second submission under it gives the future of the first one, also after a restart of the
-                program if there is a journal. Of the program alone, and for one task, so not for `map`.
+                program if there is a journal. Of the program alone, and for one task or one saga, so not for `map`.
             idempotent: False if it must never run twice.
             duration: estimated seconds, until there is history.
             type: the name of its task type.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -165,47 +164,52 @@ class SubTasks:
         """What the system knows of a sub-task."""
         return loads(self.request("info", number, _INFO_TIMEOUT), "the task's info")
 
+    def taken(self, number: int) -> None:
+        """The result of a sub-task was taken: it need not be kept."""
+        with self._parts.interrupter.shielded:
+            self._parts.control.send(CoordinationRequest("taken", number), recipient=HUB, sender=self._parts.spec.agent)
+
     def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
         """A body waits for a sub-task: the slot is given away meanwhile."""
+        return self.wait_for(future, ready, timeout, [future.number])
+
+    def waits_too(self, number: int, on: int) -> None:
+        """A task that waits does so for one more sub-task."""
+        self._tell("waiting", number, [on])
+
+    def wait_for(
+        self, outcome: Answer[Any], ready: Callable[[], bool], timeout: float | None, numbers: list[int]
+    ) -> float | None:
+        """A body waits for an outcome that sub-tasks of these numbers bring: the slot is given away meanwhile."""
         lane, parts = self.lane, self._parts
         if lane is None or not lane.in_body():
-            self._refuse_on_control_lane(f"the result of {future.task_id}")
-            return self._parts.world.settle(ready, timeout)
+            self._refuse_on_control_lane("the results of sub-tasks")
+            return parts.world.settle(ready, timeout)
         deadline = None if timeout is None else parts.monotonic() + timeout
-        self.wait_for(future, [future.number], timeout)
+        attempt = lane.attempt_served()
+
+        def begin() -> Answer[Any]:
+            if attempt is not None:
+                attempt.waits += 1
+                self._tell("waiting", attempt.number, numbers)
+            return outcome
+
+        try:
+            lane.wait(begin, AgentState.WAITING, deadline)
+        finally:
+            if attempt is not None:
+                attempt.waits -= 1
+                if not attempt.waits:
+                    self._tell("resumed", attempt.number, None)
         return None if deadline is None else max(0.0, deadline - parts.monotonic())
 
     def clock(self) -> float:
         """Monotonic seconds."""
         return self._parts.monotonic()
 
-    def wait_for(self, answer: Answer[Any], on: list[int], timeout: float | None) -> None:
-        """A body waits until `answer` is set, or for so many seconds: its slot is given away to its sub-tasks `on`."""
-        lane, parts = self.lane, self._parts
-        if lane is None or not lane.in_body():
-            self._refuse_on_control_lane("the results of sub-tasks")
-            left = parts.world.settle(answer.done, timeout)
-            concurrent.futures.wait([answer], left)
-            return
-        attempt = lane.attempt_served()
-
-        def begin() -> Answer[Any]:
-            if attempt is not None:
-                attempt.waits += 1
-                self._tell("waiting", attempt.number, on)
-            return answer
-
-        try:
-            lane.wait(begin, AgentState.WAITING, None if timeout is None else parts.monotonic() + timeout)
-        finally:
-            if attempt is not None:
-                attempt.waits -= 1
-                if not attempt.waits:
-                    self._tell("resumed", attempt.number, None)
-
     @contextlib.contextmanager
-    def awaiting(self, on: int) -> Iterator[None]:
-        """A coroutine of a body awaits a sub-task."""
+    def awaiting(self, *on: int) -> Iterator[None]:
+        """A coroutine of a body awaits sub-tasks."""
         lane = self.lane
         attempt = None if lane is None else lane.attempt_in_hand()
         if lane is None or attempt is None:
@@ -213,7 +217,7 @@ class SubTasks:
             return
         try:
             with lane.suspended():
-                self._tell("waiting", attempt.number, [on])
+                self._tell("waiting", attempt.number, list(on))
                 yield
         finally:
             # The last one of several: as long as any waits, the task does.

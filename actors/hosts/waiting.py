@@ -126,12 +126,13 @@ class WaitingLane(LaneBase):
 
     def _takes(self, slot: Slot | None, state: AgentState) -> Takes:
         """Which tasks may run inside the wait of a slot's body, or of a handler, that waits in `state`."""
+        if state is not _WAITING:
+            # What asks something while the body around it waits must not be held up by a whole task.
+            return Takes.NONE
         at = AgentState.IDLE if slot is None else slot.machine.state
-        if at is _WAITING or (at is AgentState.COMMUNICATING and state is _WAITING):
+        if at in {_WAITING, AgentState.COMMUNICATING}:
             return Takes.NESTED
-        if state is _WAITING and at is AgentState.IDLE and not self.parts.ending.asked:
-            return Takes.ALL
-        return Takes.NONE
+        return Takes.ALL if at is AgentState.IDLE and not self.parts.ending.asked else Takes.NONE
 
     def perform_next(self) -> bool:
         """Run the next task, between two tasks and inside a handler that waits. False if there is none."""

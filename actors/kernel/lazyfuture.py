@@ -109,6 +109,10 @@ class LazyFuture(concurrent.futures.Future[T]):
         """Whether there is an outcome: a value, an error or the cancellation."""
         return self._state in _DONE
 
+    def failed(self) -> bool:
+        """Whether it has ended without a value, as far as is known before the value is made."""
+        return self._state == _CANCELLED or (self._state == _FINISHED and (self._failed or self._exception is not None))
+
     # --- the outcome ---
 
     def result(self, timeout: float | None = None) -> T:

@@ -37,10 +37,11 @@ from actors.runtime.journal.keeper import Keeper
 from actors.runtime.journal.record import Keep, Opened
 from actors.runtime.journal.translate import Translator, check_size
 from actors.runtime.lost_letters import LettersAbroad
-from actors.runtime.mapping import map_tasks
+from actors.runtime.mapping import map_tasks, seconds_of
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
 from actors.runtime.program_post import ProgramPost
+from actors.runtime.programground import ProgramGround
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from actors.core.taskspec import TaskSpec
     from actors.errors import JournalError
     from actors.hosts.host import Host
+    from actors.hosts.mapping import Sent
     from actors.hosts.options import Options
     from actors.runtime.journal.record import Journal
 
@@ -143,6 +145,7 @@ class Assembly:
         self.submission = Submission(
             self.types, opened.token, self.unkept, last=opened.last, capacity=dict(exact(resources))
         )
+        self.strategies = ProgramGround(self)
         self._on_broken = on_broken
         self._abroad = LettersAbroad(lambda event: self.peers.hub.tell(m.Publish(event)), world.clock)
         self._root: ActorRef[Any] | None = None
@@ -236,6 +239,29 @@ class Assembly:
 
     def _hand_in(self, make: Callable[[], Task], once: str | None) -> TaskFuture[Any]:
         return self._send(make()) if once is None else self.durable.submit_once(once, make, self._send)
+
+    def hand_in(
+        self,
+        call: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Options,
+        items: list[tuple[Any, ...]] | None,
+        form: str,
+    ) -> Sent:
+        """Hand in a part of a strategy."""
+        made: list[Task] = []
+
+        def make() -> Task:
+            made.append(self.submission.task(call, args, kwargs, options, items, form))
+            return made[0]
+
+        # One that was submitted under its name before has run at some other time.
+        return self._hand_in(make, options.once), lambda: seconds_of(made[0]) if made else None
+
+    def ground(self) -> ProgramGround:
+        """What a strategy that the program calls stands on."""
+        return self.strategies
 
     def map(
         self,
@@ -353,6 +379,13 @@ class Assembly:
 
     # The end
 
+    def end_strategies(self, reason: str, timeout: float, *, leave: bool) -> None:
+        """Cancel the strategies under way; with `leave` those go on at the next start that a journal keeps."""
+        if leave and self._keeper is not None:
+            self.strategies.abandon(SystemClosed(f"{reason}; with its journal the work goes on at the next start"))
+        else:
+            self.strategies.cancel_all(reason, timeout)
+
     def end_agents(self, timeout: float, reason: str) -> None:
         """End all agents: each may finish its running task within `timeout` seconds."""
         replies = [ref.ask_later(m.StopAgents(timeout, reason)) for ref in list(self.peers.supervisors.values())]
@@ -386,7 +419,8 @@ class Assembly:
             self.workspaces.close()
 
     def answer(self, error: BaseException) -> None:
-        """Tell everybody who still waits for a task that it will have no outcome of its own."""
+        """Tell everybody who still waits for a task or a strategy that it will have no outcome of its own."""
+        self.strategies.abandon(error)
         for task in list(self.engine.tasks()):
             handle, task.handle = task.handle, None
             if not isinstance(handle, TaskFuture):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actors.hosts.options import Options
     from actors.runtime.submission import Submission
 
-__all__ = ["map_tasks"]
+__all__ = ["map_tasks", "seconds_of"]
 
 
 def map_tasks(
@@ -33,7 +33,7 @@ def map_tasks(
 
     def send(items: list[tuple[Any, ...]]) -> Sent:
         task = submission.task(call, (), {}, options, items)
-        return hand_in(task), partial(_seconds, task)
+        return hand_in(task), partial(seconds_of, task)
 
     def bar() -> ProgressBar:
         sized = [len(each) for each in iterables if isinstance(each, Sized)]
@@ -42,5 +42,6 @@ def map_tasks(
     return map_calls(send, iterables, chunksize, timeout, bar if progress else None)
 
 
-def _seconds(task: Task) -> float | None:
+def seconds_of(task: Task) -> float | None:
+    """How long a task ran; None if that is not known."""
     return None if task.started is None or task.ended is None else task.ended - task.started

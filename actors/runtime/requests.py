@@ -46,6 +46,8 @@ class AgentRequests:
             "submit_task": self._submit_spec,
             "cancel": self._cancel,
             "info": self._info,
+            "taken": self._taken,
+            "pace": self._pace,
             "waiting": self._waiting,
             "resumed": self._waiting,
         }
@@ -121,6 +123,14 @@ class AgentRequests:
     def _info(self, link: AgentLink, number: int, correlation: int | None) -> Any:
         question = m.Inspect(lambda engine, _now, _utc: dumps(engine.info(number), "the task's info"))
         return self._when_told((self._peers.scheduler.ask_later(question), lambda info: info), link, correlation)
+
+    def _taken(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        self._peers.scheduler.tell(m.ForgetTask(number))
+        return _LATER
+
+    def _pace(self, link: AgentLink, number: int, correlation: int | None) -> Any:
+        question = m.Inspect(lambda engine, now, _utc: list(engine.pace(number, now)))
+        return self._when_told((self._peers.scheduler.ask_later(question), lambda pace: pace), link, correlation)
 
     def _waiting(self, link: AgentLink, data: list[Any], correlation: int | None) -> Any:
         number, on = data[0], data[1] if len(data) > 1 else None

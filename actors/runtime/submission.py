@@ -74,6 +74,11 @@ class Submission:
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
 
+    @property
+    def token(self) -> str:
+        """The beginning of all ids."""
+        return self._token
+
     def next_id(self) -> tuple[int, str]:
         """A new number and the id that goes with it."""
         number = next(self._numbers)
@@ -119,6 +124,7 @@ class Submission:
         kwargs: dict[str, Any],
         options: Options,
         items: list[tuple[Any, ...]] | None = None,
+        form: str = "",
     ) -> Task:
         """The task that makes a call.
 
@@ -129,6 +135,7 @@ class Submission:
             kwargs: the same by name.
             options: how it is to be run.
             items: make one call for each of these argument tuples instead, and give the list of what came of them.
+            form: see `Call`.
 
         Raises:
             TypeError: it cannot be called, or not with these arguments.
@@ -142,7 +149,8 @@ class Submission:
             check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
         args, named = with_results(args, kwargs, after, self.number_of)
-        payload = pack_call(Call(None if method is not None else call, args, named, items), f"the call of {kind.name}")
+        function = None if method is not None else call
+        payload = pack_call(Call(function, args, named, items, form), f"the call of {kind.name}")
         number, task_id = self.next_id()
         return Task(
             number,

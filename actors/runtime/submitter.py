@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from actors.coordination.strategies import Strategies
 from actors.core.taskspec import TaskSpec
 from actors.future import TaskFuture
 from actors.hosts.options import Options
-from actors.hosts.submitter import Sink, Submitter
+from actors.hosts.submitter import Sink
 
 __all__ = ["ProgramSubmitter"]
 
@@ -20,8 +21,8 @@ class ProgramSink(Sink, Protocol):
         """Hand in work described as data."""
 
 
-class ProgramSubmitter(Submitter):
-    """`submit`, `map`, `options` and `submit_task`."""
+class ProgramSubmitter(Strategies):
+    """`submit`, `map`, `options`, the strategies and `submit_task`."""
 
     def _opened(self) -> ProgramSink:
         raise NotImplementedError

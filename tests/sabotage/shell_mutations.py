@@ -138,7 +138,7 @@ SHELL_MUTATIONS = (
     Mutation(
         "waiting keeps the slot",
         "actors.hosts.subtasks",
-        '                self._tell("waiting", number, [future.number])',
+        '                self._tell("waiting", number, numbers)',
         "                pass",
         "C2",
         "a task that waits for its sub-tasks does not give its slot away, and they wait for it",

@@ -1,0 +1,1 @@
+"""Coordination: strategies that compose tasks."""
