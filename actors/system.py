@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from actors.config import SystemConfig
+from actors.coordination.syncdesk import SyncDesk
+from actors.coordination.synchronization import Synchronization
 from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.host import Host
@@ -68,7 +70,7 @@ class _Life:
         self.actors: list[ActorRef[Any]] = []
 
 
-class ActorSystem(ProgramSubmitter, Administration, Correspondence):
+class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronization):
     """Runs tasks on typed agents, each a process of its own.
 
     Args:
@@ -298,6 +300,9 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.shutdown(wait=error is None)
+
+    def _sync_desk(self) -> SyncDesk:
+        return self._running().sync_desk
 
     # Actors of the program's own
 

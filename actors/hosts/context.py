@@ -14,6 +14,7 @@ from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
 from actors.hosts.parts import AgentParts
+from actors.hosts.requests import Answer
 from actors.hosts.serialize import loads, pack_value
 from actors.hosts.submission import describe
 from actors.hosts.subtasks import SubTaskFuture, SubTasks
@@ -50,6 +51,8 @@ class Context:
         self.workspace = workspace
         self._subtasks = subtasks
         self.lane: WaitingLane | None = None
+        # The way to locks and the like, once there is one.
+        self.sync: Any = None
 
     # --- the task in hand ------------------------------------------------------------------------------------------
 
@@ -141,6 +144,15 @@ class Context:
     def coordinate(self, topic: str, data: Any, timeout: float | None) -> Any:
         """Ask the system."""
         return self._subtasks.request(topic, data, timeout)
+
+    def send(self, topic: str, data: Any) -> Answer[Any]:
+        """Ask the system; its answer may take as long as it will."""
+        return self.parts.requests.send(CoordinationRequest(topic, data), timeout=None)
+
+    def say(self, topic: str, data: Any) -> None:
+        """Tell the system something, without an answer."""
+        with self.parts.interrupter.shielded:
+            self.parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=self.agent_id)
 
     def ask(self, recipient: Any, message: Any, timeout: float) -> Any:
         """Ask another agent and wait for what its handler returns."""

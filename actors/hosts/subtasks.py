@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _INFO_TIMEOUT = 30.0
 _SUBMIT_TIMEOUT = 60.0
+# In place of a part: the body goes on, and another one of its coroutines still waits.
+_BODY_ALONE = -1
 
 
 class Waiting(Protocol):
@@ -34,6 +36,9 @@ class Waiting(Protocol):
 
     def in_body(self) -> bool:
         """Whether the calling code is the body of a task, in the task lane's own thread."""
+
+    def part_in_hand(self) -> int:
+        """Which of its coroutines or threads is calling; 0 is the body itself."""
 
     def task_in_hand(self) -> int | None:
         """The number of the task whose body is calling."""
@@ -182,17 +187,22 @@ class SubTasks:
         if lane is None or number is None:
             yield
             return
+        part = lane.part_in_hand()
         with lane.suspended() as first:
-            self._tell("waiting", number, [on])
+            self._tell("waiting", number, [on], part)
             try:
                 yield
             finally:
                 if first:
-                    self._tell("resumed", number, None)
+                    self._tell("resumed", number, None, part)
+                elif not part:
+                    self._tell("resumed", number, None, _BODY_ALONE)
 
-    def _tell(self, topic: str, number: int, on: list[int] | None) -> None:
+    def _tell(self, topic: str, number: int, on: list[int] | None, part: int = 0) -> None:
         parts = self._parts
-        data = [number, on] if on is not None else [number]
+        data: list[Any] = [number, on] if on is not None else [number]
+        if part:
+            data = [number, on, part]
         with parts.interrupter.shielded:
             parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=parts.spec.agent)
 

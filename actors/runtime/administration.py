@@ -15,10 +15,12 @@ from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
 from actors.runtime.agent_ref import AgentRef
 from actors.runtime.status import SystemStatus
+from actors.runtime.synchronizer import ListSync
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
     from actors.core.explain import Explanation, QueueInfo
+    from actors.core.sync.info import SyncInfo
     from actors.future import TaskFuture
     from actors.runtime.assembly import Assembly
     from actors.runtime.resource_report import ResourceReport
@@ -142,6 +144,14 @@ class Administration(abc.ABC):
         assembly = self._running()
         report: ResourceReport = assembly.peers.resources.ask(m.GetUsages(fresh=fresh))
         return replace(report, named=assembly.inspect(lambda engine, _now, _utc: engine.resources()))
+
+    def synchronization(self) -> list[SyncInfo]:
+        """All locks, barriers, flags and values that somebody holds, waits for or has set, by name."""
+        assembly = self._running()
+        if assembly.peers.sync is None:
+            return []
+        found: list[SyncInfo] = assembly.peers.sync.ask(ListSync())
+        return found
 
     # Work
 

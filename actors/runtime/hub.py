@@ -216,6 +216,9 @@ class Hub(PollingActor):
         if message.replaced:
             self._state.reasons[agent] = reason
         departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
+        if self._peers.sync is not None:
+            # After all that it has asked for.
+            self._peers.sync.tell(message)
         error = agent_died(message.report, message.agent_type)
         for ask in self._mail.asks.target_gone(agent, incarnation):
             self._mail.answer(ask, error)

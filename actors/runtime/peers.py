@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.kernel.ref import ActorRef
 
 __all__ = ["Peers"]
@@ -17,7 +19,7 @@ class Peers:
     through restarts, so none is ever changed.
 
     `interest` are the names of event types, or of a base of theirs, that somebody listens to; `wanted` are the library's
-    own events among them. The hub replaces both as a whole.
+    own events among them. The hub replaces both as a whole. `sync` is the synchronizer, if it was started.
     """
 
     hub: ActorRef[Any]
@@ -28,3 +30,8 @@ class Peers:
         self.supervisors: dict[str, ActorRef[Any]] = {}
         self.interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
+        # Whether anybody holds a lock or the like, or waits for one; set by the synchronizer.
+        self.synchronized = False
+        self.sync: ActorRef[Any] | None = None
+        # Starts the synchronizer if need be; from any thread.
+        self.synchronizer: Callable[[], ActorRef[Any]]

@@ -16,7 +16,7 @@ from actors.core.sync.flag import Flag
 from actors.core.sync.holdable import Holdable
 from actors.core.sync.info import SyncInfo
 from actors.core.sync.latch import Latch
-from actors.core.sync.owner import Owner
+from actors.core.sync.owner import Owner, TaskKey
 from actors.core.sync.request import Request, check_mode, check_name, check_size, check_timeout, make
 from actors.core.sync.step import Answer, Step
 from actors.core.sync.thing import Thing
@@ -35,7 +35,7 @@ class Book:
 
     Attributes:
         things: by name.
-        tasks: for which task, by number, an owner waits until it has ended.
+        tasks: for which other task, by number, one waits until that has ended, and what the one that waits is called.
         fence: the highest fencing number that was given. It never falls, also not for things that were forgotten.
 
     Invariant: nobody waits for what is free, and nobody waits in a deadlock.
@@ -43,7 +43,7 @@ class Book:
 
     def __init__(self) -> None:
         self.things: dict[str, Thing] = {}
-        self.tasks: dict[Owner, int] = {}
+        self.tasks: dict[TaskKey, tuple[int, str]] = {}
         self.fence = 0
         # The highest version that a value had which was deleted: a version never comes twice.
         self._versions = 0
@@ -106,24 +106,33 @@ class Book:
             now: on the monotonic clock.
             why: how it ended, in words.
         """
-        known = {owner for thing in self.things.values() for owner in _concerned(thing)} | self.tasks.keys()
         owners = {
             owner.whole: f"{owner.whole} has ended: {why}"
-            for owner in known
+            for thing in self.things.values()
+            for owner in _concerned(thing)
             if owner.agent == agent and owner.incarnation <= incarnation
         }
-        if not owners:
+        tasks = {key: on for key, on in self.tasks.items() if key[0] != agent or key[1] > incarnation}
+        if not owners and len(tasks) == len(self.tasks):
             return []
         step = self._step(now)
+        step.tasks = tasks
         self._leave(step, owners, badly=True)
         return self._commit(step, None)
 
-    def waits_for_task(self, owner: Owner, number: int | None, now: float) -> list[Answer]:
-        """An owner waits for a task to end; None: no more."""
+    def waits_for_task(self, key: TaskKey, name: str, number: int | None, now: float) -> list[Answer]:
+        """A task waits for another one to end.
+
+        Args:
+            key: the one that waits.
+            name: what texts call it.
+            number: the one that it waits for; None: it waits no more.
+            now: on the monotonic clock.
+        """
         step = self._step(now)
-        tasks = {other: on for other, on in self.tasks.items() if other != owner}
-        if number is not None and (self._held or self._waiting):
-            tasks[owner] = number
+        tasks = {other: on for other, on in self.tasks.items() if other != key}
+        if number is not None and self.used:
+            tasks[key] = number, name
             step.judge = True
         step.tasks = tasks
         return self._commit(step, None)
@@ -369,7 +378,8 @@ class Book:
         for thing in list(self.things.values()):
             if any(owner.whole in owners for owner in _concerned(thing)):
                 step.put(thing.left(owners, step, badly=badly))
-        step.tasks = {other: on for other, on in step.tasks.items() if other.whole not in owners}
+        ended = {owner.key for owner in owners if owner.task}
+        step.tasks = {key: on for key, on in step.tasks.items() if key not in ended}
 
 
 def _concerned(thing: Thing) -> Iterable[Owner]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-__all__ = ["PROGRAM", "Owner"]
+__all__ = ["PROGRAM", "Owner", "TaskKey"]
+
+TaskKey: TypeAlias = tuple[str, int, int]
+"""Agent, incarnation and number: where a task runs. At most one attempt at it runs there at a time."""
 
 PROGRAM = ""
 """What stands for the agent where the owner is a thread or an asyncio task of the program."""
@@ -42,6 +45,11 @@ class Owner(NamedTuple):
     def task(self) -> int:
         """The number of the task whose body it is; 0 if it is none."""
         return 0 if self.part or not self.attempt else self.number
+
+    @property
+    def key(self) -> TaskKey:
+        """Where its task runs."""
+        return self.agent, self.incarnation, self.number
 
     def __str__(self) -> str:
         return self.name

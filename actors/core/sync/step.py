@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from actors.core.sync.owner import Owner
+from actors.core.sync.owner import Owner, TaskKey
 from actors.core.sync.thing import Thing
 from actors.core.sync.wait import Hold, Ticket, Wait
 
@@ -25,7 +25,7 @@ class Step:
 
     Args:
         things: as they were before.
-        tasks: for which task each owner waits.
+        tasks: which tasks wait for which.
         fence: the highest fencing number that was given.
         now: on the monotonic clock.
 
@@ -36,7 +36,9 @@ class Step:
         judge: whether there may be a deadlock that was not there before.
     """
 
-    def __init__(self, things: Mapping[str, Thing], tasks: Mapping[Owner, int], fence: int, now: float) -> None:
+    def __init__(
+        self, things: Mapping[str, Thing], tasks: Mapping[TaskKey, tuple[int, str]], fence: int, now: float
+    ) -> None:
         self._things = things
         self.now = now
         self.fence = fence

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from actors.core.sync.holdable import Holdable
-from actors.core.sync.owner import Owner
+from actors.core.sync.owner import Owner, TaskKey
 from actors.core.sync.thing import Thing
 from actors.core.sync.wait import Hold, Wait
 
@@ -28,17 +28,17 @@ class WaitGraph:
 
     Args:
         things: all that there is.
-        tasks: for which tasks, by number, an owner waits until they have ended.
+        tasks: for which other task, by number, one waits until that has ended, and what it is called.
 
     Attributes:
         stuck: owners who will never go on, as things are.
     """
 
-    def __init__(self, things: Iterable[Thing], tasks: Mapping[Owner, int]) -> None:
+    def __init__(self, things: Iterable[Thing], tasks: Mapping[TaskKey, tuple[int, str]]) -> None:
         self._holdables: list[Holdable] = []
         # Waits that the graph knows, by owner: an owner with several coroutines goes on if one of them does.
         self._waits: dict[Owner, list[tuple[Holdable, Wait]]] = {}
-        self._tasks = tasks
+        self._tasks: dict[Owner, int] = {}
         # Of whom code stands on top of an owner's own, which cannot go on before that has.
         self._above: dict[Owner, list[Owner]] = {}
         self._free: set[Owner] = set()
@@ -57,7 +57,12 @@ class WaitGraph:
                     self._waits.setdefault(wait.owner, []).append((thing, wait))
             if isinstance(thing, Holdable) and (thing.held or thing.queue):
                 self._holdables.append(thing)
-        known.update(dict.fromkeys(tasks))
+        bodies = {owner.key: owner for owner in known if owner.task}
+        for key, (number, name) in tasks.items():
+            # One that neither holds nor wants anything may stand between two that do.
+            owner = bodies.get(key) or Owner(*key, 1, 0, name)
+            known[owner] = None
+            self._tasks[owner] = number
         self._of_task: dict[int, list[Owner]] = {}
         for owner in known:
             if owner.task:

@@ -176,7 +176,7 @@ def test_a_task_that_waits_for_its_sub_task_counts_in_the_graph() -> None:
     """G1: a sub-task that wants what the waiting task holds is in a deadlock with it."""
     scene = Scene()
     scene.lock(A, "p")
-    scene.take(scene.book.waits_for_task(A, B.number, scene.now))
+    scene.take(scene.book.waits_for_task(A.key, str(A), B.number, scene.now))
     wants = scene.lock(B, "p")
     assert isinstance(scene.answers[wants], DeadlockDetected)
     assert "task a holds lock 'p', waits for the end of task b" in str(scene.answers[wants])
@@ -188,7 +188,7 @@ def test_a_sub_task_that_waits_first_is_found_when_its_parent_begins_to_wait_for
     scene.lock(A, "p")
     wants = scene.lock(B, "p")
     assert wants not in scene.answers
-    scene.take(scene.book.waits_for_task(A, B.number, scene.now))
+    scene.take(scene.book.waits_for_task(A.key, str(A), B.number, scene.now))
     assert isinstance(scene.answers[wants], DeadlockDetected)
 
 
@@ -196,8 +196,8 @@ def test_a_task_that_waits_no_more_for_its_sub_task_is_in_no_deadlock() -> None:
     """G1: no false alarm."""
     scene = Scene()
     scene.lock(A, "p")
-    scene.take(scene.book.waits_for_task(A, B.number, scene.now))
-    scene.take(scene.book.waits_for_task(A, None, scene.now))
+    scene.take(scene.book.waits_for_task(A.key, str(A), B.number, scene.now))
+    scene.take(scene.book.waits_for_task(A.key, str(A), None, scene.now))
     assert scene.lock(B, "p") not in scene.answers
 
 

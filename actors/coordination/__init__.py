@@ -1,0 +1,1 @@
+"""What tasks and the program use to work together: locks, barriers, flags and shared values."""
