@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.retry import Backoff
     from actors.core.story import Attempt
+    from actors.core.sync.info import SyncInfo
     from actors.core.task import TaskInfo
     from actors.core.taskspec import TaskSpec
     from actors.errors import (
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
         AgentDied,
         AgentLimitReached,
         AskTimeout,
+        BarrierBroken,
         CircuitOpen,
         ConfigError,
         DeadLetter,
+        DeadlockDetected,
         DependencyFailed,
         IllegalTransition,
         LimitExceeded,
+        LockNotHeld,
         MessageRefused,
         NoSuitableAgent,
         NotSerializable,
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
         TaskCancelled,
         TaskExited,
         TaskTimeout,
+        VersionConflict,
+        WaitTimeout,
     )
     from actors.future import TaskFuture
     from actors.kernel.actor import Actor
@@ -150,6 +156,13 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "TaskCancelled",
     "TaskExited",
     "TaskTimeout",
+    # Synchronization
+    "BarrierBroken",
+    "DeadlockDetected",
+    "LockNotHeld",
+    "SyncInfo",
+    "VersionConflict",
+    "WaitTimeout",
 ]
 
 _HOME = {
@@ -183,6 +196,12 @@ _HOME = {
     "TaskCancelled": "actors.errors",
     "TaskExited": "actors.errors",
     "TaskTimeout": "actors.errors",
+    "BarrierBroken": "actors.errors",
+    "DeadlockDetected": "actors.errors",
+    "LockNotHeld": "actors.errors",
+    "VersionConflict": "actors.errors",
+    "WaitTimeout": "actors.errors",
+    "SyncInfo": "actors.core.sync.info",
     "TaskFuture": "actors.future",
     "Actor": "actors.kernel.actor",
     "handles": "actors.kernel.handlers",

@@ -134,7 +134,9 @@ class Assembly:
             self.types, opened.token, Unkept(promises), last=opened.last, capacity=dict(exact(resources))
         )
         self.sync_state = SyncState()
-        self.sync_desk = ProgramDesk(self)
+        dispatcher = world.dispatcher
+        drive = None if dispatcher is None else dispatcher.drive
+        self.sync_desk = ProgramDesk(self.synchronizer, self.check_process, drive)
         self._on_broken = on_broken
         self._root: ActorRef[Any] | None = None
         self._lock = threading.Lock()

@@ -18,7 +18,8 @@ from actors.runtime.synchronizer import SyncAsk
 
 if TYPE_CHECKING:
     from actors.core.sync.request import Request
-    from actors.runtime.assembly import Assembly
+    from actors.kernel.cell import Drive
+    from actors.kernel.ref import ActorRef
 
 __all__ = ["ProgramDesk"]
 
@@ -27,12 +28,18 @@ class ProgramDesk(SyncDesk):
     """An owner is a thread of the program, or an asyncio task.
 
     Args:
-        assembly: the system's parts.
+        synchronizer: the actor, started if need be.
+        check_process: raises in a fork of the program.
+        drive: what lets things happen while a thread waits, where they do not by themselves.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(
+        self, synchronizer: Callable[[], ActorRef[Any]], check_process: Callable[[], None], drive: Drive | None
+    ) -> None:
         super().__init__()
-        self._assembly = assembly
+        self._synchronizer = synchronizer
+        self._check_process = check_process
+        self._drive = drive
         self._numbers = itertools.count(1)
         self._threads = threading.local()
         self._tasks: weakref.WeakKeyDictionary[Any, Owner] = weakref.WeakKeyDictionary()
@@ -57,20 +64,19 @@ class ProgramDesk(SyncDesk):
 
     def send(self, request: Request) -> Pending:
         """See `SyncDesk.send`."""
-        self._assembly.check_process()
-        ref = self._assembly.synchronizer()
+        self._check_process()
+        ref = self._synchronizer()
         reply: Reply[Any] = Reply()
-        dispatcher = self._assembly.world.dispatcher
-        if dispatcher is not None:
-            reply.drive = dispatcher.drive
+        if self._drive is not None:
+            reply.drive = self._drive
         ref.tell(SyncAsk(request, reply))
         return reply
 
     def tell(self, request: Request) -> None:
         """See `SyncDesk.tell`."""
         with contextlib.suppress(ActorsError):
-            self._assembly.check_process()
-            self._assembly.synchronizer().tell(SyncAsk(request, None))
+            self._check_process()
+            self._synchronizer().tell(SyncAsk(request, None))
 
     def rest(self, begin: Callable[[], Pending], *, waits: bool) -> Pending:
         """See `SyncDesk.rest`."""

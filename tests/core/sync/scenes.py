@@ -33,9 +33,7 @@ class Scene:
             assert answer.ticket[2] not in self.answers
             self.answers[answer.ticket[2]] = answer.value if answer.error is None else answer.error
 
-    def ask(
-        self, who: Owner, op: str, kind: str, name: str, data: Any = None, *, size: int = 0, **about: Any
-    ) -> int:
+    def ask(self, who: Owner, op: str, kind: str, name: str, data: Any = None, *, size: int = 0, **about: Any) -> int:
         """Make a request; its ticket's number."""
         number = next(self._numbers)
         ticket = (who.agent, who.incarnation, number)

@@ -308,8 +308,8 @@ def test_who_waits_for_a_flag_goes_on_also_if_it_is_cleared_at_once() -> None:
     """G1: no lost wake-up."""
     scene = Scene()
     waits = scene.ask(A, "wait", "flag", "f")
-    scene.ask(B, "turn", "flag", "f", True)
-    scene.ask(B, "turn", "flag", "f", False)
+    scene.ask(B, "turn", "flag", "f", data=True)
+    scene.ask(B, "turn", "flag", "f", data=False)
     assert waits in scene.answers
     assert not scene.book.things
 
