@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -127,7 +128,7 @@ class SyncMachine(RuleBasedStateMachine):
                 self.book.handle(request, self.now)
             except LockNotHeld:
                 return
-            must(holds=False, requirement="G1", text=f"{owner} gave back what {hold.owner} holds")
+            must(False, "G1", f"{owner} gave back what {hold.owner} holds")  # noqa: FBT003 - it is not to come here
         self.held[name].remove(hold)
         self._take(self.book.handle(request, self.now))
 
@@ -253,7 +254,7 @@ class SyncMachine(RuleBasedStateMachine):
             )
             for name in _THINGS
         ]
-        tasks = {owner: [on] for owner, on in self.tasks.items()}
+        tasks: dict[Hashable, list[Owner]] = {owner: [on] for owner, on in self.tasks.items()}
         return can_never_go_on(things, tasks, [each.owner for each in self.at_barrier])
 
     def _take(self, answers: list[Answer], new: Ticket | None = None) -> None:
