@@ -35,6 +35,7 @@ from actors.protocol.events import (
 )
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.rationing import Rationing
+from actors.testing.campaign.sharing import Sharing
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
 
@@ -145,7 +146,7 @@ class Program:
             self._take,
         )
         self._hardships = Hardships(self)
-        self._gentle += self._hardships.gentle + Rationing(self).gentle
+        self._gentle += self._hardships.gentle + Rationing(self).gentle + Sharing(self).gentle
         self._harmful += self._hardships.harmful
 
     @property

@@ -1,0 +1,77 @@
+"""What a program of the campaign does with locks and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors.errors import WaitTimeout
+from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.sharers import Sharer, Weaver
+
+__all__ = ["Sharing"]
+
+_NAMES = ("a", "b", "c")
+
+
+class Sharing:
+    """Further things for a program to do: tasks that stand in each other's way.
+
+    Args:
+        program: on whose behalf.
+
+    Attributes:
+        gentle: those things.
+    """
+
+    def __init__(self, program: Submitting) -> None:
+        self._program = program
+        self._choices = program.choices
+        self.gentle: tuple[Callable[[], None], ...] = (self._locks, self._others, self._hold)
+
+    def _name(self) -> str:
+        return _NAMES[self._choices.below(len(_NAMES), "lock")]
+
+    def _locks(self) -> None:
+        """Several that want the same locks."""
+        for _ in range(1 + self._choices.below(3, "count")):
+            number = self._program.number()
+            what = self._choices.below(5, "locks")
+            if what == 0:
+                names = [name for name in _NAMES if self._choices.below(2, "wants")]
+                self._program.submit(Sharer.in_order, number, names, 0.02, value=number)
+            elif what == 1:
+                first = self._choices.below(3, "first")
+                second = (first + 1 + self._choices.below(2, "second")) % 3
+                self._program.submit(Sharer.crossed, number, _NAMES[first], _NAMES[second], value=number)
+            elif what == 2:
+                self._program.submit(Weaver.count, number, self._name(), value=number)
+            elif what == 3:
+                self._program.submit(Sharer.forget, number, self._name(), value=number)
+            else:
+                self._program.submit(Sharer.parent, number, f"of {number}", value=number)
+
+    def _others(self) -> None:
+        """Some that meet, signal and read."""
+        for _ in range(1 + self._choices.below(3, "count")):
+            number, yes = self._program.number(), bool(self._choices.below(2, "yes"))
+            what = self._choices.below(3, "others")
+            if what == 0:
+                self._program.submit(Sharer.readers, number, yes, value=number)
+            elif what == 1:
+                self._program.submit(Sharer.meet, number, 2, value=number)
+            else:
+                self._program.submit(Sharer.wave, number, yes, value=number)
+
+    def _hold(self) -> None:
+        """The program has a lock itself for a while."""
+        lock = self._program.sim.system.lock(self._name(), timeout=1)
+        try:
+            lock.acquire()
+        except WaitTimeout:
+            return
+        try:
+            self._locks()
+            self._program.sim.run(0.05)
+            lock.check()
+        finally:
+            lock.release()
