@@ -151,7 +151,7 @@ def test_a_wait_has_a_time_limit_that_says_who_holds_the_lock(system: ActorSyste
     """G1: in a task, in the program, and at once."""
     with system.lock("p"):
         with pytest.raises(
-            WaitTimeout, match="did not get lock 'p' within .* held by thread MainThread of the program"
+            WaitTimeout, match=r"did not get lock 'p' within .* held by thread MainThread of the program"
         ):
             system.submit(Locker.want, "p", 0.05).result(_LIMIT)
         errors: list[BaseException] = []
@@ -304,8 +304,7 @@ def test_asyncio_tasks_of_the_program_are_owners_of_their_own(system: ActorSyste
 
         async with system.lock("p"):
             tasks = [asyncio.create_task(one()) for _ in range(3)]
-            while len(getattr(info(system, "p"), "waiters", ())) < 3:
-                await asyncio.sleep(0.001)
+            await asyncio.to_thread(waiters, system, "p", 3)
             tasks[0].cancel()
             await asyncio.wait(tasks[:1])
         await asyncio.gather(*tasks[1:])

@@ -33,7 +33,7 @@ class Sharing:
 
     def _locks(self) -> None:
         """Several that want the same locks."""
-        for _ in range(1 + self._choices.below(3, "count")):
+        for _ in range(2 + self._choices.below(5, "count")):
             number = self._program.number()
             what = self._choices.below(5, "locks")
             if what == 0:
@@ -58,6 +58,8 @@ class Sharing:
             if what == 0:
                 self._program.submit(Sharer.readers, number, yes, value=number)
             elif what == 1:
+                self._program.submit(Sharer.meet, number, 2, value=number)
+                number = self._program.number()
                 self._program.submit(Sharer.meet, number, 2, value=number)
             else:
                 self._program.submit(Sharer.wave, number, yes, value=number)
