@@ -93,7 +93,14 @@ class Harms:
             name = names[self._choices.below(len(names), "who fails")]
             if name in ("scheduler", "sync") and self._choices.below(4, "inside"):
                 # What it failed on is handled once more, and does not fail again.
-                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES if name == "scheduler" else _FEWER_LINES, "line")) is not None
+                crashes = (
+                    fail_inside(
+                        self._sim,
+                        name,
+                        1 + self._choices.below(_LINES if name == "scheduler" else _FEWER_LINES, "line"),
+                    )
+                    is not None
+                )
             else:
                 crashes = self._sim.crash(name)
             if crashes:
