@@ -71,13 +71,5 @@ SYNC_MUTATIONS = (
         "G1",
         "a holder from before its death cannot be told from the next one",
     ),
-    Mutation(
-        "a step is not ended after a failure",
-        "actors.core.sync.book",
-        "        if not self._committed:\n            self._write(step)\n",
-        "",
-        "F1",
-        "a synchronizer that fails while it writes goes on with half of a step",
-    ),
 )
 """All of them."""

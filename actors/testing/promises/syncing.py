@@ -109,17 +109,26 @@ class BarriersHold(Invariant):
         if note is None or note is self._last:
             return
         self._last = note
+        for name, places in self._passed(*note).items():
+            after = note[1].changed.get(name)
+            parties = after.parties if isinstance(after, Barrier) else None
+            if sorted(places) != list(range(len(places))) or (parties is not None and len(places) != parties):
+                self.broken(f"{len(places)} passed {name}, as {places}")
+
+    def _passed(self, ticket: Ticket | None, step: Any) -> dict[str, list[int]]:
+        """As which ones of its generation some have passed in a step, by barrier."""
         passed: dict[str, list[int]] = {}
-        for answer in note[1].answers:
+        for answer in step.answers:
             name = self._came.pop(answer.ticket, None)
             if name is not None and answer.error is None:
                 passed.setdefault(name, []).append(answer.value)
-        for name, places in passed.items():
-            after = note[1].changed.get(name)
-            parties = after.parties if isinstance(after, Barrier) else None
-            # The last one came and passed in one step, and was never seen to wait.
-            if sorted(places) != list(range(len(places))) or (parties is not None and len(places) != parties - 1):
-                self.broken(f"{len(places) + 1} passed {name}, as {places}")
+        for answer in step.answers:
+            if answer.ticket == ticket and answer.error is None and isinstance(answer.value, int):
+                # One that came and passed in one step was never seen to wait.
+                for name, thing in step.changed.items():
+                    if isinstance(thing, Barrier) and thing.generation:
+                        passed.setdefault(name, []).append(answer.value)
+        return passed
 
 
 class NobodyWaitsInADeadlock(Invariant):
