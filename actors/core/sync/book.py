@@ -179,7 +179,7 @@ class Book:
     def _step(self, now: float) -> Step:
         if not self._committed:
             self.recover()
-        return Step(self.things, self.tasks, self.fence, now)
+        return Step(self.things, self.tasks, self.fence, self._versions, now)
 
     def _commit(self, step: Step, ticket: Ticket | None) -> list[Answer]:
         if step.judge or self._may_be_stuck(step):
@@ -196,15 +196,12 @@ class Book:
 
     def _write(self, step: Step) -> None:
         for name, thing in step.changed.items():
-            old = self.things.get(name)
-            if isinstance(old, Value):
-                self._versions = max(self._versions, old.version)
             if thing is not None:
                 self.things[name] = thing
             else:
                 self.things.pop(name, None)
         self.tasks = dict(step.tasks)
-        self.fence = step.fence
+        self.fence, self._versions = step.fence, step.versions
 
     def recover(self) -> list[Answer]:
         """After a failure: end the step that was begun, and make anew what is derived. Its answers once more."""
@@ -351,6 +348,8 @@ class Book:
                 key="name",
                 value=thing.name,
             )
+        if isinstance(thing, Value):
+            step.versions = max(step.versions, thing.version)
         step.changed[thing.name] = None
         step.answer(request.ticket, None)
 

@@ -27,6 +27,7 @@ class Step:
         things: as they were before.
         tasks: which tasks wait for which.
         fence: the highest fencing number that was given.
+        versions: the highest version of a value that was deleted.
         now: on the monotonic clock.
 
     Attributes:
@@ -37,11 +38,17 @@ class Step:
     """
 
     def __init__(
-        self, things: Mapping[str, Thing], tasks: Mapping[TaskKey, tuple[int, str]], fence: int, now: float
+        self,
+        things: Mapping[str, Thing],
+        tasks: Mapping[TaskKey, tuple[int, str]],
+        fence: int,
+        versions: int,
+        now: float,
     ) -> None:
         self._things = things
         self.now = now
         self.fence = fence
+        self.versions = versions
         self.tasks = tasks
         self.changed: dict[str, Thing | None] = {}
         self.answers: list[Answer] = []

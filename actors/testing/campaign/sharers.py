@@ -31,7 +31,7 @@ class Sharer(Worker):
         """Two locks in any order, and a further try after a deadlock."""
         while True:
             with self.lock(first):
-                self.sleep(0.01)
+                self.sleep(0.2)
                 try:
                     with self.lock(second):
                         return number
