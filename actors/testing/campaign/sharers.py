@@ -28,15 +28,16 @@ class Sharer(Worker):
 
     @task(retries=3)
     def crossed(self, number: int, first: str, second: str) -> int:
-        """Two locks in any order, and a further try after a deadlock."""
-        while True:
+        """Two locks in any order, and further tries after a deadlock."""
+        for _ in range(4):
             with self.lock(first):
                 self.sleep(0.2)
                 try:
                     with self.lock(second):
                         return number
                 except DeadlockDetected:
-                    self.sleep(self.random.uniform(0, 0.1))
+                    self.sleep(self.random.uniform(0, 1.0))
+        return number
 
     @task(retries=3)
     def forget(self, number: int, name: str) -> int:
