@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -41,7 +42,8 @@ class AgentDesk(SyncDesk):
     def owner(self) -> Owner:
         """See `SyncDesk.owner`."""
         lane = self._context.lane
-        attempt = None if lane is None else lane.attempt_in_hand()
+        events = threading.current_thread().name == f"{self._spec.agent} events"
+        attempt = None if lane is None or events else lane.attempt_in_hand()
         return self._owner(attempt, 0 if lane is None or attempt is None else lane.part_in_hand())
 
     def _owner(self, attempt: Attempt | None, part: int = 0) -> Owner:
@@ -93,6 +95,11 @@ class AgentDesk(SyncDesk):
     def rest(self, begin: Callable[[], Pending], *, waits: bool) -> Pending:
         """See `SyncDesk.rest`. A task is waiting meanwhile, or communicating if it only waits for an answer."""
         lane = self._context.lane
+        if threading.current_thread().name == f"{self._spec.agent} control":
+            raise ActorsError(
+                "an urgent handler runs where the answer would arrive, and cannot wait for it: use locks and the like in "
+                "tasks, hooks and handlers that are not urgent"
+            )
         if lane is not None and lane.in_body():
             state = AgentState.WAITING if waits else AgentState.COMMUNICATING
             return lane.wait(lambda: cast("Answer[Any]", begin()), state, None)

@@ -147,7 +147,8 @@ class SyncDesk(abc.ABC):
         if in_loop():
             raise ActorsError(
                 f"{request.op} of {request.kind} {request.name!r} would hold up the event loop of this thread: in a "
-                "coroutine use `async with`, or the method with _async at the end of its name"
+                "coroutine use `async with`, or the method with _async at the end of its name; a plain task of a worker "
+                "that has async tasks runs in their loop, too, and had better be async"
             )
         if not waits:
             return self.outcome(self.rest(lambda: self.send(request), waits=False))

@@ -263,7 +263,8 @@ class Administration(abc.ABC):
             if assembly.journal_failing is not None:
                 return False
             peers = assembly.peers
-            for peer in (peers.hub, peers.scheduler, peers.resources, *peers.supervisors.values()):
+            synchronizer = [] if peers.sync is None else [peers.sync]
+            for peer in (peers.hub, peers.scheduler, peers.resources, *synchronizer, *peers.supervisors.values()):
                 peer.ask(m.Ping(), timeout=5)
         except ActorsError:
             return False

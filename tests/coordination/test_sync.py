@@ -31,7 +31,7 @@ from actors import (
 from actors.core.sync.book import Book
 from actors.errors import ActorsError
 from actors.runtime.sync_requests import read_request
-from tests.coordination.workers import Asker, Coroutines, Locker, Start
+from tests.coordination.workers import Asker, Coroutines, Locker, Rung, Start
 from tests.system.support import idle, wait_for
 
 _LIMIT = 20.0
@@ -323,6 +323,30 @@ def test_an_agent_holds_by_itself_what_a_handler_acquires(processes: ActorSystem
         processes.ask(agent, Start())
     kill(processes, agent)
     forgotten(processes, "of the agent")
+
+
+def test_an_urgent_handler_is_told_that_it_cannot_wait(processes: ActorSystem) -> None:
+    """G1: nothing hangs."""
+    with pytest.raises(ActorsError, match="an urgent handler runs where the answer would arrive"):
+        processes.ask(idle(processes, "locker-1").agent, b"now")
+
+
+def test_an_agent_holds_by_itself_what_an_event_made_it_acquire(processes: ActorSystem) -> None:
+    """G1: also while a task is in hand, which may end before."""
+    future = processes.submit(Locker.listen_and_publish, "go")
+    processes.flag("listens").wait(_LIMIT)
+    agent = future.info().agent
+
+    def held() -> bool:
+        processes.publish(Rung(source="test"))
+        seen = info(processes, "of the event")
+        return seen is not None and bool(seen.holders)
+
+    wait_for(held, "the event")
+    assert holder(processes, "of the event") == f"agent {agent}"
+    processes.flag("go").set()
+    future.result(_LIMIT)
+    assert holder(processes, "of the event") == f"agent {agent}"
 
 
 def test_readers_are_together_and_permits_are_counted(system: ActorSystem) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from actors import BarrierBroken, DeadlockDetected, LockNotHeld, Worker, handles, task
+from actors import BarrierBroken, DeadlockDetected, Event, LockNotHeld, Worker, handles, task
 
-__all__ = ["Asker", "Coroutines", "Locker", "Start"]
+__all__ = ["Asker", "Coroutines", "Locker", "Rung", "Start"]
+
+
+class Rung(Event):
+    """An event."""
 
 
 class Start:
@@ -21,6 +25,24 @@ class Locker(Worker):
     def takes(self, _: Start) -> int:
         """The fencing number of a lock that the agent has from now on."""
         return self.lock("of the agent").acquire(timeout=20)
+
+    @handles(bytes, urgent=True)
+    def takes_at_once(self, _: bytes) -> int:
+        """What would wait where its answer arrives."""
+        return self.lock("urgent").acquire()
+
+    def on_event(self, event: Event) -> None:
+        """Hold a lock from the first event on."""
+        del event
+        if not self.lock("of the event").held:
+            self.lock("of the event").acquire()
+
+    @task
+    def listen_and_publish(self, until: str) -> None:
+        """Have an event of one's own handled while the task is in hand."""
+        self.subscribe(Rung)
+        self.flag("listens").set()
+        self.flag(until).wait(20)
 
     @task
     def add_line(self, path: str, text: str) -> int:
