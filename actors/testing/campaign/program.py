@@ -33,9 +33,9 @@ from actors.protocol.events import (
     TaskStarted,
     TaskSubmitted,
 )
+from actors.testing.campaign.contending import Sharing
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.rationing import Rationing
-from actors.testing.campaign.sharing import Sharing
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
 

@@ -15,7 +15,7 @@ from actors.core.sync.step import Answer
 from actors.core.sync.wait import Ticket
 from actors.errors import BarrierBroken, DeadlockDetected, LockNotHeld, WaitTimeout
 from actors.testing.machines.promise import must, must_be
-from actors.testing.waiting import Contended, can_never_go_on
+from actors.testing.stuck import Contended, can_never_go_on
 
 __all__ = ["SyncMachine"]
 

@@ -13,7 +13,7 @@ from actors.core.sync.owner import Owner
 from actors.core.sync.wait import Ticket
 from actors.testing.promises.invariant import Invariant
 from actors.testing.promises.observed import Observed
-from actors.testing.waiting import Contended, can_never_go_on
+from actors.testing.stuck import Contended, can_never_go_on
 
 __all__ = ["SYNCING", "BarriersHold", "HoldersExcludeEachOther", "NobodyWaitsForWhatIsFree", "NobodyWaitsInADeadlock"]
 
