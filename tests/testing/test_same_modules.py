@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import actors
+from actors.errors import DeadlockDetected
 from actors.hosts.process import ProcessHost
 from actors.protocol.events import TaskCompleted
 from actors.system import ActorSystem
@@ -84,6 +85,14 @@ def work(system: ActorSystem) -> None:
     assert list(system.map(Clerk.add, range(3), range(3))) == [0, 2, 4]
     system.submit(Clerk.slow, 6, 30.0).cancel()
     system.agents()
+    with system.lock("p"), system.rwlock("r").read(), system.semaphore("s", 1):
+        with pytest.raises(DeadlockDetected):
+            system.lock("p").acquire()
+        system.synchronization()
+    system.latch("l", 1).count_down()
+    system.flag("f").set()
+    system.value("v").set(1)
+    system.barrier("b", 1).wait()
 
 
 def of_rooms(modules: set[str]) -> set[str]:
