@@ -64,7 +64,9 @@ class AgentDesk(SyncDesk):
         """See `SyncDesk.uses`: the end of an attempt is told, so that nothing of it is left."""
         attempt = self._context.attempt
         if attempt is not None and owner.attempt:
-            if attempt.ended:
+            lane = self._context.lane
+            in_body = lane is not None and lane.in_body() and attempt.coroutine is None
+            if attempt.ended and not in_body:
                 raise ActorsError(f"{owner} has ended: what it left behind can hold nothing and wait for nothing")
             attempt.on_end = self._ended
 
