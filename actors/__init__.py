@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.retry import Backoff
     from actors.core.story import Attempt
+    from actors.core.sync.info import SyncInfo
     from actors.core.systemstatus import SystemStatus
     from actors.core.task import TaskInfo
     from actors.core.taskspec import TaskSpec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         AgentDied,
         AgentLimitReached,
         AskTimeout,
+        BarrierBroken,
         CircuitOpen,
         ConfigError,
         DeadLetter,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
         DependencyFailed,
         IllegalTransition,
         LimitExceeded,
+        LockNotHeld,
         MessageRefused,
         NoSuitableAgent,
         NotSerializable,
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
         TaskCancelled,
         TaskExited,
         TaskTimeout,
+        VersionConflict,
+        WaitTimeout,
     )
     from actors.future import TaskFuture
     from actors.hosts.agentref import AgentRef
@@ -173,6 +178,12 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "TaskCancelled",
     "TaskExited",
     "TaskTimeout",
+    # Synchronization
+    "BarrierBroken",
+    "LockNotHeld",
+    "SyncInfo",
+    "VersionConflict",
+    "WaitTimeout",
 ]
 
 _HOME = {
@@ -214,6 +225,11 @@ _HOME = {
     "TaskCancelled": "actors.errors",
     "TaskExited": "actors.errors",
     "TaskTimeout": "actors.errors",
+    "BarrierBroken": "actors.errors",
+    "LockNotHeld": "actors.errors",
+    "VersionConflict": "actors.errors",
+    "WaitTimeout": "actors.errors",
+    "SyncInfo": "actors.core.sync.info",
     "TaskFuture": "actors.future",
     "Actor": "actors.kernel.actor",
     "handles": "actors.kernel.handlers",

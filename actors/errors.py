@@ -14,6 +14,7 @@ __all__ = [
     "AgentDied",
     "AgentLimitReached",
     "AskTimeout",
+    "BarrierBroken",
     "ChannelClosed",
     "CircuitOpen",
     "CommandFailed",
@@ -24,6 +25,7 @@ __all__ = [
     "IllegalTransition",
     "JournalError",
     "LimitExceeded",
+    "LockNotHeld",
     "MailboxClosed",
     "MailboxFull",
     "MessageRefused",
@@ -39,6 +41,8 @@ __all__ = [
     "TaskCancelled",
     "TaskExited",
     "TaskTimeout",
+    "VersionConflict",
+    "WaitTimeout",
     "WireError",
 ]
 
@@ -400,17 +404,6 @@ class RemoteError(ActorsError):
     traceback: str | None
 
 
-class DeadlockDetected(ActorsError, RuntimeError):
-    """Those who wait hold what the others of them wait for, so none would ever get it. Each of them gets this error.
-
-    `cycle` has a line for each of them: who, what it holds, what it waits for, and who holds that.
-    """
-
-    name: str | None
-    kind: str | None
-    cycle: tuple[str, ...] | None
-
-
 class QuorumFailed(ActorsError):
     """So many equal answers as were needed cannot be reached any more.
 
@@ -433,3 +426,45 @@ class SagaFailed(ActorsError):
     step: str | None
     undone: tuple[str, ...] | None
     failures: tuple[tuple[str, BaseException], ...] | None
+
+
+class WaitTimeout(ActorsError, TimeoutError):
+    """A lock, a barrier or the like was not to be had in time, `timeout` seconds."""
+
+    name: str | None
+    kind: str | None
+    timeout: float | None
+
+
+class LockNotHeld(ActorsError, RuntimeError):
+    """A lock or a permit is used by somebody who does not hold it: it was never acquired, was released, or is lost."""
+
+    name: str | None
+    kind: str | None
+    fence: int | None
+
+
+class DeadlockDetected(ActorsError, RuntimeError):
+    """Those who wait hold what the others of them wait for, so none would ever get it. Each of them gets this error.
+
+    `cycle` has a line for each of them: who, what it holds, what it waits for, and who holds that.
+    """
+
+    name: str | None
+    kind: str | None
+    cycle: tuple[str, ...] | None
+
+
+class BarrierBroken(ActorsError, RuntimeError):
+    """Somebody whom the others wait for at a barrier will not come; `reason` says who and why."""
+
+    name: str | None
+    reason: str | None
+
+
+class VersionConflict(ActorsError):
+    """A shared value was to be set by somebody who has not seen its present version."""
+
+    name: str | None
+    expected: int | None
+    version: int | None

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from actors.config import SystemConfig
+from actors.coordination.syncdesk import SyncDesk
+from actors.coordination.synchronization import Synchronization
 from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.host import Host
@@ -66,7 +68,7 @@ class _Life:
         self.broken: BaseException | None = None
 
 
-class ActorSystem(ProgramSubmitter, Administration, Correspondence, ActorStarts):
+class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronization, ActorStarts):
     """Runs tasks on typed agents, each a process of its own.
 
     Args:
@@ -301,6 +303,9 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, ActorStarts)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.shutdown(wait=error is None)
+
+    def _sync_desk(self) -> SyncDesk:
+        return self._running().sync_desk
 
 
 def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from actors.config import AgentConfig, Limits
+from actors.coordination.agentdesk import AgentDesk
 from actors.coordination.strategies import Strategies
+from actors.coordination.syncdesk import SyncDesk
+from actors.coordination.synchronization import Synchronization
 from actors.core.eventbuffer import EVENT_BOUND, check_bound
 from actors.errors import ConfigError
 from actors.hosts.insideagent import InsideAgent
@@ -45,7 +48,7 @@ def _refuse(owner: type[Any], name: str, value: Any, allowed: str) -> NoReturn:
     raise ConfigError(message, key=name, value=value, allowed=allowed)
 
 
-class Worker(Strategies, InsideAgent):
+class Worker(Strategies, Synchronization, InsideAgent):
     """What an agent runs: a typed actor with tasks. Derive from it and decorate methods with `@task`.
 
     An agent makes one instance, in its own process; its constructor's arguments come from `configured` or from the
@@ -86,6 +89,13 @@ class Worker(Strategies, InsideAgent):
             cls.agent_type = _WORDS.sub("_", cls.__name__.strip("_") or cls.__name__).lower()
         _check_class(cls)
         cls.__actors_tasks__ = _tasks_of(cls)
+
+    def _sync_desk(self) -> SyncDesk:
+        context = self._inside("a lock or the like")
+        if context.sync is None:
+            context.sync = AgentDesk(context)
+        desk: SyncDesk = context.sync
+        return desk
 
     @classmethod
     def configured(cls, *args: Any, **kwargs: Any) -> ConfiguredWorker[Self]:

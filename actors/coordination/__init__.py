@@ -1,1 +1,1 @@
-"""Coordination: strategies that compose tasks."""
+"""What tasks and the program use to work together: strategies that compose tasks; locks, barriers, flags, shared values."""

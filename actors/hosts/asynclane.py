@@ -7,13 +7,14 @@ import contextlib
 import contextvars
 import inspect
 import logging
+import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from actors.errors import ChannelClosed
 from actors.hosts.attempt import Attempt
 from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt, outcome_of
-from actors.hosts.lane import run_items
+from actors.hosts.lane import next_part, part_of_thread, run_items
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
 from actors.hosts.serialize import failure_of
@@ -42,6 +43,7 @@ class AsyncLane(WaitingLane):
         self._inline = False
         # How many bodies wait here without letting the loop go on.
         self._still = 0
+        self._parts_of_tasks: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
         # How many loops run inside one another because of that.
         self._depth = 0
         parts.interrupter.complete = self._complete
@@ -190,6 +192,19 @@ class AsyncLane(WaitingLane):
             self._lost = error
             self.loop.stop()
 
+    def part_in_hand(self) -> int:
+        """See `LaneBase.part_in_hand`."""
+        if not self.in_body():
+            return part_of_thread()
+        calling = asyncio.current_task() if asyncio._get_running_loop() is not None else None  # noqa: SLF001 - must not raise
+        attempt = self.attempt_in_hand()
+        if calling is None or attempt is None or attempt.coroutine in (calling, None):
+            return 0
+        number = self._parts_of_tasks.get(calling)
+        if number is None:
+            number = self._parts_of_tasks[calling] = next_part()
+        return number
+
     # --- one task --------------------------------------------------------------------------------------------------
 
     def _start(self, slot: Slot, attempt: Attempt) -> None:
@@ -216,6 +231,7 @@ class AsyncLane(WaitingLane):
             context.run(coroutine_attempt.set, attempt)
             task = self.loop.create_task(value, context=context)
             self._tasks.add(task)
+            attempt.coroutine = task
             attempt.cancel = lambda: self._cancel_soon(attempt, task)
             task.add_done_callback(lambda _: self._awaited(slot, attempt, task), context=contextvars.Context())
             if attempt.pending:
@@ -244,7 +260,7 @@ class AsyncLane(WaitingLane):
     def _awaited(self, slot: Slot, attempt: Attempt, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         attempt.ended = True
-        attempt.cancel = None
+        attempt.cancel = attempt.coroutine = None
         try:
             value = task.result()
             outcome = Outcome.VALUE

@@ -27,6 +27,8 @@ class Attempt:
         outer: the attempt that waits for this one and inside which it runs.
         waits: how many of its coroutines await sub-tasks.
         cancel: cancels its coroutine, from any thread; None if its body is none.
+        coroutine: the asyncio task that runs it; None if its body is no coroutine.
+        on_end: called with it, and the error that it ended with or None, once its body has ended; None if nobody cares.
     """
 
     started: float = 0.0
@@ -40,6 +42,8 @@ class Attempt:
     outer: Attempt | None = None
     waits: int = 0
     cancel: Callable[[], object] | None = None
+    coroutine: Any = None
+    on_end: Callable[[Attempt, BaseException | None], object] | None = None
 
     def __init__(
         self,
@@ -67,6 +71,12 @@ class Attempt:
 
     def __repr__(self) -> str:
         return f"<attempt {self.attempt} of {self.task_id or self.call}>"
+
+    def tell_end(self, error: BaseException | None) -> None:
+        """Its body has ended: tell whoever cares, once."""
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end(self, error)
 
     @classmethod
     def of_agent(cls, name: str) -> Attempt:

@@ -23,6 +23,7 @@ from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
 from actors.hosts.parts import AgentParts
+from actors.hosts.requests import Answer
 from actors.hosts.serialize import loads, pack_value
 from actors.hosts.submission import describe, describe_spec
 from actors.hosts.subtasks import SubTaskFuture, SubTasks
@@ -61,6 +62,8 @@ class Context:
         self.workspace = workspace
         self._subtasks = subtasks
         self.lane: WaitingLane | None = None
+        # The way to locks and the like, once there is one.
+        self.sync: Any = None
 
     # --- the task in hand ------------------------------------------------------------------------------------------
 
@@ -180,6 +183,15 @@ class Context:
     def thread(self) -> int:
         """The thread that runs tasks, hooks and ordinary handlers."""
         return self.parts.interrupter.thread
+
+    def send(self, topic: str, data: Any) -> Answer[Any]:
+        """Ask the system; its answer may take as long as it will."""
+        return self.parts.requests.send(CoordinationRequest(topic, data), timeout=None)
+
+    def say(self, topic: str, data: Any) -> None:
+        """Tell the system something, without an answer."""
+        with self.parts.interrupter.shielded:
+            self.parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=self.agent_id)
 
     def ask(self, recipient: str, message: Any, timeout: float, priority: int = Priority.HIGH) -> Any:
         """Ask another agent and wait for what its handler returns."""

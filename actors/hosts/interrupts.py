@@ -95,6 +95,10 @@ class Interrupter(Protocol):
         """The innermost attempt whose body runs."""
 
     @property
+    def beneath(self) -> tuple[Attempt, ...]:
+        """The attempts whose bodies cannot go on before the innermost one has ended."""
+
+    @property
     def wanted(self) -> bool:
         """Whether an interruption is pending for the innermost body."""
 
@@ -174,6 +178,11 @@ class FlagInterrupter:
     def current(self) -> Attempt | None:
         """The innermost attempt whose body runs."""
         return self._stack[-1] if self._stack else None
+
+    @property
+    def beneath(self) -> tuple[Attempt, ...]:
+        """The attempts whose bodies cannot go on before the innermost one has ended."""
+        return tuple(self._stack[:-1])
 
     def call(
         self, attempt: Attempt, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]

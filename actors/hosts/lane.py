@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -23,10 +24,27 @@ from actors.hosts.slots import Slot
 from actors.protocol.messages import AssignmentAck, Outcome, Payload
 from actors.protocol.states import AgentState
 
-__all__ = ["LaneBase", "run_items"]
+__all__ = ["LaneBase", "next_part", "part_of_thread", "run_items"]
 
 # A task that is expected to take no longer than this may start before the results of earlier ones are sent.
 _SHORT = 0.0002
+
+
+_parts = itertools.count(1)
+_thread_parts = threading.local()
+
+
+def next_part() -> int:
+    """A number for a coroutine or a thread of a body."""
+    return next(_parts)
+
+
+def part_of_thread() -> int:
+    """The number of the calling thread."""
+    found: int | None = getattr(_thread_parts, "number", None)
+    if found is None:
+        found = _thread_parts.number = next_part()
+    return found
 
 
 def _raise(error: BaseException) -> NoReturn:
@@ -105,6 +123,10 @@ class LaneBase:
             return attempt
         # Of several at once none is known to wait for this handler.
         return self.parts.slots.all[0].attempt if len(self.parts.slots.all) == 1 else None
+
+    def part_in_hand(self) -> int:
+        """Which of the attempt's coroutines or threads is calling; 0 is the body itself."""
+        return 0 if self.in_body() else part_of_thread()
 
     def in_body(self) -> bool:
         """Whether the calling thread is the one that runs bodies."""
@@ -206,6 +228,7 @@ class LaneBase:
             # The body could not reach the program, which is no fault of the task: the agent ends, and the task's outcome
             # is told by whoever learns of that.
             raise value
+        attempt.tell_end(None if outcome is Outcome.VALUE else value)
         ended = parts.monotonic()
         self._recent = max(ended - attempt.started, self._recent * 0.5)
         if attempt.children:
@@ -250,6 +273,7 @@ class LaneBase:
         elif machine.state is AgentState.COMPLETING:
             machine.move(AgentState.IDLE)
         parts.status.finish()
+        attempt.tell_end(error)
         self.drop(attempt, error, Outcome.ERROR)
         goes_on = self.ask_worker(error)
         parts.fault(error, f"running {attempt.task_id or attempt.call}")

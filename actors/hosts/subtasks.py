@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _INFO_TIMEOUT = 30.0
 _SUBMIT_TIMEOUT = 60.0
+# In place of a part: the body goes on, and another one of its coroutines still waits.
+_BODY_ALONE = -1
 
 
 class Waiting(Protocol):
@@ -41,6 +43,9 @@ class Waiting(Protocol):
 
     def attempt_served(self) -> Attempt | None:
         """The same; for a handler, the attempt inside whose wait it runs."""
+
+    def part_in_hand(self) -> int:
+        """Which of its coroutines or threads is calling; 0 is the body itself."""
 
 
 class SubTaskFuture(TaskFuture[T]):
@@ -215,14 +220,17 @@ class SubTasks:
         if lane is None or attempt is None:
             yield
             return
+        part = lane.part_in_hand()
         try:
             with lane.suspended():
-                self._tell("waiting", attempt.number, list(on))
+                self._tell("waiting", attempt.number, list(on), part)
                 yield
         finally:
             # The last one of several: as long as any waits, the task does.
             if not attempt.waits:
-                self._tell("resumed", attempt.number, None)
+                self._tell("resumed", attempt.number, None, part)
+            elif not part:
+                self._tell("resumed", attempt.number, None, _BODY_ALONE)
 
     def _refuse_on_control_lane(self, what: str) -> None:
         if threading.get_ident() == self._parts.control_thread:
@@ -232,9 +240,11 @@ class SubTasks:
                 recipient=self._parts.spec.agent,
             )
 
-    def _tell(self, topic: str, number: int, on: list[int] | None) -> None:
+    def _tell(self, topic: str, number: int, on: list[int] | None, part: int = 0) -> None:
         parts = self._parts
-        data = [number, on] if on is not None else [number]
+        data: list[Any] = [number, on] if on is not None else [number]
+        if part:
+            data = [number, on, part]
         with parts.interrupter.shielded:
             parts.control.send(CoordinationRequest(topic, data), recipient=HUB, sender=parts.spec.agent)
 

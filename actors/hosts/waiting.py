@@ -33,6 +33,10 @@ class Takes(Enum):
 class WaitingLane(LaneBase):
     """A lane whose thread goes on to be of use while the body that it runs waits."""
 
+    def wait(self, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None) -> Answer[Any]:
+        """Wait in the body that is calling; see `wait_in`."""
+        raise NotImplementedError
+
     def wait_in(
         self, slot: Slot | None, begin: Callable[[], Answer[Any]], state: AgentState, deadline: float | None
     ) -> Answer[Any]:

@@ -15,11 +15,13 @@ from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
+from actors.runtime.synchronizer import ListSync
 from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
     from actors.core.explain import Explanation, QueueInfo
+    from actors.core.sync.info import SyncInfo
     from actors.future import TaskFuture
     from actors.runtime.assembly import Assembly
     from actors.runtime.resource_report import ResourceReport
@@ -148,6 +150,14 @@ class Administration(abc.ABC):
         report: ResourceReport = assembly.peers.resources.ask(m.GetUsages(fresh=fresh))
         return replace(report, named=assembly.inspect(lambda engine, _now, _utc: engine.resources()))
 
+    def synchronization(self) -> list[SyncInfo]:
+        """All locks, barriers, flags and values that somebody holds, waits for or has set, by name."""
+        assembly = self._running()
+        if assembly.peers.sync is None:
+            return []
+        found: list[SyncInfo] = assembly.peers.sync.ask(ListSync())
+        return found
+
     # Work
 
     def pause(self) -> None:
@@ -258,7 +268,8 @@ class Administration(abc.ABC):
             if assembly.journal_failing is not None:
                 return False
             peers = assembly.peers
-            for peer in (peers.hub, peers.scheduler, peers.resources, *peers.supervisors.values()):
+            synchronizer = [] if peers.sync is None else [peers.sync]
+            for peer in (peers.hub, peers.scheduler, peers.resources, *synchronizer, *peers.supervisors.values()):
                 peer.ask(m.Ping(), timeout=5)
         except ActorsError:
             return False

@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
 from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
+from actors.runtime.sync_desk import ProgramDesk
+from actors.runtime.synchronizer import Synchronizer, SyncState, unheard
 from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 from actors.runtime.world import World
@@ -146,6 +149,10 @@ class Assembly:
             self.types, opened.token, self.unkept, last=opened.last, capacity=dict(exact(resources))
         )
         self.strategies = ProgramGround(self)
+        self.sync_state = SyncState()
+        dispatcher = world.dispatcher
+        drive = None if dispatcher is None else dispatcher.drive
+        self.sync_desk = ProgramDesk(self.synchronizer, self.check_process, drive)
         self._on_broken = on_broken
         self._abroad = LettersAbroad(lambda event: self.peers.hub.tell(m.Publish(event)), world.clock)
         self._root: ActorRef[Any] | None = None
@@ -176,6 +183,7 @@ class Assembly:
             post.know(listener=self._abroad)
             self.post = ProgramPost(peers.hub)
             POSTS.open_program(self.id, self.post)
+            peers.synchronizer = self.synchronizer
             self._root = Supervisor.start_with(
                 world.options("actors-root"),
                 children,
@@ -192,6 +200,21 @@ class Assembly:
     def _child(self, name: str, actor_class: type[Actor], *args: Any) -> ActorChild:
         options = self.world.options(f"actors-{name}", self.config.mailbox_bound)
         return ActorChild(ChildSpec(name), actor_class, *args, options=options)
+
+    def synchronizer(self) -> ActorRef[Any]:
+        """The actor of locks and the like, started when it is first asked for."""
+        peers = self.peers
+        if peers.sync is None:
+            with self._lock:
+                if peers.sync is None:
+                    options = replace(
+                        self.world.options("actors-sync", self.config.mailbox_bound), on_dead_letter=unheard
+                    )
+                    child = ActorChild(ChildSpec("sync"), Synchronizer, self.sync_state, peers, options=options)
+                    if self._root is not None:
+                        self._root.tell(StartChild(child))
+                    peers.sync = child.ref
+        return peers.sync
 
     # Worker types
 
@@ -402,6 +425,7 @@ class Assembly:
             root.stop(block=False)
             root.join(_STOP_ROOM)
         self._end_journal()
+        self.sync_state.close(self.world.clock.monotonic())
         self.answer(SystemClosed(f"the task had no outcome when the system ended: {reason}"))
         # A future that the program keeps leads here, and must not keep the results of all the others. Before the host
         # is closed, which frees the shared memory that nobody uses.

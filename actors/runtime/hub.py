@@ -153,12 +153,10 @@ class Hub(PollingActor):
 
     def on_turn_end(self) -> None:
         """Set the clock for the next deadline."""
-        dues = [
-            due for due in (self._mail.asks.next_due(), self._registry.next_overdue(), self._silence.next_due()) if due
-        ]
-        if not dues:
+        dues = (self._mail.asks.next_due(), self._registry.next_overdue(), self._silence.next_due())
+        due = min(filter(None, dues), default=None)
+        if due is None:
             return
-        due = min(dues)
         if self._timer is None or due < self._timer_due:
             if self._timer is not None:
                 self._timer.cancel()
@@ -221,6 +219,8 @@ class Hub(PollingActor):
         if message.replaced:
             self._state.reasons[agent] = reason
         departure = self._registry.gone(agent, incarnation, now, replaced=message.replaced)
+        if self._peers.sync is not None:  # after all that it has asked for
+            self._peers.sync.tell(message)
         error = agent_died(message.report, message.agent_type)
         for ask in self._mail.asks.target_gone(agent, incarnation):
             self._mail.answer(ask, error)

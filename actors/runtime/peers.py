@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from actors.kernel.ref import ActorRef
 
 __all__ = ["Peers"]
@@ -19,6 +21,7 @@ class Peers:
     `system` tells the system from all others. `interest` are the names of event types, or of a base of theirs, that somebody
     listens to; `wanted` are the library's own events among them; `agents_interest` those names that an agent listens to. The
     hub replaces each as a whole. `opening` are streams of which the hub has not heard yet: nobody waited for that.
+    `sync` is the synchronizer, if it was started.
     """
 
     hub: ActorRef[Any]
@@ -32,3 +35,8 @@ class Peers:
         self.agents_interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
         self.opening: set[Any] = set()
+        # Whether anybody holds a lock or the like, or waits for one; set by the synchronizer.
+        self.synchronized = False
+        self.sync: ActorRef[Any] | None = None
+        # Starts the synchronizer if need be; from any thread.
+        self.synchronizer: Callable[[], ActorRef[Any]]

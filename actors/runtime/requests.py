@@ -9,13 +9,15 @@ from actors.core.task import Task
 from actors.errors import ActorsError, ChannelClosed, MessageRefused
 from actors.hosts.options import Options
 from actors.hosts.serialize import dumps, failure_of, loads
+from actors.kernel.reply import Reply
 from actors.protocol.messages import CoordinationRequest, ErrorResponse, Response
 from actors.runtime import messages as m
 from actors.runtime.directing import Directing, Later
 from actors.runtime.outcomes import SubTaskHandle
+from actors.runtime.sync_requests import read_request
+from actors.runtime.synchronizer import SyncAsk, TaskWaits
 
 if TYPE_CHECKING:
-    from actors.kernel.reply import Reply
     from actors.runtime.agent_links import AgentLink, AgentLinks
     from actors.runtime.peers import Peers
     from actors.runtime.submission import Submission
@@ -50,6 +52,7 @@ class AgentRequests:
             "pace": self._pace,
             "waiting": self._waiting,
             "resumed": self._waiting,
+            "sync": self._sync,
         }
 
     def take(self, link: AgentLink, request: CoordinationRequest, correlation: int | None) -> None:
@@ -134,8 +137,26 @@ class AgentRequests:
 
     def _waiting(self, link: AgentLink, data: list[Any], correlation: int | None) -> Any:
         number, on = data[0], data[1] if len(data) > 1 else None
-        self._peers.scheduler.tell(m.TaskWaiting(link.agent, link.incarnation, number, on))
+        # Which coroutine of the task; -1: the body itself goes on, but the task is not to be told of as going on.
+        part = data[2] if len(data) > 2 else 0
+        if part >= 0:
+            self._peers.scheduler.tell(m.TaskWaiting(link.agent, link.incarnation, number, on))
+        if part <= 0 and self._peers.synchronized:
+            key, name = (link.agent, link.incarnation, int(number)), self._submission.name_of(number)
+            waits = TaskWaits(key, f"task {name} at {link.agent}", int(on[0]) if on else None)
+            self._peers.synchronizer().tell(waits)
         return _LATER
+
+    # Locks and the like
+
+    def _sync(self, link: AgentLink, data: Any, correlation: int | None) -> Any:
+        request = read_request(link.agent, link.incarnation, data)
+        if correlation is None:
+            self._peers.synchronizer().tell(SyncAsk(request, None))
+            return _LATER
+        reply: Reply[Any] = Reply()
+        self._peers.synchronizer().tell(SyncAsk(request, reply))
+        return self._when_told((reply, lambda answer: answer), link, correlation)
 
     # Answers
 

@@ -84,6 +84,10 @@ class Submission:
         number = next(self._numbers)
         return number, f"{self._prefix}{number}"
 
+    def name_of(self, number: int) -> str:
+        """The id that goes with a number."""
+        return f"{self._prefix}{number}"
+
     def number_of(self, task: TaskFuture[Any] | str) -> int:
         """The number of a task of this system, from its future or its id.
 

@@ -26,6 +26,7 @@ _ACTORS = tuple(
         "hub.py",
         "mail.py",
         "resource_manager.py",
+        "synchronizer.py",
     )
 )
 # What only looks: a failure there says nothing.

@@ -6,10 +6,11 @@ from tests.sabotage.core_mutations import CORE_MUTATIONS
 from tests.sabotage.journal_mutations import JOURNAL_MUTATIONS
 from tests.sabotage.mutation import Mutation
 from tests.sabotage.shell_mutations import SHELL_MUTATIONS
+from tests.sabotage.sync_mutations import SYNC_MUTATIONS
 
 __all__ = ["MUTATIONS", "named"]
 
-MUTATIONS: tuple[Mutation, ...] = (*CORE_MUTATIONS, *SHELL_MUTATIONS, *JOURNAL_MUTATIONS)
+MUTATIONS: tuple[Mutation, ...] = (*CORE_MUTATIONS, *SHELL_MUTATIONS, *JOURNAL_MUTATIONS, *SYNC_MUTATIONS)
 
 
 def named(name: str) -> Mutation:

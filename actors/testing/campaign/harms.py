@@ -26,6 +26,8 @@ _RESTARTS = 3
 _PERIOD = 6.0
 _LINES = 250
 """A turn in which a task is taken in and given out has about so many."""
+_FEWER_LINES = 80
+"""The same of a turn in which a lock is asked for."""
 
 
 class Submitting(Protocol):
@@ -84,14 +86,21 @@ class Harms:
         """One of the system's actors fails, with messages behind it; nothing is lost."""
         now = self._sim.now
         self._crashes = [each for each in self._crashes if each > now - _PERIOD]
-        names = ("scheduler", "hub", "resources", "agents-clerk")
+        names = ("scheduler", "hub", "resources", "agents-clerk", "sync")
         for _ in range(1 + self._choices.below(2, "crashes")):
             if len(self._crashes) >= _RESTARTS:
                 return
             name = names[self._choices.below(len(names), "who fails")]
-            if name == "scheduler" and self._choices.below(4, "inside"):
+            if name in ("scheduler", "sync") and self._choices.below(4, "inside"):
                 # What it failed on is handled once more, and does not fail again.
-                crashes = fail_inside(self._sim, name, 1 + self._choices.below(_LINES, "line")) is not None
+                crashes = (
+                    fail_inside(
+                        self._sim,
+                        name,
+                        1 + self._choices.below(_LINES if name == "scheduler" else _FEWER_LINES, "line"),
+                    )
+                    is not None
+                )
             else:
                 crashes = self._sim.crash(name)
             if crashes:

@@ -33,6 +33,7 @@ from actors.protocol.events import (
     TaskStarted,
     TaskSubmitted,
 )
+from actors.testing.campaign.contending import Sharing
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.hearing import Hearing
 from actors.testing.campaign.leading import Leading
@@ -148,7 +149,7 @@ class Program:
         )
         self._hardships = Hardships(self)
         leading = Leading(self)
-        self._gentle += self._hardships.gentle + Rationing(self).gentle + leading.gentle
+        self._gentle += self._hardships.gentle + Rationing(self).gentle + Sharing(self).gentle + leading.gentle
         self._harmful += self._hardships.harmful + leading.harmful
         self._hearing = Hearing(self)
         self._gentle += self._hearing.gentle

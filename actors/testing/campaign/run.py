@@ -12,6 +12,7 @@ from actors.testing.campaign.lives import Lives
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.program import Program
 from actors.testing.campaign.rationing import THERE_IS
+from actors.testing.campaign.sharers import Sharer, Weaver
 from actors.testing.campaign.workers import Clerk, Runner, Specialist
 from actors.testing.faults import CALM, ROUGH, FaultPlan
 from actors.testing.sim.choices import Choices, SeededChoices
@@ -96,6 +97,8 @@ def make_simulation(
         Specialist: (0, 1),
         Porter: (0, 1 + choices.below(2, "porters")),
         Leader: (0, 1 + choices.below(2, "leaders")),
+        Sharer: (0, 2 + choices.below(2, "sharers")),
+        Weaver: (0, 1),
     }
     config = (_CONFIG, _BRISK)[choices.below(2, "config")]
     most, rare = 4 + choices.below(3, "most"), choices.below(8, "workspaces")

@@ -26,6 +26,7 @@ from actors.testing.machines.registry import RegistryMachine
 from actors.testing.machines.scheduler import SchedulerMachine
 from actors.testing.machines.supervisor import SupervisorMachine
 from actors.testing.machines.supervisorstory import SupervisorStoryMachine
+from actors.testing.machines.sync import SyncMachine
 from actors.testing.machines.system import SystemMachine, check_system
 from actors.testing.machines.worker import WorkerMachine, asks, calls, tells, worker_machine
 
@@ -36,6 +37,7 @@ __all__ = [
     "SchedulerMachine",
     "SupervisorMachine",
     "SupervisorStoryMachine",
+    "SyncMachine",
     "SystemMachine",
     "WorkerMachine",
     "asks",

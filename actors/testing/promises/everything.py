@@ -10,6 +10,7 @@ from actors.testing.promises.invariant import Invariant
 from actors.testing.promises.keeping import KEEPING
 from actors.testing.promises.leavings import LEAVINGS
 from actors.testing.promises.resources import NamedResources
+from actors.testing.promises.syncing import SYNCING
 from actors.testing.promises.tasks import (
     DependenciesFirst,
     OneAgentPerTask,
@@ -41,5 +42,6 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     *ENDING,
     *LEAVINGS,
     *KEEPING,
+    *SYNCING,
 )
 """All that there are."""

@@ -54,6 +54,9 @@ class Invariant:
     def after_supervision(self) -> None:
         """Called after each turn of a supervisor of agents."""
 
+    def after_sync(self) -> None:
+        """Called after each turn of the synchronizer."""
+
     def after_agent(self) -> None:
         """Called after each step of an agent, and of whatever else is no actor of the system."""
 
@@ -103,6 +106,7 @@ class Watch:
             "actors-hub": [],
             "actors-resources": [],
             "actors-root": [],
+            "actors-sync": _overriding(self._all, "after_sync"),
         }
         self._given = _overriding(self._all, "given")
         # Of the last turn of the scheduler: what each agent has, by number, attempt, agent and time.
