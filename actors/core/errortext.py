@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.errors import RecordedError
+from actors.errors.recorded import RecordedError
 from actors.protocol.messages import Failure
 
 __all__ = ["line_of", "text_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from actors.errors import RecordedError
+from actors.errors.recorded import RecordedError
 
 if TYPE_CHECKING:
     from actors.core.task import Task

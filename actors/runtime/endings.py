@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.stacks import dumped
-from actors.errors import AgentDied, RecordedError
+from actors.errors import AgentDied
+from actors.errors.recorded import RecordedError
 from actors.hosts.shortened import shortened
 from actors.protocol.states import AgentState
 

@@ -7,7 +7,10 @@ can act on them without reading the text. All of them pickle: an error crosses p
 from __future__ import annotations
 
 import concurrent.futures
-from typing import Any, ClassVar
+from typing import Any
+
+from actors.errors.recorded import RecordedError, seconds_text
+from actors.errors.root import ActorsError
 
 __all__ = [
     "ActorsError",
@@ -45,45 +48,6 @@ __all__ = [
     "WaitTimeout",
     "WireError",
 ]
-
-
-def _rebuild(cls: type[ActorsError], args: tuple[Any, ...], facts: dict[str, Any]) -> ActorsError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(facts)
-    return error
-
-
-class ActorsError(Exception):
-    """The root of all errors that this library raises.
-
-    Args:
-        message: what was expected, what came instead, and how to mend it.
-        **facts: the values of the class's declared attributes; one that is left out is None.
-
-    Raises:
-        TypeError: a fact that the class does not declare.
-    """
-
-    _facts: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = [name for name in cls.__dict__.get("__annotations__", {}) if not name.startswith("_")]  # noqa: RUF063 - inspect is slow to import
-        cls._facts = cls._facts | frozenset(own)
-        for name in own:
-            if name not in cls.__dict__:
-                setattr(cls, name, None)
-
-    def __init__(self, message: str = "", /, **facts: Any) -> None:
-        super().__init__(message)
-        unknown = facts.keys() - self._facts
-        if unknown:
-            raise TypeError(f"{type(self).__name__} has no fact {', '.join(sorted(unknown))}")
-        self.__dict__.update(facts)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(ActorsError, ValueError):
@@ -156,113 +120,6 @@ class AskTimeout(ActorsError, TimeoutError):
     recipient: str | None
     message: str | None
     timeout: float | None
-
-
-class RecordedError(ActorsError):
-    """A task was ended by something else than its own code. Carries what the flight recorder has of it.
-
-    The text is the message (`headline`) and below it all of this that is known:
-
-    `task_id`, `task_type`, `attempt`: what was running; `arguments` what it was called with, shortened; `ran` for how
-    many seconds. `agent_id`, `agent_type`, `incarnation`, `pid`: where; `uptime` (seconds), `peak_kb` (most memory
-    resident) and `cpu` (seconds) of its process, and `ended`, how that ended. `moves` are its last state changes (time,
-    source, target), `stack` is where the code was, `log` what it logged last, `stderr` what it wrote last to its
-    standard error.
-    """
-
-    task_id: str | None
-    task_type: str | None
-    attempt: int | None
-    arguments: str | None
-    ran: float | None
-    agent_id: str | None
-    agent_type: str | None
-    incarnation: int | None
-    pid: int | None
-    uptime: float | None
-    peak_kb: int | None
-    cpu: float | None
-    ended: str | None
-    moves: tuple[tuple[float, str, str], ...] | None
-    stack: tuple[str, ...] | None
-    log: tuple[str, ...] | None
-    stderr: tuple[str, ...] | None
-
-    @property
-    def headline(self) -> str:
-        """What happened, without the record."""
-        return str(self.args[0]) if self.args else ""
-
-    def __str__(self) -> str:
-        return "\n".join([self.headline, *_record_of(self)])
-
-    def _growth(self) -> str:
-        """How a figure that ended it came to be, in words."""
-        return ""
-
-    def learn(self, other: RecordedError) -> None:
-        """Take over of another record what this one does not know. For what tells the same story."""
-        for name in RecordedError._facts:
-            if not getattr(self, name):
-                setattr(self, name, getattr(other, name))
-
-
-_SHOWN_MOVES = 6
-_SHOWN_STACK = 24
-_SHOWN_LOG = 5
-_SHOWN_STDERR = 8
-
-
-def _record_of(error: RecordedError) -> list[str]:
-    """The lines below the headline. One layout for all kinds of errors that have a record."""
-    e = error
-    lines = []
-    task = [f"{e.task_type or 'task'} {e.task_id}"] if e.task_id else []
-    if task:
-        task += [f"attempt {e.attempt}"] if e.attempt else []
-        task += [f"ran for {_seconds(e.ran)}"] if e.ran is not None else []
-    agent = [e.agent_id] if e.agent_id else []
-    agent += [f"incarnation {e.incarnation}"] if e.incarnation else []
-    agent += [f"pid {e.pid}"] if e.pid else []
-    agent += [f"up for {_seconds(e.uptime)}"] if e.uptime else []
-    agent += [f"at most {e.peak_kb // 1024} MiB resident"] if e.peak_kb else []
-    agent += [f"{_seconds(e.cpu)} of processor time"] if e.cpu else []
-    last = (e.moves or ())[-_SHOWN_MOVES:]
-    told = {
-        "task": ", ".join(task),
-        "arguments": e.arguments,
-        "agent": ", ".join(agent),
-        "its end": e.ended if e.ended and e.ended not in e.headline else "",
-        "growth": e._growth(),  # noqa: SLF001 - of the same family
-        "last moves": " -> ".join([last[0][1], *(target for _, _, target in last)]) if last else "",
-    }
-    lines += [f"  {label}: {text}" for label, text in told.items() if text]
-    stack, written = e.stack or (), e.stderr or ()
-    if stack and stack[0] in written:
-        # The report of a crash came with it.
-        written = written[: len(written) - 1 - written[::-1].index(stack[0])]
-    blocks = {
-        # Of a traceback the end tells most, of a dump the beginning.
-        "stack": _part(stack, _SHOWN_STACK, end=bool(stack) and "most recent call last" in stack[0]),
-        "last lines of its log": _part(e.log, _SHOWN_LOG, end=True),
-        "last lines on stderr": _part(written, _SHOWN_STDERR, end=True),
-    }
-    for label, block in blocks.items():
-        if block:
-            lines += [f"  {label}:", *(f"    {line}" for line in block)]
-    return lines
-
-
-def _seconds(time: float) -> str:
-    return f"{time:.2f} s" if time < 10 else f"{time:.0f} s"
-
-
-def _part(lines: tuple[str, ...] | None, most: int, *, end: bool) -> list[str]:
-    """The first or the last of some lines, with a sign where there are more."""
-    kept = list(lines or ())
-    if len(kept) > most:
-        kept = ["...", *kept[-most:]] if end else [*kept[:most], "..."]
-    return kept
 
 
 class AgentDied(RecordedError):
@@ -362,7 +219,7 @@ class LimitExceeded(RecordedError):
     def _growth(self) -> str:
         unit = 1 << 20 if self.limit == "memory" else 1
         name = " MiB" if self.limit == "memory" else ""
-        return ", ".join(f"{figure / unit:.0f}{name} {_seconds(ago)} before" for ago, figure in self.growth or ())
+        return ", ".join(f"{figure / unit:.0f}{name} {seconds_text(ago)} before" for ago, figure in self.growth or ())
 
 
 class CommandFailed(ActorsError):
