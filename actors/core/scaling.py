@@ -45,7 +45,7 @@ class Scaling:
                 self._consider(bucket)
 
     def unstick(self) -> bool:
-        """Start one agent beyond the limit if nothing else can go on, or let a task have what others hold while they wait.
+        """If nothing else can go on, let a task have what others hold while they wait, or start one agent beyond the limit.
 
         That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
         A task whose sub-tasks have all ended is about to go on.

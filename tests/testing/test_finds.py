@@ -147,6 +147,11 @@ def test_histories_that_once_broke_a_promise_hold(seed: int) -> None:
     assert run_history(seed).steps >= 200
 
 
+def test_what_a_waiting_task_holds_is_lent_before_an_agent_beyond_the_limits_is_started() -> None:
+    """C1 E4: a sub-task that another agent might have run brought a third agent of a type that may have two."""
+    assert run_history(3_000_140).steps >= 200
+
+
 class _Late:
     """The reference of a supervisor that does not hear in time that its agents are ready."""
 
