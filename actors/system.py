@@ -29,6 +29,7 @@ from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration
 from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
+from actors.runtime.intake import Intake
 from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerLike, WorkerTypes, wanted
@@ -152,8 +153,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
         self._running()
         return self
 
-    def _opened(self) -> Assembly:
-        return self._running()
+    def _opened(self) -> Intake:
+        return self._running().intake
 
     def _running(self) -> Assembly:
         """The running assembly, started if need be."""
@@ -204,7 +205,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             for _ in range(least):
                 assembly.peers.scheduler.tell(m.RequestAgent(worker_type))
         try:
-            assembly.durable.recover()
+            assembly.intake.durable.recover()
         except BaseException:
             assembly.stop("its journal could not be read")
             raise
@@ -273,7 +274,7 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
                 cancel_tasks = True
             else:
                 # Between two of its parts a strategy has no task.
-                assembly.strategies.join()
+                assembly.intake.strategies.join()
                 assembly.peers.scheduler.ask_later(m.WhenIdle()).wait()
         except BaseException as error:  # noqa: BLE001 - Ctrl-C first of all; raised again below
             interrupted, cancel_tasks = error, True

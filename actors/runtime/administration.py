@@ -196,8 +196,8 @@ class Administration(abc.ABC):
             ConfigError: it is no task of this system.
         """
         assembly = self._running()
-        number = assembly.submission.number_of(task)
-        info: TaskInfo | None = assembly.info(number)
+        number = assembly.intake.submission.number_of(task)
+        info: TaskInfo | None = assembly.intake.info(number)
         return info
 
     def explain(self, task: TaskFuture[Any] | str) -> Explanation:
@@ -207,7 +207,7 @@ class Administration(abc.ABC):
             ConfigError: it is no task of this system.
         """
         assembly = self._running()
-        number = assembly.submission.number_of(task)
+        number = assembly.intake.submission.number_of(task)
         found: Explanation = assembly.inspect(lambda engine, now, _utc: engine.explain(number, now))
         return found
 
@@ -241,8 +241,8 @@ class Administration(abc.ABC):
         """
         assembly = self._running()
         name = task.id if isinstance(task, DeadTask) else task
-        number = assembly.submission.number_of(name)
-        return assembly.retry_dead(number, name if isinstance(name, str) else name.task_id)
+        number = assembly.intake.submission.number_of(name)
+        return assembly.intake.retry_dead(number, name if isinstance(name, str) else name.task_id)
 
     def status(self) -> SystemStatus:
         """All agents, and the queue in numbers."""
@@ -259,7 +259,7 @@ class Administration(abc.ABC):
         In the order of submission. `info()` of a future says which task it is; an outcome counts as fetched when its
         result or exception was asked for. Without a journal there is nothing.
         """
-        return self._running().durable.recovered()
+        return self._running().intake.durable.recovered()
 
     def healthy(self) -> bool:
         """Whether all parts of the system answer, and its journal, if it has one, can be written."""

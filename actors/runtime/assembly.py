@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import threading
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from actors.core.children import ChildSpec, Intensity, Strategy
 from actors.core.engine import Engine
 from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
-from actors.errors import ActorsError, ConfigError, SystemClosed
+from actors.errors import ActorsError, SystemClosed
 from actors.future import TaskFuture
 from actors.hosts.agentref import POSTS
 from actors.kernel.actor import Actor
@@ -33,16 +32,14 @@ from actors.runtime.dispatcher import Dispatcher
 from actors.runtime.event_router import EventRouter
 from actors.runtime.hub import Hub
 from actors.runtime.hub_state import HubState
-from actors.runtime.journal.durable import DurableWork
+from actors.runtime.intake import Intake
 from actors.runtime.journal.keeper import Keeper
 from actors.runtime.journal.record import Keep, Opened
-from actors.runtime.journal.translate import Translator, check_size
+from actors.runtime.journal.translate import Translator
 from actors.runtime.lost_letters import LettersAbroad
-from actors.runtime.mapping import map_tasks, seconds_of
 from actors.runtime.outcomes import deliver
 from actors.runtime.peers import Peers
 from actors.runtime.program_post import ProgramPost
-from actors.runtime.programground import ProgramGround
 from actors.runtime.requests import AgentRequests
 from actors.runtime.resource_manager import ResourceManager, ResourceState
 from actors.runtime.scheduler import Scheduler
@@ -55,16 +52,12 @@ from actors.runtime.worker_type import WorkerType, WorkerTypes
 from actors.runtime.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from actors.config import SystemConfig
     from actors.core.amounts import Amounts
-    from actors.core.task import Task
-    from actors.core.taskspec import TaskSpec
     from actors.errors import JournalError
     from actors.hosts.host import Host
-    from actors.hosts.mapping import Sent
-    from actors.hosts.options import Options
     from actors.runtime.journal.record import Journal
 
 __all__ = ["Assembly"]
@@ -101,10 +94,9 @@ class Assembly:
         resources: Amounts = (),
     ) -> None:
         self.config = config
-        self.pid = os.getpid()
         self.world = world
         self.id = world.token()
-        self.workspaces = world.workspaces(config.workspaces() / f"{self.pid}-{self.id}")
+        self.workspaces = world.workspaces(config.workspaces() / f"{os.getpid()}-{self.id}")
         self.host = make_host(self.id, self.workspaces.root)
         self.dispatcher = Dispatcher(threads=world.threads, clock=world.clock)
         self.types = WorkerTypes(config, built_in, self._know)
@@ -129,7 +121,6 @@ class Assembly:
             ),
             world.random,
         )
-        self.durable = DurableWork(journal, config.kept_dead, self.types, self.peers, self._make_future, world.clock)
         self._keeper: Keeper | None = None
         if journal is not None:
             self._keeper = Keeper(
@@ -145,14 +136,14 @@ class Assembly:
             self.host.close(0.0)
             raise
         opened = Opened(world.token(), 0) if opened is None else opened
-        self.submission = Submission(
+        submission = Submission(
             self.types, opened.token, self.unkept, last=opened.last, capacity=dict(exact(resources))
         )
-        self.strategies = ProgramGround(self)
+        self.intake = Intake(submission, self.types, self.peers, world, self.dispatcher, journal, self._keeper, config)
         self.sync_state = SyncState()
         dispatcher = world.dispatcher
         drive = None if dispatcher is None else dispatcher.drive
-        self.sync_desk = ProgramDesk(self.synchronizer, self.check_process, drive)
+        self.sync_desk = ProgramDesk(self.synchronizer, self.intake.check_process, drive)
         self._on_broken = on_broken
         self._abroad = LettersAbroad(lambda event: self.peers.hub.tell(m.Publish(event)), world.clock)
         self._root: ActorRef[Any] | None = None
@@ -173,7 +164,7 @@ class Assembly:
             self.host.start()
             state = HubState(config)
             router = self._router = EventRouter(state.registry, state.links, self.world.clock.utc)
-            requests = AgentRequests(self.submission, peers, state.links, self.most)
+            requests = AgentRequests(self.intake.submission, peers, state.links, self.most)
             children = [
                 self._child("hub", Hub, state, self.host, peers, router, requests, world.cpu_seconds),
                 self._child("resources", ResourceManager, config, peers, ResourceState(config, world.probe())),
@@ -243,158 +234,22 @@ class Assembly:
         self._start_child(child)
         if for_tasks:
             self.peers.scheduler.tell(m.KnowType(worker_type))
-            self.durable.type_known(worker_type.name)
+            self.intake.durable.type_known(worker_type.name)
 
     def _start_child(self, child: ActorChild) -> None:
         if self._root is not None:
             self._root.tell(StartChild(child))
-
-    # Work
-
-    def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> TaskFuture[Any]:
-        """Hand in one task."""
-        return self._hand_in(lambda: self.submission.task(call, args, kwargs, options), options.once)
-
-    def submit_spec(self, spec: TaskSpec, options: Options) -> TaskFuture[Any]:
-        """Hand in work described as data."""
-        once = getattr(spec, "once", None) or options.once
-        return self._hand_in(lambda: self.submission.spec_task(spec, options), once)
-
-    def _hand_in(self, make: Callable[[], Task], once: str | None) -> TaskFuture[Any]:
-        return self._send(make()) if once is None else self.durable.submit_once(once, make, self._send)
-
-    def hand_in(
-        self,
-        call: Any,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: Options,
-        items: list[tuple[Any, ...]] | None,
-        form: str,
-    ) -> Sent:
-        """Hand in a part of a strategy."""
-        made: list[Task] = []
-
-        def make() -> Task:
-            made.append(self.submission.task(call, args, kwargs, options, items, form))
-            return made[0]
-
-        # One that was submitted under its name before has run at some other time.
-        return self._hand_in(make, options.once), lambda: seconds_of(made[0]) if made else None
-
-    def ground(self) -> ProgramGround:
-        """What a strategy that the program calls stands on."""
-        return self.strategies
-
-    def map(
-        self,
-        call: Any,
-        iterables: tuple[Iterable[Any], ...],
-        options: Options,
-        *,
-        chunksize: int | None,
-        timeout: float | None,
-        progress: bool,
-    ) -> Iterator[Any]:
-        """Hand in a stream of calls.
-
-        Raises:
-            ConfigError: it is to be submitted once, and would make several tasks.
-        """
-        if options.once is not None:
-            raise ConfigError(
-                f"once={options.once!r} names one task, and map makes many; submit them one by one, each with a name",
-                key="once",
-                value=options.once,
-            )
-        return map_tasks(
-            self.submission,
-            self._send,
-            options,
-            call,
-            iterables,
-            chunksize=chunksize,
-            timeout=timeout,
-            progress=progress,
-        )
-
-    def _send(self, task: Task) -> TaskFuture[Any]:
-        """Hand a task to the scheduler; its future."""
-        if self._keeper is not None:
-            check_size(task)
-        future = self._make_future(task.number, task.id)
-        task.handle = future
-        self.peers.scheduler.tell(m.SubmitTasks((task,)))
-        return future
-
-    def retry_dead(self, number: int, name: str) -> TaskFuture[Any]:
-        """Hand in a task that failed for good once more."""
-        again, task_id = self.submission.next_id()
-        future = self._make_future(again, task_id)
-        self.peers.scheduler.ask(m.RetryDead(number, name, (again, task_id, future)))
-        return future
-
-    def _make_future(self, number: int, task_id: str) -> TaskFuture[Any]:
-        future: TaskFuture[Any] = TaskFuture(number, task_id, self)
-        if self._keeper is not None:
-            future.when_fetched(self._fetched)
-        return future
-
-    def _fetched(self, number: int) -> None:
-        if self.pid != os.getpid():
-            return
-        # The system may have ended, and the next start of the program tells of the outcome once more.
-        with suppress(ActorsError):
-            self.peers.scheduler.tell(m.OutcomeFetched(number))
 
     @property
     def journal_failing(self) -> JournalError | None:
         """Why the journal cannot be written at present; None if it can, or there is none."""
         return None if self._keeper is None else self._keeper.failing
 
-    # What futures ask of their owner
-
-    def cancel(self, number: int, reason: str) -> None:
-        """Cancel the task of a future."""
-        if self.pid == os.getpid() and not self.durable.cancel_held(number, reason):
-            self.peers.scheduler.tell(m.CancelTask(number, reason))
-
-    def info(self, number: int) -> Any:
-        """What is known of a task."""
-        self.check_process()
-        held = self.durable.held(number)
-        if held is not None:
-            return held.info()
-        return self.inspect(lambda engine, _now, _utc: engine.info(number))
-
-    def before_wait(self, future: TaskFuture[Any], ready: Callable[[], bool], timeout: float | None) -> float | None:
-        """Somebody waits for a future; in a fork of the program nobody would ever come to tell."""
-        self.check_process()
-        return self.world.settle(ready, timeout)
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        """Run a done-callback where it can hold up nobody."""
-        self.dispatcher.call_soon(callback)
-
-    def taken(self, number: int) -> None:
-        """A result was taken: it need not be kept."""
-        self.peers.scheduler.tell(m.ForgetTask(number))
+    # What is asked and told from outside
 
     def inspect(self, question: Callable[[Engine, float, float], Any]) -> Any:
         """Ask the scheduler's mind, in the scheduler's own turn."""
         return self.peers.scheduler.ask(m.Inspect(question))
-
-    def check_process(self) -> None:
-        """Refuse in a fork of the program.
-
-        Raises:
-            SystemClosed: this is not the process that started the system.
-        """
-        if self.pid != os.getpid():
-            raise SystemClosed(
-                f"this ActorSystem belongs to process {self.pid}, and this is process {os.getpid()}, a fork of it: "
-                "its agents and futures stayed there. Make a system of its own here"
-            )
 
     def cancel_all(self, reason: str, *, leave: bool = False) -> None:
         """Cancel every task that has no outcome; `leave`: a journal keeps them for the next start."""
@@ -405,9 +260,11 @@ class Assembly:
     def end_strategies(self, reason: str, timeout: float, *, leave: bool) -> None:
         """Cancel the strategies under way; with `leave` those go on at the next start that a journal keeps."""
         if leave and self._keeper is not None:
-            self.strategies.abandon(SystemClosed(f"{reason}; with its journal the work goes on at the next start"))
+            self.intake.strategies.abandon(
+                SystemClosed(f"{reason}; with its journal the work goes on at the next start")
+            )
         else:
-            self.strategies.cancel_all(reason, timeout)
+            self.intake.strategies.cancel_all(reason, timeout)
 
     def end_agents(self, timeout: float, reason: str) -> None:
         """End all agents: each may finish its running task within `timeout` seconds."""
@@ -444,7 +301,7 @@ class Assembly:
 
     def answer(self, error: BaseException) -> None:
         """Tell everybody who still waits for a task or a strategy that it will have no outcome of its own."""
-        self.strategies.abandon(error)
+        self.intake.strategies.abandon(error)
         for task in list(self.engine.tasks()):
             handle, task.handle = task.handle, None
             if not isinstance(handle, TaskFuture):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["ProgramGround"]
 
 
-class Shell(Protocol):
-    """What runs behind the system, as far as strategies need it."""
+class ProgramIntake(Protocol):
+    """Where the program hands in work, as far as strategies need it."""
 
     world: World
     peers: Peers
@@ -56,27 +56,27 @@ class ProgramGround:
     """See `Ground`. One for each system; it knows the strategies under way, for the system's end.
 
     Args:
-        assembly: what runs behind the system.
+        intake: where the program hands in work.
     """
 
-    def __init__(self, assembly: Shell) -> None:
-        self._assembly = assembly
+    def __init__(self, intake: ProgramIntake) -> None:
+        self._intake = intake
         self._numbers = count(1)
         self._lock = threading.Lock()
         self._members: dict[Member, None] = {}
         self._alarms: ActorRef[AlarmClock] | None = None
         self._closed: BaseException | None = None
         self.shielded: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-        self.monotonic = assembly.world.clock.monotonic
+        self.monotonic = intake.world.clock.monotonic
 
     def group(self, what: str, options: Options) -> tuple[str, Options]:
         """See `Ground.group`."""
-        name = f"{what}-{self._assembly.submission.token}-{next(self._numbers)}"
+        name = f"{what}-{self._intake.submission.token}-{next(self._numbers)}"
         return name, options if options.job else options.updated({"job": name})
 
     def check(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> None:
         """See `Ground.check`."""
-        self._assembly.submission.task(call, args, kwargs, options)
+        self._intake.submission.task(call, args, kwargs, options)
 
     def submit(
         self,
@@ -90,7 +90,7 @@ class ProgramGround:
         """See `Ground.submit`."""
         if self._closed is not None:
             raise SystemClosed(f"the system takes no more work: {self._closed}") from self._closed
-        return self._assembly.hand_in(call, args, kwargs, options, items, form)
+        return self._intake.hand_in(call, args, kwargs, options, items, form)
 
     def soon(self, act: Callable[[], object]) -> None:
         """See `Ground.soon`: ends are told on the dispatcher's thread, where user code may run."""
@@ -98,14 +98,14 @@ class ProgramGround:
 
     def call_soon(self, callbacks: Callable[[], object]) -> None:
         """See `Ground.call_soon`."""
-        self._assembly.call_soon(callbacks)
+        self._intake.call_soon(callbacks)
 
     def alarm(self, seconds: float, act: Callable[[], object]) -> Alarm:
         """See `Ground.alarm`."""
-        alarm = ProgramAlarm(lambda: self._assembly.call_soon(act))
+        alarm = ProgramAlarm(lambda: self._intake.call_soon(act))
         with self._lock:
             if self._closed is None and self._alarms is None:
-                self._alarms = AlarmClock.start_with(self._assembly.world.options("actors-alarms"))
+                self._alarms = AlarmClock.start_with(self._intake.world.options("actors-alarms"))
             clock = self._alarms
         if clock is not None:
             clock.tell(Set(seconds, alarm))
@@ -118,9 +118,9 @@ class ProgramGround:
 
         def told(reply: Reply[Any]) -> None:
             pace = Pace() if reply.exception() is not None else Pace(*reply.get())
-            self._assembly.call_soon(lambda: tell(pace))
+            self._intake.call_soon(lambda: tell(pace))
 
-        self._assembly.peers.scheduler.ask_later(question).add_done_callback(told)
+        self._intake.peers.scheduler.ask_later(question).add_done_callback(told)
 
     def before_wait(
         self,
@@ -130,8 +130,8 @@ class ProgramGround:
         parts: Iterable[TaskFuture[Any]],
     ) -> float | None:
         """See `Ground.before_wait`."""
-        self._assembly.check_process()
-        return self._assembly.world.settle(ready, timeout)
+        self._intake.check_process()
+        return self._intake.world.settle(ready, timeout)
 
     def awaiting(self, parts: Iterable[TaskFuture[Any]]) -> contextlib.AbstractContextManager[object]:
         """See `Ground.awaiting`."""
@@ -154,7 +154,7 @@ class ProgramGround:
         deadline = None if timeout is None else self.monotonic() + timeout
         for member in list(self._members):
             left = None if deadline is None else max(0.0, deadline - self.monotonic())
-            left = self._assembly.world.settle(member.future.done, left)
+            left = self._intake.world.settle(member.future.done, left)
             if concurrent.futures.wait([member.future], left).not_done:
                 return False
         return True

@@ -237,7 +237,7 @@ def test_an_unknown_option_is_refused_with_those_there_are(system: ActorSystem) 
 
 WRONG_CALLS: dict[str, Callable[[ActorSystem], object]] = {
     "spawn no worker": lambda s: s.spawn(int),  # type: ignore[arg-type]
-    "spawn a name": lambda s: s.spawn("misfit"),  # type: ignore[arg-type]
+    "spawn an unknown name": lambda s: s.spawn("misfits"),
     "spawn with a dict": lambda s: s.spawn(Misfit, {"grace": 1}),  # type: ignore[arg-type]
     "terminate nobody": lambda s: s.terminate("nobody-1"),
     "terminate misfit-99": lambda s: s.terminate("misfit-99"),

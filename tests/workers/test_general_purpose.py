@@ -49,6 +49,13 @@ def test_the_built_in_workers_are_what_their_names_say() -> None:
             "moderate",
             {"general_purpose", "general_tasks", "file_operations", "basic_analysis"},
         ),
+        "orchestrator": (
+            "orchestrator",
+            "low",
+            "low",
+            "low",
+            {"spawn_agents", "manage_lifecycle", "monitor_resources", "coordinate_tasks"},
+        ),
     }
 
 
