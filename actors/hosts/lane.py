@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

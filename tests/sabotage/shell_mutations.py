@@ -74,8 +74,8 @@ SHELL_MUTATIONS = (
     Mutation(
         "what was withdrawn is claimed",
         "actors.hosts.assignments",
-        "            if unclaimed.pop((attempt.number, attempt.attempt), None) is not None:",
-        "            if (unclaimed.pop((attempt.number, attempt.attempt), attempt)) is not None:",
+        "            key = attempt.number, attempt.attempt\n            if unclaimed.get(key) is attempt and (found := unclaimed.pop(key, None))",
+        "            key = attempt.number, attempt.attempt\n            if (found := unclaimed.pop(key, attempt))",
         "D6",
         "a task that was cancelled before it had begun runs",
     ),
