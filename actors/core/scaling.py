@@ -47,8 +47,8 @@ class Scaling:
     def unstick(self) -> bool:
         """If nothing else can go on, let a task have what others hold while they wait, or start one agent beyond the limit.
 
-        That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
-        A task whose sub-tasks have all ended is about to go on.
+        That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going, nor
+        left alone for a moment after a refusal. A task whose sub-tasks have all ended is about to go on.
 
         Returns:
             Whether there is something to give out now that was held back.
@@ -72,7 +72,8 @@ class Scaling:
         if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
             return False
         for agent in fleet.agents.values():
-            if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
+            going = agent.retiring or agent.killed is not None or (agent.draining and not agent.held)
+            if going or agent.cooling or len(agent.held) > len(agent.waiting):
                 return False
             # In a single lane only the innermost can go on.
             next_on = agent.waiting[-1:] if agent.slots == 1 else agent.waiting

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from actors.core.decisions import Assign, Recall, Spawn
-from actors.core.fleet import Profile
+from actors.core.fleet import AgentExit, Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, TaskKind
+from actors.errors import AgentDied
 from actors.protocol.states import TaskStatus
 from actors.testing.machines.fleet import SimFleet
 from tests.core.test_engine import ONE, TWO, Desk
@@ -157,6 +158,39 @@ def test_no_agent_is_started_beyond_the_limit_for_a_task_whose_sub_tasks_have_en
     desk.engine.agent_resumed(parent.agent or "", 1, parent.number, 0.0)
     desk.engine.check()
     assert not other.final
+
+
+def spawned(desk: Desk) -> list[str]:
+    """The types of the agents that are asked for."""
+    return [decision.agent_type for decision in desk.engine.take() if isinstance(decision, Spawn)]
+
+
+def test_no_agent_is_started_beyond_the_limit_while_one_is_left_alone_after_a_refusal() -> None:
+    """C1: it takes work again in a moment, or has gone and is replaced; both are told."""
+    desk = Desk(Profile("leader", least=1, most=1), Profile("clerk", least=1, most=1), max_agents=2)
+    parent = desk.submit(TaskKind("lead", Needs("leader")))
+    child = desk.submit(TaskKind("write", Needs("clerk")), parent=parent.number)
+    assert desk.assigned() == [("leader-1", parent.number), ("clerk-1", child.number)]
+    desk.engine.agent_waiting("leader-1", 1, parent.number, [child.number], 0.0)
+    desk.engine.refused("clerk-1", 1, child.number, 1, "it is terminating", 0.0)
+    assert not spawned(desk)
+    desk.engine.tick(desk.engine.next_due() or 0.0)
+    assert desk.assigned() == [("clerk-1", child.number)]
+    desk.engine.check()
+
+
+def test_no_agent_is_started_beyond_the_limit_while_an_idle_one_is_about_to_end() -> None:
+    """C1: it leaves its place to another."""
+    desk = Desk(Profile("leader", least=1, most=1), Profile("clerk", least=1), max_agents=2)
+    parent = desk.submit(TaskKind("lead", Needs("leader")))
+    desk.engine.take()
+    desk.engine.agent_drain("clerk-1", 0.0)
+    child = desk.submit(TaskKind("write", Needs("clerk")), parent=parent.number)
+    desk.engine.agent_waiting("leader-1", 1, parent.number, [child.number], 0.0)
+    assert not spawned(desk)
+    desk.engine.agent_gone("clerk-1", 1, AgentExit(None, AgentDied("it was to end")), 0.0)
+    assert spawned(desk) == ["clerk"]
+    desk.engine.check()
 
 
 def test_a_task_whose_own_have_ended_goes_on_only_when_what_runs_inside_it_has() -> None:
