@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from actors.core.breaker import Breakers
-from actors.core.credit import Estimates, release
+from actors.core.credit import LONG, Estimates, release
 from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Decision, Kill, Publish, Spawn
 from actors.core.fleet import Agent, AgentType, Fleet, Skill
@@ -30,6 +30,7 @@ __all__ = [
     "GRACE",
     "IDLE",
     "LOOK",
+    "OVERDUE",
     "PROBE",
     "RETRY",
     "STEAL",
@@ -48,6 +49,7 @@ ASK_AGAIN: Final = 7
 UNANSWERED: Final = 8
 EXPIRE: Final = 9
 PROBE: Final = 10
+OVERDUE: Final = 11
 
 
 class Book:
@@ -70,6 +72,7 @@ class Book:
         "line",
         "now",
         "out",
+        "overdue_timer",
         "paused",
         "placement",
         "quotas",
@@ -116,6 +119,7 @@ class Book:
         self.forget_timer = False
         self.expire_timer = False
         self.steal_timer = False
+        self.overdue_timer = False
         # What holds work back.
         self.paused = False
         self.closed = False
@@ -140,6 +144,12 @@ class Book:
         """Be woken at a time."""
         self.timer_count += 1
         heappush(self.timers, (due, self.timer_count, what, subject, detail))
+
+    def look_for_overdue(self) -> None:
+        """Look in a while whether what others stand behind takes longer than such work did."""
+        if not self.overdue_timer:
+            self.overdue_timer = True
+            self.timer(self.now + LONG, OVERDUE)
 
     def due_timer(self, now: float) -> tuple[float, int, int, Any, Any] | None:
         """The next timer that is due, taken out."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from actors.core.book import LOOK, Book
-from actors.core.credit import allowance, reserve
+from actors.core.credit import LONG, allowance, reserve
 from actors.core.decisions import Assign, Retire
 from actors.errors import NoSuitableAgent
 from actors.protocol.states import TaskStatus
@@ -128,6 +128,9 @@ class Dispatcher:
         reserve(agent, estimate, count)
         skill = agent.skill
         busy = len(agent.held) - len(agent.waiting)
+        if (estimate < 0 or estimate >= LONG) and self._book.line.live:
+            # What waits for a busy agent may now be better off with one more.
+            self._book.reconsider = True
         if busy >= agent.slots:
             skill.idle.pop(agent, None)
             if busy > agent.slots:
@@ -196,9 +199,14 @@ class Dispatcher:
                 last = task.kind
                 estimate = estimates.of(last)
             allowed = allowance(agent, estimate, at_once, very_short)
-            if allowed <= 0 or (estimate < 0 and agent.free_slots == 0 and self.more_to_come(lane.bucket)):
+            busy = agent.free_slots == 0
+            # Nobody knows when what stands behind work of unknown length begins, or what stands behind that.
+            unsure = busy and (estimate < 0 or agent.unknowns > 0)
+            if allowed <= 0 or (unsure and self.could_go(task)):
                 del skill.hungry[agent]
                 return
+            if busy and not book.overdue_timer and self.could_go(task):
+                book.look_for_overdue()
             if task.order != lane.head:
                 line.remove(task)
                 run = [task]
@@ -215,6 +223,20 @@ class Dispatcher:
         if agent.group is None or agent.group_run >= _WARM_RUN:
             return None
         return lane.similar(agent.group)
+
+    def could_go(self, task: Task) -> bool:
+        """Whether a task need not stand behind another: an agent can be started for it, or what waits for it can run it."""
+        parent = self._book.tasks.get(task.parent) if task.parent is not None else None
+        if parent is not None and parent.agent is not None:
+            agent = self._book.fleet.agents.get(parent.agent)
+            if (
+                agent is not None
+                and parent.number in agent.waiting
+                and agent.slots == 1
+                and agent.skill.serves(task.kind.needs)
+            ):
+                return True
+        return self.more_to_come(self._book.line.bucket(task.kind.needs))
 
     def more_to_come(self, bucket: Bucket) -> bool:
         """Whether an agent for these needs is starting or can be started."""

@@ -196,6 +196,7 @@ class Agent:
         "last",
         "longs",
         "look_due",
+        "moved",
         "phase",
         "recalls",
         "refusals",
@@ -271,6 +272,8 @@ class Agent:
         self.heard: object = None
         self.fates: list[tuple[Task, Callable[[], None]]] | None = None
         self.replaced = False
+        # When it last told the end of a task, or that one goes on.
+        self.moved = 0.0
         self.idle_since = 0.0
         self.idle_timer = False
         self.look_due: float | None = None

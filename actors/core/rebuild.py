@@ -202,7 +202,7 @@ def _settle_task(book: Book, task: Task) -> None:
 def _forget_derived(book: Book) -> None:
     book.line = WaitingLine()
     book.timers = []
-    book.forget_timer = book.expire_timer = book.steal_timer = book.reconsider = False
+    book.forget_timer = book.expire_timer = book.steal_timer = book.overdue_timer = book.reconsider = False
     book.highs = dict.fromkeys(book.highs, 0)
     for table in (book.fresh, book.stirred, book.idled, book.starved, book.waiting_agents):
         table.clear()
@@ -313,6 +313,8 @@ def _set_timers(book: Book) -> None:
             book.timer(now, LOOK, agent, which)
         if agent.cooling:
             book.timer(now + _SOON, COOLED, agent, which)
+        if len(agent.held) > agent.slots:
+            book.look_for_overdue()
 
 
 def _resolve(book: Book) -> None:

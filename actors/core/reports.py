@@ -117,6 +117,7 @@ class Reports:
         if not held:
             # Sums of floats drift.
             agent.work = 0.0
+        agent.moved = book.now
         book.refit(agent)
 
     def refused(self, agent: Agent, task: Task, reason: str) -> None:
@@ -166,6 +167,7 @@ class Reports:
             self._limits.begun(task, book.now)
         agent.waits_for.setdefault(number, set()).update(on)
         if number in agent.waiting:
+            self._sharing.fetch(agent, on)
             return
         agent.waiting.append(number)
         book.waiting_agents[agent] = None
@@ -173,6 +175,7 @@ class Reports:
         if agent.slots == 1:
             self._sharing.take_back_all(agent)
         book.refit(agent)
+        self._sharing.fetch(agent, on)
 
     def resumed(self, agent: Agent, number: int) -> None:
         """The task goes on: what was nested into it and has not begun moves on."""
@@ -181,6 +184,7 @@ class Reports:
             return
         agent.waiting.remove(number)
         agent.waits_for.pop(number, None)
+        agent.moved = book.now
         if not agent.waiting:
             book.waiting_agents.pop(agent, None)
         if agent.slots == 1:

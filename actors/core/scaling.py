@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors.core.decisions import Spawn
+from actors.core.fleet import READY
 from actors.errors import AgentLimitReached
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Scaling:
         book = self._book
         if book.paused or not book.admitting:
             return
-        if book.reconsider:
+        if book.reconsider or (book.starved and book.idled):
             book.reconsider = False
             book.starved.clear()
             waiting = [
@@ -47,8 +48,8 @@ class Scaling:
     def unstick(self) -> bool:
         """If nothing else can go on, let a task have what others hold while they wait, or start one agent beyond the limit.
 
-        That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going.
-        A task whose sub-tasks have all ended is about to go on.
+        That is so when tasks wait for their sub-tasks, no agent runs or can take anything, and none is coming or going, nor
+        left alone for a moment after a refusal. A task whose sub-tasks have all ended is about to go on.
 
         Returns:
             Whether there is something to give out now that was held back.
@@ -56,13 +57,15 @@ class Scaling:
         if not self._is_stuck():
             return False
         bucket = self._awaited()
+        book = self._book
         # An agent within the limits before lending, lending before an agent beyond them.
         if (bucket is None or self._is_full(bucket)) and self._lend(at_once=True):
             return True
         bucket = bucket or self._best()
-        skill = self._book.fleet.spawner(bucket) if bucket is not None else None
+        skill = book.fleet.spawner(bucket) if bucket is not None else None
         if bucket is not None and skill is not None:
-            self._spawn(skill, bucket)
+            if book.fleet.count < book.fleet.max_agents or not self._retire_one():
+                self._spawn(skill, bucket)
             return False
         return self._lend(at_once=False)
 
@@ -72,7 +75,8 @@ class Scaling:
         if not book.waiting_agents or not book.line.live or book.paused or not book.admitting:
             return False
         for agent in fleet.agents.values():
-            if agent.retiring or agent.killed is not None or len(agent.held) > len(agent.waiting):
+            going = agent.retiring or agent.killed is not None or (agent.draining and not agent.held)
+            if going or agent.cooling or len(agent.held) > len(agent.waiting):
                 return False
             # In a single lane only the innermost can go on.
             next_on = agent.waiting[-1:] if agent.slots == 1 else agent.waiting
@@ -162,11 +166,11 @@ class Scaling:
                 return
             if bucket.needs.resources and starting >= book.quotas.room(bucket.needs):
                 return
-            if agents and not self._worth_it(bucket, agents):
-                return
             if fleet.room_for(skill.type):
                 if not agents:
                     self._make_place(skill, bucket)
+                return
+            if agents and not (self._worth_it(bucket, agents) or self._are_held_up(bucket)):
                 return
             self._spawn(skill, bucket)
 
@@ -177,6 +181,16 @@ class Scaling:
         if bucket.single:
             return False
         return estimate < 0 or estimate * bucket.live / agents > book.settings.spawn_backlog
+
+    def _are_held_up(self, bucket: Bucket) -> bool:
+        """Whether all agents for a bucket run what takes long, or nobody knows how long, or wait."""
+        return not bucket.single and all(
+            agent.phase == READY
+            and not agent.cooling
+            and (agent.draining or agent.unknowns or agent.longs or (agent.waiting and agent.slots == 1))
+            for skill in self._book.fleet.serving(bucket)
+            for agent in skill.agents
+        )
 
     def _spawn(self, skill: Skill, bucket: Bucket) -> None:
         book = self._book
@@ -194,13 +208,18 @@ class Scaling:
             self._no_place_ever(bucket)
             return
         book.starved[skill] = None
-        if any(agent.retiring for agent in fleet.agents.values()):
-            return
+        if not any(agent.retiring for agent in fleet.agents.values()):
+            self._retire_one()
+
+    def _retire_one(self) -> bool:
+        """End an idle agent that its type can do without, if there is one."""
+        fleet = self._book.fleet
         for other in fleet.skills.values():
             for agent in other.idle:
                 if not agent.held and fleet.dispensable(agent):
                     self._dispatcher.retire(agent)
-                    return
+                    return True
+        return False
 
     def _no_place_ever(self, bucket: Bucket) -> None:
         limit = self._book.fleet.max_agents

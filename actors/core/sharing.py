@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from actors.core.book import ASK_AGAIN, STEAL, Book
+from actors.core.credit import LONG, release, reserve
 from actors.core.decisions import Recall
 from actors.protocol.states import TaskStatus
 
@@ -56,6 +58,53 @@ class Sharing:
         for skill in book.fleet.skills.values():
             book.idled.update(skill.idle)
         self.steal(patient=False)
+
+    def fetch(self, agent: Agent, numbers: Iterable[int]) -> None:
+        """A task of the agent waits for these: take back what stands behind something long at another agent."""
+        if agent.slots > 1:
+            # It is free for any work, and takes back what it can begin.
+            return
+        book = self._book
+        victims: dict[Agent, None] = {}
+        for number in numbers:
+            task = book.tasks.get(number)
+            if task is not None and task.status is _ASSIGNED and task.agent is not None:
+                victims[book.fleet.agents[task.agent]] = None
+        self._relieve_all(victim for victim in victims if victim is not agent)
+
+    def overdue(self, _: None, __: None) -> None:
+        """Some time after work was sent ahead: take back what could go elsewhere, and stands behind something long."""
+        book = self._book
+        book.overdue_timer = False
+        self._relieve_all([agent for skill in book.fleet.skills.values() for agent in skill.laden])
+
+    def _relieve_all(self, victims: Iterable[Agent]) -> None:
+        if sum(self._relieve(victim) for victim in victims):
+            self._book.look_for_overdue()
+
+    def _relieve(self, victim: Agent) -> bool:
+        """Take back what could go elsewhere, if what it stands behind is long. Gives whether to look again."""
+        if victim.killed is not None:
+            return False
+        ahead = [task for task in _ahead(victim) if self._dispatcher.could_go(task)]
+        if ahead and not victim.recalls and (victim.unknowns or victim.longs or self._is_overdue(victim)):
+            self.recall(victim, tuple((task.number, task.attempt) for task in ahead))
+        return bool(ahead)
+
+    def _is_overdue(self, agent: Agent) -> bool:
+        """Whether all that an agent runs takes longer than it was taken for; from now on it is taken for long."""
+        now = self._book.now
+        running = [task for number, task in agent.held.items() if number not in agent.waiting][: agent.slots]
+        since = max((task.assigned for task in running if task.assigned is not None), default=now)
+        if now - max(since, agent.moved) < LONG:
+            return False
+        for task in running:
+            if 0 <= task.estimate < LONG:
+                release(agent, task.estimate)
+                task.estimate = LONG
+                reserve(agent, LONG)
+        self._book.reconsider = True
+        return True
 
     def answered(self, agent: Agent) -> None:
         """The agent has answered a recall. What it kept has begun, or had not reached it yet: look again later."""
@@ -150,11 +199,7 @@ class Sharing:
     def _take_back(self, thief: Agent, victim: Agent, *, patient: bool) -> bool:
         if victim is thief or victim.recalls or victim.killed is not None or victim.phase != thief.phase:
             return False
-        ahead = [
-            task
-            for task in list(victim.held.values())[victim.slots + len(victim.waiting) :]
-            if task.status is _ASSIGNED and (victim.skill is thief.skill or thief.skill.serves(task.kind.needs))
-        ]
+        ahead = [task for task in _ahead(victim) if victim.skill is thief.skill or thief.skill.serves(task.kind.needs)]
         if not ahead:
             return False
         if patient and not victim.longs and not victim.unknowns and victim.work < _SHORT_WORK:
@@ -169,3 +214,8 @@ class Sharing:
         if not book.steal_timer:
             book.steal_timer = True
             book.timer(book.now + _STEAL_LATER, STEAL)
+
+
+def _ahead(agent: Agent) -> list[Task]:
+    """What an agent holds and cannot begin yet, as far as is known."""
+    return [task for task in list(agent.held.values())[agent.slots + len(agent.waiting) :] if task.status is _ASSIGNED]

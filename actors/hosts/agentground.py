@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import AskTimeout, ConfigError
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["AgentGround"]
 
 _PACE_TIMEOUT = 30.0
-_NUMBERS = count(1)
 
 
 class AgentGround:
@@ -61,7 +59,7 @@ class AgentGround:
                 value=options.once,
             )
         spec = self._parts.spec
-        name = f"{what}-{spec.agent}.{spec.incarnation}-{next(_NUMBERS)}"
+        name = f"{what}-{spec.agent}.{spec.incarnation}-{next(self._subtasks.strategies)}"
         job = spec.job if self._attempt is None else self._attempt.job
         return name, options if options.job or job else options.updated({"job": name})
 

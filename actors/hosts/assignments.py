@@ -30,8 +30,8 @@ class Assignments:
         claiming: the last one that was taken to be run. It is noted before it is taken, so that one which is not found
             among those that wait is either this, or has a slot already, or has ended.
 
-    Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out. Reading
-    goes in the order of the channel, under the lock.
+    Invariants: an attempt is in `_unclaimed` until exactly one of `claim` and `withdraw` has taken it out; what `claim`
+    gives has not ended. Reading goes in the order of the channel, under the lock.
     """
 
     def __init__(
@@ -113,8 +113,9 @@ class Assignments:
         line, unclaimed = self._order, self._unclaimed
         while line:
             attempt = self.claiming = line.popleft()
-            if unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
-                return attempt
+            key = attempt.number, attempt.attempt
+            if unclaimed.get(key) is attempt and (found := unclaimed.pop(key, None)) is not None:
+                return found
         return self._claim(self._nested) if self._nested else None
 
     def claim_nested(self) -> Attempt | None:
@@ -124,9 +125,11 @@ class Assignments:
     def _claim(self, line: deque[Attempt]) -> Attempt | None:
         while line:
             attempt = self.claiming = line.popleft()
-            # One that was withdrawn meanwhile is still in the line, and in it only.
-            if self._unclaimed.pop((attempt.number, attempt.attempt), None) is not None:
-                return attempt
+            # One that was withdrawn meanwhile is still in the line, and in it only. What was given back unstarted may have
+            # come again under the same key, further behind or to be run inside another: that is another object.
+            unclaimed, key = self._unclaimed, attempt.key
+            if unclaimed.get(key) is attempt and (found := unclaimed.pop(key, None)) is not None:
+                return found
         return None
 
     def cancel_early(self, number: int, attempt: int, cause: CancellationCause, reason: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from actors.errors import ChannelClosed
 from actors.hosts.attempt import Attempt
 from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt, outcome_of
-from actors.hosts.lane import next_part, part_of_thread, run_items
+from actors.hosts.lane import run_items
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
 from actors.hosts.serialize import failure_of
@@ -195,14 +195,14 @@ class AsyncLane(WaitingLane):
     def part_in_hand(self) -> int:
         """See `LaneBase.part_in_hand`."""
         if not self.in_body():
-            return part_of_thread()
+            return self.body_parts.of_thread()
         calling = asyncio.current_task() if asyncio._get_running_loop() is not None else None  # noqa: SLF001 - must not raise
         attempt = self.attempt_in_hand()
         if calling is None or attempt is None or attempt.coroutine in (calling, None):
             return 0
         number = self._parts_of_tasks.get(calling)
         if number is None:
-            number = self._parts_of_tasks[calling] = next_part()
+            number = self._parts_of_tasks[calling] = self.body_parts.next()
         return number
 
     # --- one task --------------------------------------------------------------------------------------------------

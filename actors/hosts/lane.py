@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 from actors.errors import ChannelClosed, ConfigError, NotSerializable
 from actors.hosts.attempt import Attempt
+from actors.hosts.bodyparts import BodyParts
 from actors.hosts.bundle import unbundle
 from actors.hosts.interrupts import coroutine_attempt
 from actors.hosts.outbox import FLUSH_AFTER, FLUSH_BEYOND
@@ -24,27 +24,10 @@ from actors.hosts.slots import Slot
 from actors.protocol.messages import AssignmentAck, Outcome, Payload
 from actors.protocol.states import AgentState
 
-__all__ = ["LaneBase", "next_part", "part_of_thread", "run_items"]
+__all__ = ["LaneBase", "run_items"]
 
 # A task that is expected to take no longer than this may start before the results of earlier ones are sent.
 _SHORT = 0.0002
-
-
-_parts = itertools.count(1)
-_thread_parts = threading.local()
-
-
-def next_part() -> int:
-    """A number for a coroutine or a thread of a body."""
-    return next(_parts)
-
-
-def part_of_thread() -> int:
-    """The number of the calling thread."""
-    found: int | None = getattr(_thread_parts, "number", None)
-    if found is None:
-        found = _thread_parts.number = next_part()
-    return found
 
 
 def _raise(error: BaseException) -> NoReturn:
@@ -105,6 +88,7 @@ class LaneBase:
     def __init__(self, parts: AgentParts, methods: Mapping[str, Callable[..., Any]]) -> None:
         self.parts = parts
         self.methods = methods
+        self.body_parts = BodyParts()
         self.recycling = Recycling(parts.spec.extra, parts.vitals, parts.monotonic())
         # How long a task takes of late: the last duration, or half of what this was if that is more.
         self._recent = 1.0
@@ -126,7 +110,7 @@ class LaneBase:
 
     def part_in_hand(self) -> int:
         """Which of the attempt's coroutines or threads is calling; 0 is the body itself."""
-        return 0 if self.in_body() else part_of_thread()
+        return 0 if self.in_body() else self.body_parts.of_thread()
 
     def in_body(self) -> bool:
         """Whether the calling thread is the one that runs bodies."""

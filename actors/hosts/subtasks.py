@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -70,6 +71,9 @@ class SubTasks:
 
     Args:
         parts: what the lanes share.
+
+    Attributes:
+        strategies: numbers for the strategies that this agent's tasks begin.
     """
 
     def __init__(self, parts: AgentParts) -> None:
@@ -79,6 +83,7 @@ class SubTasks:
         # Results that came before the thread that submitted had made their future.
         self._early: dict[int, tuple[Any, ...]] = {}
         self._submitting = 0
+        self.strategies = itertools.count(1)
         self.lane: Waiting | None = None
 
     def __len__(self) -> int:

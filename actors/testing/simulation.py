@@ -406,7 +406,7 @@ class Simulation:
         return self.journal is None or self.state_of("scheduler").keeper.failing is None
 
     def _all_quiet(self) -> bool:
-        if self.dispatcher.busy():
+        if self.dispatcher.busy() or self.host.untold() or any(each.doomed for each in self.host.agents.values()):
             return False
         # A task that was cancelled has its outcome while its body still runs.
         return all(

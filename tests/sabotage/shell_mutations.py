@@ -74,8 +74,8 @@ SHELL_MUTATIONS = (
     Mutation(
         "what was withdrawn is claimed",
         "actors.hosts.assignments",
-        "            if unclaimed.pop((attempt.number, attempt.attempt), None) is not None:",
-        "            if (unclaimed.pop((attempt.number, attempt.attempt), attempt)) is not None:",
+        "            key = attempt.number, attempt.attempt\n            if unclaimed.get(key) is attempt and (found := unclaimed.pop(key, None))",
+        "            key = attempt.number, attempt.attempt\n            if (found := unclaimed.pop(key, attempt))",
         "D6",
         "a task that was cancelled before it had begun runs",
     ),
@@ -138,7 +138,7 @@ SHELL_MUTATIONS = (
     Mutation(
         "waiting keeps the slot",
         "actors.hosts.subtasks",
-        '                self._tell("waiting", number, numbers)',
+        '                self._tell("waiting", attempt.number, numbers)',
         "                pass",
         "C2",
         "a task that waits for its sub-tasks does not give its slot away, and they wait for it",
@@ -234,8 +234,8 @@ SHELL_MUTATIONS = (
     Mutation(
         "an unknown recipient is passed over",
         "actors.runtime.mail",
-        "                self.answer(Ask(0, recipient, None, asker, None, what), lost)\n",
-        "                pass\n",
+        "            error = DeadLetter(what, recipient=recipient, message=letter.what)\n",
+        "",
         "B1",
         "who asks an agent that is not there is not told so",
     ),

@@ -18,13 +18,13 @@ SEEDS = [str(seed) for seed in range(1, 9)]
 TIMEOUT = 240
 
 
-def digests(python: str, hash_seed: int) -> list[str]:
-    """The digests that a process of its own finds, with that Python and that seed of hashes."""
+def digests(python: str, hash_seed: int, seeds: list[str] = SEEDS) -> list[str]:
+    """The digests that a process of its own finds, with that Python and that seed of hashes, in the order of the seeds."""
     # The packages of this environment: all that the simulation needs is plain Python, or the same for all versions.
     path = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed), "PYTHONNOUSERSITE": "1"}
     done = subprocess.run(
-        [python, "-m", "tests.testing.digests", *SEEDS],
+        [python, "-m", "tests.testing.digests", *seeds],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -34,7 +34,7 @@ def digests(python: str, hash_seed: int) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.split("\n")[:-1]
-    assert len(lines) == len(SEEDS)
+    assert len(lines) == len(seeds)
     return lines
 
 
@@ -57,6 +57,12 @@ def test_the_same_seed_gives_the_same_history_in_processes_with_different_hash_s
     first = digests(sys.executable, 0)
     assert digests(sys.executable, 4242) == first
     assert [line.split()[2] for line in first] == [run_history(int(seed), detail=True).digest for seed in SEEDS]
+
+
+def test_a_history_does_not_depend_on_those_that_ran_before_it_in_its_process() -> None:
+    """J2: numbers that travel are counted by whoever gives them, and not by the process."""
+    seeds = [*SEEDS, "13", "18"]
+    assert digests(sys.executable, 0, seeds[::-1])[::-1] == digests(sys.executable, 0, seeds)
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])

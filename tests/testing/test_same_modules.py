@@ -10,6 +10,8 @@ import pytest
 import actors
 from actors.errors import DeadlockDetected
 from actors.hosts.process import ProcessHost
+from actors.kernel.actor import Actor
+from actors.kernel.handlers import handles
 from actors.protocol.events import TaskCompleted
 from actors.system import ActorSystem
 from actors.testing.campaign.workers import Clerk, Question, Runner
@@ -69,6 +71,22 @@ STANDS_FOR = {
 """All there is in the simulated machine, and what each stands for."""
 
 
+class Narrow(Actor):
+    """Has room for one message, and sends itself more."""
+
+    mailbox_bound = 1
+
+    @handles(int)
+    def count(self, message: int) -> int:
+        for number in range(message):
+            self.actor_ref.tell(str(number))
+        return message
+
+    @handles(str)
+    def take(self, message: str) -> None:
+        """Nothing."""
+
+
 def work(system: ActorSystem) -> None:
     """Use a bit of everything."""
     heard: list[Any] = []
@@ -89,6 +107,7 @@ def work(system: ActorSystem) -> None:
     system.submit(Clerk.slow, 6, 30.0).cancel()
     system.agents()
     assert system.submit(Clerk.colleagues).result(timeout=60) == 2
+    assert system.start_actor(Narrow).ask(3) == 3
     with system.lock("p"), system.rwlock("r").read(), system.semaphore("s", 1):
         with pytest.raises(DeadlockDetected):
             system.lock("p").acquire()

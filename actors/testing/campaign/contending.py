@@ -13,6 +13,9 @@ from actors.testing.campaign.sharers import Sharer, Weaver
 __all__ = ["Sharing"]
 
 _NAMES = ("a", "b", "c")
+# Those that a task has several of at once, in their order, are none that others have in any order: a deadlock is told to
+# all that are in it.
+_ORDERED = ("p", "q", "r")
 
 
 class Sharing:
@@ -31,7 +34,8 @@ class Sharing:
         self.gentle: tuple[Callable[[], None], ...] = (self._locks, self._others, self._hold, self._knot)
 
     def _name(self) -> str:
-        return _NAMES[self._choices.below(len(_NAMES), "lock")]
+        names = _NAMES + _ORDERED
+        return names[self._choices.below(len(names), "lock")]
 
     def _locks(self) -> None:
         """Several that want the same locks, one of which may be cancelled."""
@@ -46,7 +50,7 @@ class Sharing:
             number = self._program.number()
             what = self._choices.below(5, "locks")
             if what == 0:
-                names = [name for name in _NAMES if self._choices.below(2, "wants")]
+                names = [name for name in _ORDERED if self._choices.below(2, "wants")]
                 seconds = (0.02, 0.5)[self._choices.below(2, "seconds")]
                 future = self._program.submit(Sharer.in_order, number, names, seconds, value=number)
             elif what == 1:

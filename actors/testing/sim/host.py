@@ -45,6 +45,8 @@ class SimHandle:
         self.pid: int | None = pid
         self.on_exit = on_exit
         self.ended = False
+        # Whether it has been killed, which takes a moment.
+        self.doomed = False
         self.born = host.conductor.clock.monotonic()
         self._host = host
         block = bytearray(BLOCK_SIZE)
@@ -74,6 +76,7 @@ class SimHandle:
 
     def kill(self, reason: str) -> None:
         """See `AgentHandle.kill`."""
+        self.doomed = True
         self._host.kill(self.sim, reason)
 
     def close(self) -> None:
