@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 from actors.errors import MailboxClosed
 from actors.kernel.handlers import HandlerTable
+from actors.kernel.hearing import EventsWait
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.options import ActorOptions, Dispatcher, Drive
 from actors.kernel.poll import PollMailbox
@@ -93,7 +94,7 @@ class Incarnation(Protocol):
 
 
 # What is of use to the actor that it is for and to nobody else: no dead letters, and never dropped.
-_INTERNAL = frozenset({Stop, Timer, WatchEnd})
+_INTERNAL = frozenset({EventsWait, Stop, Timer, WatchEnd})
 
 
 def make_mailbox(cell: Cell) -> Mailbox:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.hearing import EventGround
 from actors.kernel.mailbox import Mailbox, Overflow
 
 __all__ = ["ActorOptions", "Dispatcher", "Drive"]
@@ -42,6 +43,7 @@ class ActorOptions:
         dispatcher: what runs it; by default a thread of its own.
         on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
             It must not block.
+        events: where its events go and come from; by default those of the actor that starts it.
     """
 
     name: str | None = None
@@ -50,3 +52,4 @@ class ActorOptions:
     clock: Clock = field(default_factory=SystemClock)
     dispatcher: Dispatcher | None = None
     on_dead_letter: Callable[[Any, Any], None] | None = None
+    events: EventGround | None = None

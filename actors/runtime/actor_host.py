@@ -10,6 +10,8 @@ from actors.kernel.actor import Actor
 from actors.kernel.clock import SystemClock
 from actors.kernel.options import ActorOptions
 from actors.kernel.ref import ActorRef
+from actors.protocol.events import Event
+from actors.runtime.actor_events import HostedEvents
 from actors.runtime.lost_letters import LettersAbroad, LostLetters
 from actors.worker import Worker, handles
 
@@ -48,11 +50,16 @@ class ActorHost(Worker):
 
     def __init__(self) -> None:
         self._actors: list[ActorRef[Any]] = []
+        self._events = HostedEvents(self, SystemClock())
 
     def on_start(self) -> None:
         """Open the post office, so that a reference that leaves finds it open."""
         post.office()
         post.know(listener=LettersAbroad(self.publish, SystemClock()))
+
+    def on_event(self, event: Event) -> None:
+        """Hand an event to those of the actors that want it."""
+        self._events.came(event)
 
     def on_stop(self) -> None:
         """End the actors: each may handle what waits for it, within the grace."""
@@ -65,7 +72,7 @@ class ActorHost(Worker):
     @handles(StartActor)
     def _start(self, message: StartActor) -> Started:
         letters = LostLetters(self.publish, SystemClock())
-        options = ActorOptions(name=message.name, on_dead_letter=letters)
+        options = ActorOptions(name=message.name, on_dead_letter=letters, events=self._events)
         ref = message.actor_class.start_with(options, *message.args, **message.kwargs)
         ref.publish()
         self._actors = [each for each in self._actors if each.is_alive()]

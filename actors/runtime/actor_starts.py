@@ -11,6 +11,7 @@ from actors.errors import ConfigError
 from actors.kernel.actor import Actor
 from actors.kernel.ref import ActorRef
 from actors.runtime import messages as m
+from actors.runtime.actor_events import ProgramEvents
 from actors.runtime.actor_host import ActorHost
 from actors.runtime.actor_processes import ActorProcess
 from actors.runtime.lost_letters import LostLetters
@@ -70,7 +71,8 @@ class ActorStarts(abc.ABC):
         ref: ActorRef[Any]
         if host == "thread":
             letters = LostLetters(lambda event: hub.tell(m.Publish(event)), world.clock)
-            options = replace(world.options(name), on_dead_letter=letters)
+            events = ProgramEvents(assembly.peers, world.clock)
+            options = replace(world.options(name), on_dead_letter=letters, events=events)
             ref = actor_class.start_with(options, *args, **kwargs)
             ref.publish()
         else:
