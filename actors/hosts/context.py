@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.core.agentstatus import AgentStatus
 from actors.core.taskspec import TaskSpec
-from actors.errors import ActorsError, ConfigError
+from actors.errors import ActorsError, ConfigError, MessageRefused
 from actors.future import TaskFuture
 from actors.hosts.agentground import AgentGround
 from actors.hosts.agentref import address_of, refuse_group
@@ -199,6 +199,12 @@ class Context:
         payload = pack_value(message, f"the message {type(message).__name__}")
         request = CoordinationRequest("message", payload, next_chain(self.agent_id, recipient))
         answer = self._subtasks.exchange(request, timeout, recipient, Priority(priority))
+        why = None if isinstance(answer, bytes) else self.parts.no_memory_for(len(answer))
+        if why is not None:
+            raise MessageRefused(
+                f"{self.agent_id} cannot take the answer of {recipient}, {len(answer) >> 20:,} MiB: {why}",
+                recipient=recipient,
+            )
         return loads(answer, f"the answer of {recipient}")
 
     def tell(self, recipient: str, message: Any, priority: int = Priority.NORMAL) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from actors.core.eventbuffer import EVENT_BOUND
-from actors.errors import MailboxFull
+from actors.errors import MailboxFull, MessageRefused
 from actors.hosts.asking import asked_by
 from actors.hosts.attempt import Attempt
 from actors.hosts.eventfeed import EventFeed
@@ -86,8 +86,8 @@ class Inbound:
             return
         if self._overflows(envelope):
             return
-        if self._table is not None and self.any_urgent:
-            # Only the message itself tells whether it is urgent.
+        if self._table is not None and self.any_urgent and isinstance(request.data, bytes):
+            # Only the message itself tells whether it is urgent. To read a large one would hold up this lane.
             message = loads(request.data, "the message")
             if self._table.is_urgent(type(message)):
                 self._handle_urgent(envelope, message)
@@ -121,11 +121,18 @@ class Inbound:
 
     def _open(self, envelope: Envelope, data: Any) -> None:
         try:
+            self._check_room(data)
             message = loads(data, "the message")
         except BaseException as error:  # noqa: BLE001 - it concerns this message only
             self._ended(envelope, "a message", Outcome.ERROR, error)
             return
         self._handle(envelope, message)
+
+    def _check_room(self, data: Any) -> None:
+        why = None if isinstance(data, bytes) else self._parts.no_memory_for(len(data))
+        if why is not None:
+            agent = self._parts.spec.agent
+            raise MessageRefused(f"{agent} cannot take a message of {len(data) >> 20:,} MiB: {why}", recipient=agent)
 
     def _entry(self, envelope: Envelope, message: Any) -> tuple[Entry, Callable[..., Any]] | None:
         """The handler that takes a message now; else the sender is told why there is none."""

@@ -17,6 +17,7 @@ from actors.kernel.current import current
 from actors.kernel.dispatch import ThreadDispatcher
 from actors.kernel.handlers import HandlerTable, handles
 from actors.kernel.hearing import EventSide, EventsWait
+from actors.kernel.large import LargeMessage, take
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.options import ActorOptions
 from actors.kernel.poll import Poller, PollMailbox
@@ -321,6 +322,10 @@ class Actor(EventSide, _Base):
     @handles(Timer)
     def _take_timer(self, message: Timer) -> None:
         self._run.take_timer(message)
+
+    @handles(LargeMessage)
+    def _take_large(self, message: LargeMessage) -> Any:
+        return take(self._run, message)
 
     @handles(EventsWait)
     def _take_event(self, message: EventsWait) -> None:

@@ -43,6 +43,7 @@ class ActorOptions:
         dispatcher: what runs it; by default a thread of its own.
         on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
             It must not block.
+        number: of an actor that takes the place of one in a process that has died; 0: a new one.
         events: where its events go and come from; by default those of the actor that starts it.
     """
 
@@ -52,4 +53,5 @@ class ActorOptions:
     clock: Clock = field(default_factory=SystemClock)
     dispatcher: Dispatcher | None = None
     on_dead_letter: Callable[[Any, Any], None] | None = None
+    number: int = 0
     events: EventGround | None = None

@@ -10,8 +10,9 @@ from typing import Any, TypeVar, cast
 import actors.remote.office as post
 from actors.errors import ActorsError, AgentDied, AskTimeout, DeadLetter, NotSerializable, WireError
 from actors.hosts.serialize import error_of, pack_value
+from actors.kernel.address import Address, process_name, returns
 from actors.kernel.askers import refuse_circle
-from actors.kernel.cell import Address, Exit, local_cell, process_name
+from actors.kernel.cell import Exit, local_cell
 from actors.kernel.proxies import Attributes, Mirror, proxy_of
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
@@ -160,8 +161,8 @@ class RemoteRef(ActorRef[A]):
         try:
             link = cell.reach()
         except ActorsError:
-            # Neither comes back: a process that is gone, or one that nobody knows the way to.
-            cell.gone = True
+            # Neither comes back: a process that is gone, or one that nobody knows the way to; unless it is started again.
+            cell.gone = not returns(cell.process)
             cell.bury(message)
             return
         if link.crowded(cell.number):

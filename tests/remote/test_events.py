@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors import Actor, ActorRef, ActorSystem, ActorsError, ConfigError
+from actors import Actor, ActorRef, ActorsError, ActorSystem, ConfigError
 from tests.remote.conftest import HOSTS, Start
 from tests.remote.eventparts import Clerk, Hear, Sell, Sold, Stall, Till, Until
 from tests.remote.parts import LIMIT, Wait
