@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from actors.core.peering import Parked
 from actors.errors import (
@@ -46,11 +46,15 @@ if TYPE_CHECKING:
     from actors.core.peering import How
     from actors.remote.link import Link, Waiter
 
-__all__ = ["Answer", "Delivery", "Room"]
+__all__ = ["Answer", "Delivery", "Lost", "Room"]
 
 _log = logging.getLogger("actors.remote")
 
 _HIGH = int(Priority.HIGH)
+
+
+Lost: TypeAlias = Callable[[int, object], object]
+"""Called with the number of an actor that is no more, and a message to it."""
 
 
 class Room:
@@ -80,12 +84,14 @@ class Delivery:
     Args:
         soon: has something done in the thread of the post office.
         room: whether there is memory for a large message.
+        lost: called with a message to an actor of which nothing is left here, and the number of that.
 
     All but what `soon` is given runs in that thread.
     """
 
-    def __init__(self, soon: Callable[[Callable[[], object]], object], room: Room) -> None:
+    def __init__(self, soon: Callable[[Callable[[], object]], object], room: Room, lost: Lost) -> None:
         self._soon = soon
+        self._lost = lost
         self._room = room
         self._take: dict[int, Callable[[Link, Frame], None]] = {
             TELL: self._tell,
@@ -117,7 +123,7 @@ class Delivery:
             _log.warning("A message to %s is lost: %s", "nobody" if cell is None else cell.name, error)
             return
         if cell is None:
-            _log.debug("Dead letter to actor %d, of which nothing is left: %r", frame.actor, message)
+            self._lost(frame.actor, message)
             return
         self._put(link, cell, message, message, frame.priority)
 

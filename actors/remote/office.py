@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from actors.kernel.address import Address
+from actors.kernel.address import Address, process_name
 from actors.kernel.cell import live_cells
 from actors.remote import endpoint as endpoints
 from actors.remote.delivery import Room
@@ -61,7 +61,7 @@ def office() -> Office:
     with post.lock:
         if post.office is None:
             directory = endpoints.directory_below(post.holders[0]) if post.holders else endpoints.directory_here()
-            post.office = Office(directory, post.inquiries, post.room)
+            post.office = Office(directory, post.inquiries, post.room, _to_nobody)
         return post.office
 
 
@@ -73,6 +73,11 @@ def dead_letter(address: Address, message: object) -> None:
             listener(address, message)
         except Exception:  # noqa: BLE001 - the listener's own trouble
             _log.exception("The listener for dead letters to %s raised", address.name)
+
+
+def _to_nobody(number: int, message: object) -> None:
+    """A message has come for an actor of this process of which nothing is left, not even its name."""
+    dead_letter(Address(process_name(), number, f"actor {number}"), message)
 
 
 def opened() -> Office | None:

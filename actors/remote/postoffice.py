@@ -21,7 +21,7 @@ from actors.hosts.descriptors import receive, socket_pair
 from actors.kernel.address import Address, process_name, returns
 from actors.protocol.messages import Payload
 from actors.remote import endpoint as endpoints
-from actors.remote.delivery import Delivery, Room
+from actors.remote.delivery import Delivery, Lost, Room
 from actors.remote.frames import HELLO, Frame, write
 from actors.remote.link import Link, Waiter, process_died
 
@@ -50,9 +50,10 @@ class Office:
         directory: where the process listens; empty: outside of any system.
         inquiries: who may know more about the end of a process; the list may change.
         room: whether there is memory for large messages.
+        lost: called with messages to actors that are no more.
     """
 
-    def __init__(self, directory: str, inquiries: list[Inquiry], room: Room) -> None:
+    def __init__(self, directory: str, inquiries: list[Inquiry], room: Room, lost: Lost) -> None:
         self._inquiries = inquiries
         self.process = process_name()
         self._lock = threading.RLock()
@@ -71,7 +72,7 @@ class Office:
         self._bell.setblocking(False)  # noqa: FBT003 - takes no keyword
         self._ringer.setblocking(False)  # noqa: FBT003 - takes no keyword
         self._rung = False
-        self._delivery = Delivery(self._soon, room)
+        self._delivery = Delivery(self._soon, room, lost)
         self._poll.register(self._listener, select.POLLIN)
         self._poll.register(self._bell, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name="actors-post", daemon=True)

@@ -24,6 +24,7 @@ from actors import (
     MessageRefused,
     NotSerializable,
 )
+from actors.remote.ref import arrive
 from tests.kernel.support import Seen
 from tests.remote.parts import (
     LIMIT,
@@ -439,3 +440,15 @@ def test_nothing_of_the_connections_is_left_after_the_system(tmp_path: Path, mon
                     assert one.ask(Forward(other, Say("x")), timeout=LIMIT) == "x"
     assert not any(thread.name == "actors-post" for thread in threading.enumerate())
     assert not [path for path in long.rglob("*") if path.is_socket()]
+
+
+def test_what_is_told_to_an_actor_of_which_nothing_is_left_is_a_dead_letter(system: ActorSystem) -> None:
+    """B1: counted and published, also where nobody remembers the actor."""
+    heard = Heard()
+    system.subscribe(DeadLetterFound, heard)
+    known = system.start_actor(Echo, host="process")
+    forgotten = arrive(known.address.process, 4711, "forgotten", known.address.endpoint)
+    forgotten.tell("anybody?")
+    letter = heard.first(lambda event: event.recipient == "actor 4711")
+    assert (letter.message, letter.total) == ("str", 1)
+    assert known.ask(Say("still there"), timeout=LIMIT) == "still there"
