@@ -12,6 +12,7 @@ from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
 from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
 from actors.hosts.eventmessage import check_event
+from actors.kernel.reply import Reply
 from actors.protocol.events import Event, EventsMissed, Scope
 from actors.protocol.messages import Priority
 from actors.runtime import messages as m
@@ -178,6 +179,13 @@ class Correspondence(abc.ABC):
         """Send a message to one worker and wait for what its handler returns; see `AgentRef.ask`."""
         address, seconds, urgency = address_of(recipient), timeout_of(timeout), priority_of(priority)
         return self._running().post.ask(address, message, seconds, urgency)
+
+    def ask_later(
+        self, recipient: AgentRef | str, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH
+    ) -> Reply[Any]:
+        """Send a message to one worker, and give its answer at once as a `Reply`; see `AgentRef.ask_later`."""
+        address, seconds, urgency = address_of(recipient), timeout_of(timeout), priority_of(priority)
+        return self._running().post.ask_later(address, message, seconds, urgency)
 
 
 def _notice(kinds: tuple[type[Event], ...], assembly: Assembly) -> Callable[[int, int], Event] | None:
