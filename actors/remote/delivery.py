@@ -27,6 +27,7 @@ from actors.kernel.proxies import attributes_of, instance_of
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Ask, Reply
 from actors.protocol.messages import Failure, Priority
+from actors.remote import circles
 from actors.remote.frames import (
     ANSWER,
     ASK,
@@ -35,6 +36,7 @@ from actors.remote.frames import (
     HOLD,
     QUERY,
     RELEASE,
+    SEARCH,
     STOP,
     TELL,
     WATCH,
@@ -104,6 +106,7 @@ class Delivery:
             QUERY: self._query,
             HOLD: self._hold,
             RELEASE: self._release,
+            SEARCH: circles.take,
         }
 
     def take(self, link: Link, frame: Frame) -> None:
@@ -301,6 +304,7 @@ class Answer(Reply[Any]):
         super().__init__()
         self._link = link
         self._number = number
+        self.question = link, number
 
     def _end(self, state: int, outcome: Any) -> bool:
         if not super()._end(state, outcome):

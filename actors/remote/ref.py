@@ -17,6 +17,7 @@ from actors.kernel.proxies import Attributes, Mirror, proxy_of
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Failure, Priority
+from actors.remote.circles import Away
 from actors.remote.frames import ASK, CHAINED, QUERY, STOP, TELL, WATCH, write
 from actors.remote.link import Link, Waiter, process_died
 
@@ -28,6 +29,7 @@ _NORMAL = Priority.NORMAL
 _HIGH = int(Priority.HIGH)
 _SHORT = frozenset({int, str, float, bool})
 _INLINE = 1 << 16
+_QUESTIONS = (ASK, CHAINED)
 # How long an answer may take that no code of the user's is asked for.
 _QUERY_TIMEOUT = 10.0
 
@@ -76,6 +78,8 @@ class RemoteCell:
         if number is None:
             reply.fail(process_died(self.name, None))
             return reply, 0
+        if kind in _QUESTIONS:
+            reply.asked = Away(self.address, link, number)
         try:
             frame = write(kind, priority, self.number, number, body)
         except WireError as error:
