@@ -62,6 +62,9 @@ class Waiting(Actor):
     def _later(self, message: Later) -> None:
         self._owed = self.defer()
 
+    def owes(self) -> bool:
+        return self._owed is not None
+
     @handles(Now)
     def _now(self, message: Now) -> None:
         self._owed.set(message.value)
@@ -122,8 +125,8 @@ def test_who_waits_for_an_answer_that_anybody_may_give_is_in_no_circle(system: A
     """F2: a deferred answer is owed by nobody who waits."""
     owner, waiter, third = (system.start_actor(Waiting, host="process") for _ in range(3))
     waits = waiter.proxy().waits_for_deferred(owner)
+    wait_for(lambda: owner.proxy().owes().get(timeout=LIMIT))
     # The owner waits for the waiter, which waits for the answer that the owner has deferred.
-    wait_for(lambda: owner.ask(Round(()), timeout=LIMIT) == "round")
     back = owner.ask_later(Round(((third, "later"), (waiter, "later")), 0.5))
     del back
     assert not waits.wait(0.3)
