@@ -18,12 +18,16 @@ __all__ = [
     "Counted",
     "ExitReason",
     "Intensity",
+    "Restart",
     "Round",
     "Strategy",
 ]
 
 ExitReason: TypeAlias = Literal["normal", "shutdown", "failure"]
 """How a child ended: its work was done; it was asked to; anything else."""
+
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+"""When a child is started again: always, only after a failure, never."""
 
 AutoShutdown: TypeAlias = Literal["never", "any", "all"]
 """The supervisor ends when any, or the last, of its significant children has ended by itself."""
@@ -84,7 +88,7 @@ class ChildSpec:
     """
 
     id: str
-    restart: Literal["permanent", "transient", "temporary"] = "permanent"
+    restart: Restart = "permanent"
     shutdown: float | None = _BY_TYPE
     type: Literal["worker", "supervisor"] = "worker"
     significant: bool = False

@@ -99,10 +99,11 @@ class AgentAdministration:
         self._inside("scale(…)").coordinate("scale", data, _QUESTION)
 
     def set_limits(self, agent: AgentRef | AgentStatus | str, limits: Limits) -> None:
-        """Change the limits of a running agent: those that `limits` names.
+        """Change the limits of a running agent: those that `limits` names. Returns when it keeps them.
 
         Raises:
             ConfigError: there is no such agent, or `limits` is no Limits.
+            AskTimeout: the agent gave no word within five seconds. The system holds it to the new limits all the same.
         """
         if not isinstance(limits, Limits):
             raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)

@@ -12,6 +12,7 @@ from actors.protocol.messages import Priority
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
+    from actors.kernel.reply import Reply
 
 __all__ = [
     "POSTS",
@@ -36,6 +37,9 @@ class Post(Protocol):
 
     def ask(self, recipient: str, message: Any, timeout: float, priority: int) -> Any:
         """Send a message and wait for the answer."""
+
+    def ask_later(self, recipient: str, message: Any, timeout: float, priority: int) -> Reply[Any]:
+        """Send a message; its answer is there later."""
 
     def status_of(self, agent: str, timeout: float) -> AgentStatus:
         """Have an agent tell how it stands."""
@@ -201,6 +205,18 @@ class AgentRef:
         """
         post = POSTS.find(self._system, self.agent_id)
         return post.ask(self.agent_id, message, timeout_of(timeout), priority_of(priority))
+
+    def ask_later(self, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH) -> Reply[Any]:
+        """Send a message to the worker, and give its answer at once as a `Reply`; for the rest see `ask`.
+
+        `await` it in a coroutine, which holds up nothing; or wait for it with `get`, or give it a callback.
+
+        Raises:
+            NotSerializable: the message cannot be sent to another process.
+            SystemClosed: its system has ended, or cannot be reached from this process.
+        """
+        post = POSTS.find(self._system, self.agent_id)
+        return post.ask_later(self.agent_id, message, timeout_of(timeout), priority_of(priority))
 
 
 def address_of(recipient: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from actors.core.agentstatus import AgentStatus
 from actors.core.taskspec import TaskSpec
-from actors.errors import ActorsError, ConfigError
+from actors.errors import ActorsError, ConfigError, MessageRefused
 from actors.future import TaskFuture
 from actors.hosts.agentground import AgentGround
 from actors.hosts.agentref import address_of, refuse_group
@@ -19,6 +19,7 @@ from actors.hosts.childprocess import ChildProcess, Finished
 from actors.hosts.completed import Completed
 from actors.hosts.eventmessage import check_event
 from actors.hosts.inbound import in_control_lane
+from actors.hosts.later import LaterReply, warn_in_loop
 from actors.hosts.mapping import Sent, map_calls
 from actors.hosts.options import Options
 from actors.hosts.outbox import FLUSH_AFTER
@@ -195,10 +196,38 @@ class Context:
 
     def ask(self, recipient: str, message: Any, timeout: float, priority: int = Priority.HIGH) -> Any:
         """Ask another agent and wait for what its handler returns."""
+        request = self._question(recipient, message)
+        warn_in_loop(self.agent_id, recipient)
+        return self._read(self._subtasks.exchange(request, timeout, recipient, Priority(priority)), recipient)
+
+    def ask_later(self, recipient: str, message: Any, timeout: float, priority: int = Priority.HIGH) -> LaterReply:
+        """Ask another agent; its answer can be awaited, waited for, or given a callback."""
+        request = self._question(recipient, message)
+        parts, lane = self.parts, self.lane
+        with parts.interrupter.shielded:
+            answer = parts.requests.send(request, timeout=timeout, recipient=recipient, priority=Priority(priority))
+
+        def settle(reply: LaterReply, seconds: float | None) -> None:
+            self._subtasks.await_answer(answer, reply.done, seconds)
+            if answer.done():
+                # The thread that has it may not have come round to telling the reply.
+                reply.take(answer)
+
+        talking = contextlib.nullcontext if lane is None else lane.talking
+        return LaterReply(lambda came: self._read(came, recipient), settle, talking).follow(answer)
+
+    def _question(self, recipient: str, message: Any) -> CoordinationRequest:
         refuse_group(recipient)
         payload = pack_value(message, f"the message {type(message).__name__}")
-        request = CoordinationRequest("message", payload, next_chain(self.agent_id, recipient))
-        answer = self._subtasks.exchange(request, timeout, recipient, Priority(priority))
+        return CoordinationRequest("message", payload, next_chain(self.agent_id, recipient))
+
+    def _read(self, answer: Any, recipient: str) -> Any:
+        why = None if isinstance(answer, bytes) else self.parts.no_memory_for(len(answer))
+        if why is not None:
+            raise MessageRefused(
+                f"{self.agent_id} cannot take the answer of {recipient}, {len(answer) >> 20:,} MiB: {why}",
+                recipient=recipient,
+            )
         return loads(answer, f"the answer of {recipient}")
 
     def tell(self, recipient: str, message: Any, priority: int = Priority.NORMAL) -> None:

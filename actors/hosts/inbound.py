@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from actors.core.eventbuffer import EVENT_BOUND
-from actors.errors import MailboxFull
+from actors.core.lettercount import LetterCount
+from actors.errors import MailboxFull, MessageRefused, NotSerializable
 from actors.hosts.asking import asked_by
 from actors.hosts.attempt import Attempt
 from actors.hosts.eventfeed import EventFeed
@@ -19,7 +20,7 @@ from actors.hosts.parts import AgentParts
 from actors.hosts.refusals import no_handler
 from actors.hosts.serialize import loads, pack_value
 from actors.kernel.handlers import Entry, HandlerTable
-from actors.protocol.events import EventsMissed, event_names
+from actors.protocol.events import DeadLetterFound, EventsMissed, event_names
 from actors.protocol.messages import CoordinationRequest, Envelope, EventMessage, Outcome
 
 __all__ = ["Inbound", "in_control_lane"]
@@ -52,6 +53,7 @@ class Inbound:
         self.inline: Callable[[], AbstractContextManager[object]] | None = None
         # How many messages in a row were refused because too many wait.
         self._refused = 0
+        self._lost = LetterCount()
 
     def ready(self, worker: Any) -> None:
         """The worker is there."""
@@ -84,10 +86,10 @@ class Inbound:
             name = f"a request of topic {request.topic!r}"
             self._parts.respond_error(envelope, no_handler(self._parts.spec.agent, name, self._parts.slots.state))
             return
-        if self._overflows(envelope):
+        if self._overflows(envelope, request.data):
             return
-        if self._table is not None and self.any_urgent:
-            # Only the message itself tells whether it is urgent.
+        if self._table is not None and self.any_urgent and isinstance(request.data, bytes):
+            # Only the message itself tells whether it is urgent. To read a large one would hold up this lane.
             message = loads(request.data, "the message")
             if self._table.is_urgent(type(message)):
                 self._handle_urgent(envelope, message)
@@ -96,8 +98,11 @@ class Inbound:
             return
         self._parts.leave(partial(self._open, envelope, request.data), envelope.priority)
 
-    def _overflows(self, envelope: Envelope) -> bool:
-        """Refuse a message beyond the bound. Who waits is told each time, others once for all that come in a row."""
+    def _overflows(self, envelope: Envelope, data: Any) -> bool:
+        """Refuse a message beyond the bound. Who waits is told each time, others once for all that come in a row.
+
+        What nobody waits for is a dead letter.
+        """
         errands = self._parts.errands
         if not errands.full:
             if self._refused and 2 * len(errands) < errands.bound:
@@ -105,6 +110,8 @@ class Inbound:
                 self._refused = 0
             return False
         self._refused += 1
+        if envelope.correlation is None:
+            self._lose(envelope, data)
         if self._refused == 1 or envelope.correlation is not None:
             agent = self._parts.spec.agent
             full = MailboxFull(
@@ -114,6 +121,19 @@ class Inbound:
             self._parts.respond_error(envelope, full)
         return True
 
+    def _lose(self, envelope: Envelope, data: Any) -> None:
+        """Tell of a message that is not handled and that nobody waits for."""
+        parts = self._parts
+        if not self._lost.add(parts.monotonic()) or not parts.interest.wants(*event_names(DeadLetterFound)):
+            return
+        try:
+            # Few are told of, so that it may cost something to find out what they are.
+            kind = type(loads(data, "the message")).__name__ if isinstance(data, bytes) else ""
+        except NotSerializable:
+            kind = ""
+        agent, total = parts.spec.agent, self._lost.total
+        parts.publish(DeadLetterFound(recipient=agent, message=kind, sender=envelope.sender, total=total))
+
     def own(self, envelope: Envelope, message: Any) -> None:
         """In the control lane: one of the library's own messages has come, for a worker that handles such."""
         if self._table is not None and self._table.find(type(message)) is not None:
@@ -121,11 +141,20 @@ class Inbound:
 
     def _open(self, envelope: Envelope, data: Any) -> None:
         try:
+            self._check_room(data)
             message = loads(data, "the message")
         except BaseException as error:  # noqa: BLE001 - it concerns this message only
+            if envelope.correlation is None:
+                self._lose(envelope, b"")
             self._ended(envelope, "a message", Outcome.ERROR, error)
             return
         self._handle(envelope, message)
+
+    def _check_room(self, data: Any) -> None:
+        why = None if isinstance(data, bytes) else self._parts.no_memory_for(len(data))
+        if why is not None:
+            agent = self._parts.spec.agent
+            raise MessageRefused(f"{agent} cannot take a message of {len(data) >> 20:,} MiB: {why}", recipient=agent)
 
     def _entry(self, envelope: Envelope, message: Any) -> tuple[Entry, Callable[..., Any]] | None:
         """The handler that takes a message now; else the sender is told why there is none."""

@@ -25,6 +25,7 @@ from actors.hosts.context import Context
 from actors.hosts.submitter import Submitter
 from actors.hosts.workspace import atomic_write
 from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.reply import Reply
 from actors.logs import get_logger
 from actors.protocol.events import Event, Scope
 from actors.protocol.messages import AdjustmentAnswer, Priority
@@ -223,6 +224,20 @@ class InsideAgent(Submitter, AgentAdministration):
         """
         context = self._inside("ask(…)")
         return context.ask(address_of(recipient), message, timeout_of(timeout), priority_of(priority))
+
+    def ask_later(
+        self, recipient: AgentRef | str, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH
+    ) -> Reply[Any]:
+        """Send a message to another agent, and give its answer at once as a `Reply`; for the rest see `ask`.
+
+        `await` it in a coroutine, which holds up nothing; or wait for it with `get`, or give it a callback.
+
+        Raises:
+            MessageRefused: handlers ask each other without end.
+            NotSerializable: the message cannot be sent to another process.
+        """
+        context = self._inside("ask_later(…)")
+        return context.ask_later(address_of(recipient), message, timeout_of(timeout), priority_of(priority))
 
     def tell(
         self, recipients: AgentRef | str | Iterable[AgentRef | str], message: Any, *, priority: int = Priority.NORMAL

@@ -141,6 +141,24 @@ class LaneBase:
             if not attempt.waits and slot.attempt is attempt and slot.machine.state is AgentState.WAITING:
                 slot.machine.move(AgentState.WORKING)
 
+    @contextlib.contextmanager
+    def talking(self) -> Iterator[None]:
+        """A coroutine of the attempt in hand awaits the answer of another agent: the slot is communicating meanwhile."""
+        attempt = self.attempt_in_hand()
+        slot = None if attempt is None else self.slot_of(attempt)
+        if attempt is None or slot is None:
+            yield
+            return
+        attempt.talks += 1
+        if slot.machine.state is AgentState.WORKING:
+            slot.machine.move(AgentState.COMMUNICATING)
+        try:
+            yield
+        finally:
+            attempt.talks -= 1
+            if not attempt.talks and slot.attempt is attempt and slot.machine.state is AgentState.COMMUNICATING:
+                slot.machine.move(AgentState.WAITING if attempt.waits else AgentState.WORKING)
+
     # --- one task --------------------------------------------------------------------------------------------------
 
     def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:

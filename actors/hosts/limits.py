@@ -34,6 +34,8 @@ class LimitKeeper:
         self._whole_process = whole_process
         self._base = _data_size() if whole_process else 0
         self._asked: dict[str, Any] = {}
+        if whole_process:
+            parts.no_memory_for = self._no_memory_for
 
     def set(self, limits: Mapping[str, Any]) -> None:
         """These limits are in force from now on."""
@@ -54,6 +56,19 @@ class LimitKeeper:
         reason = f"{figure:g} of {allowed:g} are in use" + (f" by {running[0].task_id}" if running else "")
         self._asked[limit] = parts.requests.send(
             AdjustmentRequest(parts.spec.agent, limit, amount, reason), timeout=_ASK_TIMEOUT, recipient=HUB
+        )
+
+    def _no_memory_for(self, size: int) -> str | None:
+        """See `AgentParts.no_memory_for`. What is read needs at least as much memory as it has bytes."""
+        allowed = self._parts.limits.get("memory")
+        if allowed is None:
+            return None
+        used = self._parts.vitals.memory_kb() * 1024
+        if used + size <= allowed:
+            return None
+        return (
+            f"it would need that much memory, and {self._parts.spec.agent} uses {used >> 20:,} MiB of the "
+            f'{int(allowed) >> 20:,} MiB that it may; send it in parts, or raise the limit, as with Limits(memory="4G")'
         )
 
     def _set_backstops(self) -> None:

@@ -112,6 +112,8 @@ class AgentParts:
         self.done = 0
         self.ticking = False
         self.limits: dict[str, Any] = dict(spec.limits)
+        # Why there is no memory to read a message of so many bytes, for which the agent would be killed; None: there is.
+        self.no_memory_for: Callable[[int], str | None] = lambda _: None
         self.worker: Any = None
         self.events_missed: Callable[[], int] = lambda: 0
         self.interest_changed()

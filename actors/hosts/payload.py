@@ -29,13 +29,15 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from actors.errors import NotSerializable
 from actors.hosts.descriptors import close_all, is_sealed, memory_file, seal
 
-__all__ = ["THRESHOLD", "Segment", "SegmentPool", "pack", "view_of"]
+__all__ = ["THRESHOLD", "Segment", "SegmentPool", "copy_in_pieces", "pack", "view_of"]
 
 THRESHOLD = 1 << 20
 """From this many bytes on a payload travels as a segment."""
 
 _IDLE_BYTES = 256 << 20
 _PAGE = mmap.PAGESIZE
+# Memory is copied in pieces of so many bytes, some milliseconds each: Python lets no other thread run during one.
+_PIECE = 8 << 20
 # Linux 5.14; they only save page faults, so a kernel that refuses them is no matter.
 _MADV_POPULATE_READ = 22
 _MADV_POPULATE_WRITE = 23
@@ -244,14 +246,14 @@ class Segment:
             return cls(size, data=b"".join(raws))
         block = lease.block
         if block.touched < size:
-            with contextlib.suppress(OSError, AttributeError, ValueError):
-                start = block.touched // _PAGE * _PAGE
-                block.memory.madvise(_MADV_POPULATE_WRITE, start, size - start)
+            _populate(block.memory, _MADV_POPULATE_WRITE, block.touched // _PAGE * _PAGE, size)
             block.touched = size
         at = 0
+        target = memoryview(block.memory)
         for raw in raws:
-            block.memory[at : at + len(raw)] = raw
+            copy_in_pieces(raw, target[at : at + len(raw)])
             at += len(raw)
+        target.release()
         return cls(size, fd=block.fd, lease=lease)
 
     @classmethod
@@ -306,8 +308,7 @@ class Segment:
         if mapping is None:
             mapping = _map(self._fd, self._size)
             mapping.lease = self._lease
-            with contextlib.suppress(OSError, AttributeError, ValueError):
-                mapping.madvise(_MADV_POPULATE_READ)
+            _populate(mapping, _MADV_POPULATE_READ, 0, self._size)
             self._mapping = mapping
         return memoryview(mapping)
 
@@ -368,6 +369,22 @@ def _read(fd: int, size: int) -> bytes:
 
 def _map(fd: int, size: int) -> _Mapping:
     return _Mapping(fd, size, access=mmap.ACCESS_READ, **_MAP_OPTIONS)
+
+
+def _populate(memory: mmap.mmap, advice: int, start: int, end: int) -> None:
+    """Have pages made, or mapped, at once; in pieces, as other threads wait meanwhile."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        while start < end:
+            memory.madvise(advice, start, min(_PIECE, end - start))
+            start += _PIECE
+
+
+def copy_in_pieces(source: memoryview, target: memoryview) -> None:
+    """Copy memory of the same size; between two pieces other threads of the process have their turn."""
+    at, size = 0, len(source)
+    while at < size:
+        target[at : at + _PIECE] = source[at : at + _PIECE]
+        at += _PIECE
 
 
 def _raw(part: Bytes) -> memoryview:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
-from actors.hosts.payload import pack, view_of
+from actors.hosts.payload import copy_in_pieces, pack, view_of
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
@@ -53,6 +53,8 @@ _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
 _BUFFER = struct.Struct("<QB")
 _ALIGNMENT = 64
+# A pickle of so many bytes is read in pieces.
+_PIECEMEAL = 4 << 20
 # How much of an exception's text and traceback travels.
 _TEXT_LIMIT = 64 * 1024
 # An exception that holds more than this does not fit beside others into a frame, and arrives as a RemoteError.
@@ -196,7 +198,7 @@ def _split(view: memoryview) -> tuple[memoryview, list[Any]]:
         place += -place % _ALIGNMENT
         part = view[place : place + size]
         # What could be written to where it came from can be written to here; the shared memory itself cannot.
-        buffers.append(part.toreadonly() if readonly else bytearray(part))
+        buffers.append(part.toreadonly() if readonly else _copied(part))
         place += size
     return inband, buffers
 
@@ -226,8 +228,46 @@ def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None 
         raise NotSerializable(message, what=what, reason=reason) from first or second
 
 
+class _Pieces:
+    """A large pickle as a file that is read in pieces: in between, other threads of the process have their turn."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._data) if size < 0 else self._at + size
+        at, self._at = self._at, min(end, len(self._data))
+        return bytes(self._data[at : self._at])
+
+    def readinto(self, target: Any) -> int:
+        into = memoryview(target).cast("B")
+        size = min(len(into), len(self._data) - self._at)
+        copy_in_pieces(self._data[self._at : self._at + size], into)
+        self._at += size
+        return size
+
+    def readline(self) -> bytes:
+        at = self._at
+        while at < len(self._data):
+            piece = bytes(self._data[at : at + 1024])
+            found = piece.find(b"\n")
+            if found >= 0:
+                return self.read(at + found + 1 - self._at)
+            at += len(piece)
+        return self.read()
+
+
+def _copied(part: memoryview) -> bytearray:
+    made = bytearray(len(part))
+    copy_in_pieces(part, memoryview(made))
+    return made
+
+
 def _unpickled(data: bytes | memoryview, what: str, buffers: list[Any] | None) -> Any:
     try:
+        if len(data) >= _PIECEMEAL:
+            return pickle.Unpickler(_Pieces(data), buffers=buffers).load()  # noqa: S301 - as below
         return pickle.loads(data, buffers=buffers)  # noqa: S301 - program and agents trust each other, unless marked
     except BaseException as error:  # see the top of the file
         raise _unreadable(error, what) from error

@@ -142,6 +142,19 @@ class SubTasks:
         self._parts.world.settle(answer.done, None)
         return answer.result()
 
+    def await_answer(self, answer: Answer[Any], ready: Callable[[], bool], timeout: float | None) -> None:
+        """Wait for the answer to what was sent before, for at most `timeout` seconds; see `exchange`.
+
+        Raises:
+            MessageRefused: this is the control lane, which alone could take the answer.
+        """
+        self._refuse_on_control_lane("an answer")
+        if self.lane is not None and self.lane.in_body():
+            deadline = None if timeout is None else self._parts.monotonic() + timeout
+            self.lane.wait(lambda: answer, AgentState.COMMUNICATING, deadline)
+        else:
+            self._parts.world.settle(ready, timeout)
+
     def ended(self, results: Iterable[tuple[Any, ...]]) -> None:
         """In the control lane: results of sub-tasks have come."""
         for fields in results:

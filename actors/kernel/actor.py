@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,8 +13,11 @@ from actors.errors import ActorsError, ConfigError
 from actors.kernel.behaviour import behaviour
 from actors.kernel.cell import Cell
 from actors.kernel.clock import Clock
+from actors.kernel.current import current
 from actors.kernel.dispatch import ThreadDispatcher
 from actors.kernel.handlers import HandlerTable, handles
+from actors.kernel.hearing import EventSide, EventsWait
+from actors.kernel.large import LargeMessage, take
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.options import ActorOptions
 from actors.kernel.poll import Poller, PollMailbox
@@ -37,7 +41,7 @@ else:
     _Base = pykka.ThreadingActor
 
 
-class Actor(_Base):
+class Actor(EventSide, _Base):
     """Base of all actors that live in this process.
 
     Subclass it, mark methods with `@handles`, and start it with `start`. All hooks and handlers run in the actor's own
@@ -319,9 +323,17 @@ class Actor(_Base):
     def _take_timer(self, message: Timer) -> None:
         self._run.take_timer(message)
 
+    @handles(LargeMessage)
+    def _take_large(self, message: LargeMessage) -> Any:
+        return take(self._run, message)
+
+    @handles(EventsWait)
+    def _take_event(self, message: EventsWait) -> None:
+        self._run.hand_over(message.hearing.take() if message.hearing is self._run.hearing else None)
+
     @handles(WatchEnd)
     def _take_watch_end(self, message: WatchEnd) -> None:
-        self._run.take_watch_end(message)
+        self._run.hand_over(self._run.watches.arrived(message))
 
     @handles(_ActorStop)
     def _take_stop(self, message: _ActorStop) -> None:
@@ -342,7 +354,7 @@ class Actor(_Base):
 
 
 def _check_bounds(cls: type[Actor]) -> None:
-    for key in ("mailbox_bound", "stash_bound"):
+    for key in ("mailbox_bound", "stash_bound", "event_bound"):
         value = getattr(cls, key)
         if not isinstance(value, int) or value < 1:
             raise ConfigError(
@@ -369,6 +381,8 @@ def _attribute(root: Any, path: Any) -> Any:
 
 def make_cell(actor_class: type[Actor], args: tuple[Any, ...], kwargs: dict[str, Any], options: ActorOptions) -> Cell:
     """A cell that waits for its `start`; for `Actor` and for supervisors."""
+    if options.events is None and current.cell is not None:
+        options = replace(options, events=current.cell.options.events)
     cell = Cell(actor_class, args, kwargs, options, dispatcher=options.dispatcher or _THREADS, make_run=Run)
     if options.on_dead_letter is not None:
         cell.on_dead_letter = partial(options.on_dead_letter, ActorRef(cell))

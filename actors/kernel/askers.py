@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from actors.errors import DeadlockDetected
 from actors.kernel.current import current
 
-__all__ = ["Wait", "WayOut", "askers", "begin", "refuse_circle"]
+__all__ = ["Wait", "WayOut", "askers", "begin", "circle", "refuse_circle"]
 
 _lock = allocate_lock()
 
@@ -74,7 +74,7 @@ def refuse_circle(target: Any, message: Any) -> tuple[Any, ...]:
             # A circle with a way out is opened when the wait begins.
             names = None if found is None or found[1] else found[0]
         if names is not None:
-            raise _circle(names, type(message).__qualname__)
+            raise circle(names, type(message).__qualname__)
     return chain
 
 
@@ -104,7 +104,7 @@ def _open_circle(cell: Any, wait: Wait, before: Any) -> None:
         ways_out = ways_out or _ways_out(wait)
         if not ways_out:
             cell.waits_on = before
-            raise _circle(names, "what it asked for")
+            raise circle(names, "what it asked for")
         for way_out in ways_out:
             way_out.give_way()
 
@@ -154,7 +154,7 @@ def _address(one: Any) -> Any:
     return (one if isinstance(one, tuple) else one.address)[:2]
 
 
-def _circle(names: list[str], kind: str) -> DeadlockDetected:
+def circle(names: list[str], kind: str) -> DeadlockDetected:
     """The error for the first of `names`, which was about to wait for the second; the last is the first again."""
     lines = tuple(f"{one} waits for {other}" for one, other in pairwise(names))
     return DeadlockDetected(

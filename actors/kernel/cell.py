@@ -9,7 +9,6 @@ when there will be no further one.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import threading
@@ -18,7 +17,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from actors.errors import MailboxClosed
+from actors.kernel.address import Address, next_number, process_name
 from actors.kernel.handlers import HandlerTable
+from actors.kernel.hearing import EventsWait
 from actors.kernel.mailbox import Mailbox, Overflow
 from actors.kernel.options import ActorOptions, Dispatcher, Drive
 from actors.kernel.poll import PollMailbox
@@ -27,31 +28,9 @@ from actors.kernel.reply import Ask, Reply
 from actors.kernel.timers import Timer
 from actors.kernel.watching import WatchEnd
 
-__all__ = ["ActorOptions", "Address", "Cell", "Dispatcher", "Drive", "Exit", "Incarnation", "Stop"]
+__all__ = ["ActorOptions", "Cell", "Dispatcher", "Drive", "Exit", "Incarnation", "Stop"]
 
 _log = logging.getLogger("actors.kernel")
-
-
-class Address(NamedTuple):
-    """Where an actor can be reached.
-
-    `process` names its process's life, `number` the actor in it: these two tell actors apart. `endpoint` is where that
-    process listens, empty if that is not known.
-    """
-
-    process: str
-    number: int
-    name: str
-    endpoint: str = ""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Address) and self[:2] == other[:2]
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self[:2])
 
 
 class Exit(NamedTuple):
@@ -93,7 +72,7 @@ class Incarnation(Protocol):
 
 
 # What is of use to the actor that it is for and to nobody else: no dead letters, and never dropped.
-_INTERNAL = frozenset({Stop, Timer, WatchEnd})
+_INTERNAL = frozenset({EventsWait, Stop, Timer, WatchEnd})
 
 
 def make_mailbox(cell: Cell) -> Mailbox:
@@ -102,14 +81,7 @@ def make_mailbox(cell: Cell) -> Mailbox:
     return make(cell.bound, cell.overflow, cell.dropped)
 
 
-_numbers = itertools.count(1)
-_LIFE = os.urandom(6).hex()
 _cells: weakref.WeakValueDictionary[int, Cell] = weakref.WeakValueDictionary()
-
-
-def process_name() -> str:
-    """Names this process's life: another one after a fork or in another process with the same pid."""
-    return f"{_LIFE}-{os.getpid()}"
 
 
 def _orphan_all() -> None:
@@ -162,7 +134,7 @@ class Cell:
         dispatcher: Dispatcher,
         make_run: Callable[[Cell], Incarnation],
     ) -> None:
-        self.number = next(_numbers)
+        self.number = options.number or next_number()
         self.process = process_name()
         # Whether the program was given a reference to it, and so may use it in a child of a fork.
         self.public = False
@@ -180,6 +152,7 @@ class Cell:
         self.on_started: Callable[[Cell, int], None] | None = None
         self.on_dead_letter: Callable[[Any], None] | None = None
         self._make_run = make_run
+        self._built: Incarnation | None = None
         self.table = HandlerTable.of(actor_class)
         self.is_urgent = self.table.is_urgent if self.table.any_urgent else None
         self.bound: int = actor_class.mailbox_bound if options.bound is None else options.bound
@@ -226,7 +199,9 @@ class Cell:
                 the actor runs, and what it raises is a failure of this incarnation.
         """
         self.incarnation += 1
-        run = self.run = self._make_run(self)
+        run, self._built = self._built or self._make_run(self), None
+        run.incarnation = self.incarnation
+        self.run = run
         try:
             if build_here:
                 run.build()
@@ -234,6 +209,12 @@ class Cell:
         except BaseException:
             self.run = None
             raise
+
+    def build(self) -> None:
+        """Make the instance of the first incarnation here and now. Raises what its constructor raises."""
+        run = self._make_run(self)
+        run.build()
+        self._built = run
 
     def stop(self, reason: str = "normal") -> bool:
         """Ask the actor to end after what waits already. False if it has ended, or is past asking."""

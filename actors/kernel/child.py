@@ -61,6 +61,14 @@ class ActorChild:
         """Add arguments of the constructor."""
         self._kwargs.update(kwargs)
 
+    def build(self) -> None:
+        """Make the instance that it starts with here and now.
+
+        Raises:
+            BaseException: what its constructor raises.
+        """
+        self._cell.build()
+
     def renew(self) -> None:
         """Get a new address if the old one was ended for good."""
         if self._cell.stopped.is_set():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from actors.kernel.clock import Clock, SystemClock
+from actors.kernel.hearing import EventGround
 from actors.kernel.mailbox import Mailbox, Overflow
 
 __all__ = ["ActorOptions", "Dispatcher", "Drive"]
@@ -42,6 +43,8 @@ class ActorOptions:
         dispatcher: what runs it; by default a thread of its own.
         on_dead_letter: called with (ref, message) for each message that the actor will never handle, in any thread.
             It must not block.
+        number: of an actor that takes the place of one in a process that has died; 0: a new one.
+        events: where its events go and come from; by default those of the actor that starts it.
     """
 
     name: str | None = None
@@ -50,3 +53,5 @@ class ActorOptions:
     clock: Clock = field(default_factory=SystemClock)
     dispatcher: Dispatcher | None = None
     on_dead_letter: Callable[[Any, Any], None] | None = None
+    number: int = 0
+    events: EventGround | None = None

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pykka
 from pykka._introspection import introspect_attrs
 
-__all__ = ["Attributes", "Mirror", "attributes_of", "proxy_of"]
+__all__ = ["Attributes", "Mirror", "attributes_of", "instance_of", "proxy_of"]
 
 Attributes: TypeAlias = Mapping[tuple[str, ...], tuple[bool, bool]]
 """Whether an attribute is callable and whether it is traversable, by its path."""
@@ -18,6 +18,13 @@ def attributes_of(actor: Any) -> Attributes:
     """The public attributes of an actor and of what it has marked as traversable."""
     found = introspect_attrs(root=actor, proxy=_NO_PROXY)
     return {path: (info.callable, info.traversable) for path, info in found.items()}
+
+
+def instance_of(cell: Any) -> Any:
+    """The actor; one that was never initialised if there is none at the moment."""
+    run = cell.run
+    actor = None if run is None else run.actor
+    return actor or cell.actor_class.__new__(cell.actor_class)
 
 
 # Compared with each attribute, to leave out a proxy of the actor to itself.

@@ -8,9 +8,11 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import pykka
 
 from actors.errors import MailboxClosed, MessageRefused, NotSerializable
+from actors.kernel.address import Address
 from actors.kernel.askers import refuse_circle
-from actors.kernel.cell import Address, Cell, Exit
+from actors.kernel.cell import Cell, Exit
 from actors.kernel.current import current
+from actors.kernel.proxies import Mirror, attributes_of, instance_of
 from actors.kernel.pykkaerrors import AskTimeout, DeadLetter
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Priority
@@ -180,7 +182,7 @@ class ActorRef(Generic[A]):
         """
         if self._cell.left_behind is not None:
             return self._away().proxy()
-        if not self.is_alive() or self._actor_weakref() is None:
+        if not self.is_alive():
             raise DeadLetter(f"{self._cell.name} has ended: there is nothing to be a proxy of", recipient=self.name)
         return pykka.ActorProxy(actor_ref=cast("Any", self))
 
@@ -251,7 +253,9 @@ class ActorRef(Generic[A]):
     def _actor_weakref(self) -> Any:
         """What pykka's proxy looks at to learn the names of methods and attributes."""
         run = self._cell.run
-        return None if run is None else run.actor
+        actor = None if run is None else run.actor
+        # Between two incarnations there is none, and a proxy of it is as good as at any other time.
+        return actor or Mirror(lambda: attributes_of(instance_of(self._cell)), self._cell.address[:2])
 
     def _away(self) -> ActorRef[A]:
         """In the child of a fork: the reference to the actor, which stayed in the parent."""

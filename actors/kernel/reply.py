@@ -24,6 +24,8 @@ T = TypeVar("T")
 _log = logging.getLogger("actors.kernel")
 
 _OPEN, _VALUE, _ERROR = 0, 1, 2
+# After so many seconds an actor that waits for one of another process looks whether they wait for each other.
+_PROMPT = 0.1
 
 
 class Reply(pykka.Future[T]):
@@ -111,7 +113,17 @@ class Reply(pykka.Future[T]):
             return self._sleep(timeout)
         before = begin(cell, self)
         try:
-            return self._sleep(timeout)
+            search = getattr(self.asked, "search", None)
+            if search is None:
+                return self._sleep(timeout)
+            if (
+                self._sleep(_PROMPT if timeout is None else min(timeout, _PROMPT))
+                or (timeout or _PROMPT + 1) <= _PROMPT
+            ):
+                return self.done()
+            # Only now: most answers of other processes are here by then, and those of a circle never come.
+            search(cell)
+            return self._sleep(None if timeout is None else timeout - _PROMPT)
         finally:
             cell.waits_on = before
 

@@ -13,11 +13,12 @@ from actors.errors import ActorsError, MessageRefused
 from actors.kernel.cell import Cell, Exit, Stop
 from actors.kernel.current import current
 from actors.kernel.handlers import HandlerTable
+from actors.kernel.hearing import Hearing
 from actors.kernel.pykkaerrors import DeadLetter
 from actors.kernel.reply import Ask, Reply
 from actors.kernel.stash import Stash
 from actors.kernel.timers import Timer, Timers
-from actors.kernel.watching import WatchEnd, Watches
+from actors.kernel.watching import Watches
 
 __all__ = ["Run"]
 
@@ -41,6 +42,7 @@ class Run:
         self.actor: Any = None
         self.timers = Timers(cell.clock)
         self.watches = Watches(cell)
+        self.hearing = Hearing(cell)
         self.stash = Stash(cell.name, cell.actor_class.stash_bound)
         # The handlers: the class's, or those of what the actor has become.
         self.table = cell.table
@@ -160,6 +162,7 @@ class Run:
         self.in_hand = None
         self.timers.clear()
         self.watches.clear()
+        self.hearing.clear()
         if cell.run is self and cell.will_end():
             # Before the hook: that may take long, and nobody is to wait for an answer meanwhile.
             cell.close(self.error)
@@ -321,9 +324,8 @@ class Run:
             self.in_hand = timer.message
             self._dispatch(timer.message)
 
-    def take_watch_end(self, end: WatchEnd) -> None:
-        """Tell the actor of the end of another one, if it still watches that."""
-        message = self.watches.arrived(end)
+    def hand_over(self, message: Any) -> None:
+        """Hand over what a watch or a subscription has brought; nothing if it is None."""
         if message is not None:
             self.in_hand = message
             self._dispatch(message)

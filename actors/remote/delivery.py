@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from actors.core.peering import Parked
-from actors.errors import ActorsError, DeadLetter, MailboxClosed, MailboxFull, NotSerializable, WireError
+from actors.errors import (
+    ActorsError,
+    DeadLetter,
+    MailboxClosed,
+    MailboxFull,
+    MessageRefused,
+    NotSerializable,
+    WireError,
+)
 from actors.hosts.serialize import error_of, failure_of, pack_value, unpack_value
-from actors.kernel.cell import Address, Cell, Exit, local_cell
+from actors.kernel.address import Address
+from actors.kernel.cell import Cell, Exit, local_cell
+from actors.kernel.large import LargeMessage
 from actors.kernel.mailbox import Overflow
-from actors.kernel.proxies import attributes_of
+from actors.kernel.proxies import attributes_of, instance_of
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Ask, Reply
 from actors.protocol.messages import Failure, Priority
+from actors.remote import circles
 from actors.remote.frames import (
     ANSWER,
     ASK,
@@ -24,6 +36,7 @@ from actors.remote.frames import (
     HOLD,
     QUERY,
     RELEASE,
+    SEARCH,
     STOP,
     TELL,
     WATCH,
@@ -33,13 +46,38 @@ from actors.remote.frames import (
 
 if TYPE_CHECKING:
     from actors.core.peering import How
-    from actors.remote.link import Link
+    from actors.remote.link import Link, Waiter
 
-__all__ = ["Answer", "Delivery"]
+__all__ = ["Answer", "Delivery", "Lost", "Room"]
 
 _log = logging.getLogger("actors.remote")
 
 _HIGH = int(Priority.HIGH)
+
+
+Lost: TypeAlias = Callable[[int, object], object]
+"""Called with the number of an actor that is no more, and a message to it."""
+
+
+class Room:
+    """Whether this process has memory for a large message; always, unless somebody who knows its limits says otherwise.
+
+    Attributes:
+        refusal: called with a size in bytes; why there is none, or None.
+    """
+
+    def __init__(self) -> None:
+        self.refusal: Callable[[int], str | None] = lambda _: None
+
+    def check(self, size: int, recipient: str) -> None:
+        """See whether a message of so many bytes may be read.
+
+        Raises:
+            MessageRefused: there is not enough memory for it.
+        """
+        why = self.refusal(size)
+        if why is not None:
+            raise MessageRefused(f"{recipient} cannot take a message of {size >> 20:,} MiB: {why}", recipient=recipient)
 
 
 class Delivery:
@@ -47,12 +85,16 @@ class Delivery:
 
     Args:
         soon: has something done in the thread of the post office.
+        room: whether there is memory for a large message.
+        lost: called with a message to an actor of which nothing is left here, and the number of that.
 
     All but what `soon` is given runs in that thread.
     """
 
-    def __init__(self, soon: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(self, soon: Callable[[Callable[[], object]], object], room: Room, lost: Lost) -> None:
         self._soon = soon
+        self._lost = lost
+        self._room = room
         self._take: dict[int, Callable[[Link, Frame], None]] = {
             TELL: self._tell,
             ASK: self._ask,
@@ -64,6 +106,7 @@ class Delivery:
             QUERY: self._query,
             HOLD: self._hold,
             RELEASE: self._release,
+            SEARCH: circles.take,
         }
 
     def take(self, link: Link, frame: Frame) -> None:
@@ -74,13 +117,16 @@ class Delivery:
 
     def _tell(self, link: Link, frame: Frame) -> None:
         cell = local_cell(frame.actor)
+        if type(frame.body) is not bytes and cell is not None:
+            self._put(link, cell, large := self._large(cell, frame), large, frame.priority)
+            return
         try:
             message = unpack_value(frame.body, "a message")
         except NotSerializable as error:
             _log.warning("A message to %s is lost: %s", "nobody" if cell is None else cell.name, error)
             return
         if cell is None:
-            _log.debug("Dead letter to actor %d, of which nothing is left: %r", frame.actor, message)
+            self._lost(frame.actor, message)
             return
         self._put(link, cell, message, message, frame.priority)
 
@@ -90,16 +136,25 @@ class Delivery:
         if cell is None:
             answer.fail(DeadLetter("the actor has ended and nothing is left of it"))
             return
+        if type(frame.body) is not bytes:
+            large = self._large(cell, frame)
+            self._put(link, cell, large, Ask(large, answer), frame.priority)
+            return
         try:
-            message = unpack_value(frame.body, f"the message to {cell.name}")
-            askers: tuple[Address, ...] = ()
-            if frame.kind == CHAINED:
-                chain, message = message
-                askers = tuple(Address(*each) for each in chain)
-        except (NotSerializable, TypeError, ValueError) as error:
+            askers, message = _read(cell, frame)
+        except NotSerializable as error:
             answer.fail(error)
             return
         self._put(link, cell, message, Ask(message, answer, askers), frame.priority)
+
+    def _large(self, cell: Cell, frame: Frame) -> LargeMessage:
+        """A message that is read by its actor, so that others of this process are not held up meanwhile."""
+
+        def read() -> tuple[tuple[Address, ...], Any]:
+            self._room.check(len(frame.body), cell.name)
+            return _read(cell, frame)
+
+        return LargeMessage(read)
 
     def _put(self, link: Link, cell: Cell, message: Any, item: Any, priority: int) -> None:
         urgent = cell.is_urgent is not None and cell.is_urgent(type(message))
@@ -167,8 +222,7 @@ class Delivery:
             elif cell is None:
                 answer.fail(DeadLetter("the actor has ended and nothing is left of it"))
             elif what == "attributes":
-                actor = None if cell.run is None else cell.run.actor
-                answer.set(None if actor is None else attributes_of(actor))
+                answer.set(attributes_of(instance_of(cell)))
             elif what == "class":
                 answer.set((cell.incarnation, cell.actor_class))
         except Exception as error:  # noqa: BLE001 - what the user's own attributes raise when they are looked at
@@ -180,9 +234,18 @@ class Delivery:
         waiter = link.peering.ended(frame.number)
         if waiter is None:
             return
+        if type(frame.body) is bytes:
+            self._settle(waiter, frame)
+        else:
+            # Whoever waits may have no thread of its own for it.
+            threading.Thread(target=self._settle, args=(waiter, frame), name="actors-post-reader", daemon=True).start()
+
+    def _settle(self, waiter: Waiter, frame: Frame) -> None:
         try:
+            if type(frame.body) is not bytes:
+                self._room.check(len(frame.body), f"the one who asked {waiter.name}")
             value = unpack_value(frame.body, f"the answer of {waiter.name}")
-        except NotSerializable as error:
+        except ActorsError as error:
             waiter.reply.fail(error)
         else:
             waiter.reply.set(value)
@@ -208,6 +271,23 @@ class Delivery:
         link.released(frame.actor)
 
 
+def _read(cell: Cell, frame: Frame) -> tuple[tuple[Address, ...], Any]:
+    """Those who do nothing but wait for the answer, and the message.
+
+    Raises:
+        NotSerializable: it cannot be read.
+    """
+    what = f"the message to {cell.name}"
+    message = unpack_value(frame.body, what)
+    if frame.kind != CHAINED:
+        return (), message
+    try:
+        chain, message = message
+        return tuple(Address(*each) for each in chain), message
+    except (TypeError, ValueError) as error:
+        raise NotSerializable(f"{what} cannot be read here: {error}", what=what, reason=str(error)) from error
+
+
 class _Room:
     """Told by a mailbox that it has room."""
 
@@ -224,6 +304,7 @@ class Answer(Reply[Any]):
         super().__init__()
         self._link = link
         self._number = number
+        self.question = link, number
 
     def _end(self, state: int, outcome: Any) -> bool:
         if not super()._end(state, outcome):

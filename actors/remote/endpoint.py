@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 
 from actors.errors import ChannelClosed
+from actors.kernel.address import returns
 
 __all__ = ["DIRECTORY", "connect", "directory_below", "directory_here", "listen", "remove", "same_user"]
 
@@ -80,6 +81,10 @@ def listen(directory: str, name: str) -> tuple[socket.socket, str]:
         else:
             # The second is removed at the end, in order; it holds the socket alone.
             endpoint = os.path.join(directory or tempfile.mkdtemp(prefix="actors-post-"), name)
+            if returns(name):
+                # What its former life has left.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(endpoint)
             with _short(endpoint) as path:
                 sock.bind(path)
             os.chmod(endpoint, 0o600)

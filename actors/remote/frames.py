@@ -31,6 +31,7 @@ __all__ = [
     "HOLD",
     "QUERY",
     "RELEASE",
+    "SEARCH",
     "STOP",
     "TELL",
     "WATCH",
@@ -40,9 +41,9 @@ __all__ = [
     "write",
 ]
 
-HELLO, TELL, ASK, ANSWER, ERROR, WATCH, STOP, QUERY, HOLD, RELEASE, CHAINED = range(1, 12)
+HELLO, TELL, ASK, ANSWER, ERROR, WATCH, STOP, QUERY, HOLD, RELEASE, CHAINED, SEARCH = range(1, 13)
 """Who I am; a message; a question; its answer; its error; tell me of its end; end it; what is known of it; its mailbox is
-full; there is room again; a question with the chain of those who do nothing but wait for its answer."""
+full; there is room again; a question with the chain of those who do nothing but wait for its answer; whether it waits."""
 
 BODY_LIMIT = 64 << 20
 """The most bytes of a body that is no shared memory."""
@@ -124,7 +125,7 @@ class Reader:
         try:
             while end - at >= _HEADER_SIZE:
                 size, kind, priority, segments, actor, number = _HEADER.unpack_from(view, at)
-                if size > BODY_LIMIT or not HELLO <= kind <= CHAINED or segments > 1 or not 1 <= priority <= 4:
+                if size > BODY_LIMIT or not HELLO <= kind <= SEARCH or segments > 1 or not 1 <= priority <= 4:
                     raise WireError(f"expected the header of a frame, got {bytes(view[at : at + _HEADER_SIZE])!r}")
                 begin = at + _HEADER_SIZE
                 if end - begin < size:

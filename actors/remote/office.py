@@ -9,9 +9,12 @@ import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 
-from actors.kernel.cell import Address, live_cells
+from actors.kernel.address import Address, process_name
+from actors.kernel.cell import live_cells
 from actors.remote import endpoint as endpoints
+from actors.remote.delivery import Room
 from actors.remote.postoffice import DeadLetterListener, Inquiry, Office
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "hold",
     "know",
     "know_no_more",
+    "limit",
     "office",
     "opened",
     "release",
@@ -38,6 +42,7 @@ class _Post:
         self.holders: list[str] = []
         self.inquiries: list[Inquiry] = []
         self.listeners: list[DeadLetterListener] = []
+        self.room = Room()
 
 
 _post = _Post()
@@ -56,7 +61,7 @@ def office() -> Office:
     with post.lock:
         if post.office is None:
             directory = endpoints.directory_below(post.holders[0]) if post.holders else endpoints.directory_here()
-            post.office = Office(directory, post.inquiries)
+            post.office = Office(directory, post.inquiries, post.room, _to_nobody)
         return post.office
 
 
@@ -70,6 +75,11 @@ def dead_letter(address: Address, message: object) -> None:
             _log.exception("The listener for dead letters to %s raised", address.name)
 
 
+def _to_nobody(number: int, message: object) -> None:
+    """A message has come for an actor of this process of which nothing is left, not even its name."""
+    dead_letter(Address(process_name(), number, f"actor {number}"), message)
+
+
 def opened() -> Office | None:
     """The post office if there is one."""
     return _post.office
@@ -81,6 +91,11 @@ def know(*, inquiry: Inquiry | None = None, listener: DeadLetterListener | None 
         _post.inquiries.append(inquiry)
     if listener is not None:
         _post.listeners.append(listener)
+
+
+def limit(refusal: Callable[[int], str | None]) -> None:
+    """This process has limits of memory: `refusal` says why there is none for a message of so many bytes, or None."""
+    _post.room.refusal = refusal
 
 
 def know_no_more(*, inquiry: Inquiry, listener: DeadLetterListener) -> None:

@@ -18,10 +18,10 @@ from collections.abc import Callable
 
 from actors.errors import ActorsError, AgentDied, ChannelClosed, DeadLetter, WireError
 from actors.hosts.descriptors import receive, socket_pair
-from actors.kernel.cell import Address, process_name
+from actors.kernel.address import Address, process_name, returns
 from actors.protocol.messages import Payload
 from actors.remote import endpoint as endpoints
-from actors.remote.delivery import Delivery
+from actors.remote.delivery import Delivery, Lost, Room
 from actors.remote.frames import HELLO, Frame, write
 from actors.remote.link import Link, Waiter, process_died
 
@@ -49,9 +49,11 @@ class Office:
     Args:
         directory: where the process listens; empty: outside of any system.
         inquiries: who may know more about the end of a process; the list may change.
+        room: whether there is memory for large messages.
+        lost: called with messages to actors that are no more.
     """
 
-    def __init__(self, directory: str, inquiries: list[Inquiry]) -> None:
+    def __init__(self, directory: str, inquiries: list[Inquiry], room: Room, lost: Lost) -> None:
         self._inquiries = inquiries
         self.process = process_name()
         self._lock = threading.RLock()
@@ -70,7 +72,7 @@ class Office:
         self._bell.setblocking(False)  # noqa: FBT003 - takes no keyword
         self._ringer.setblocking(False)  # noqa: FBT003 - takes no keyword
         self._rung = False
-        self._delivery = Delivery(self._soon)
+        self._delivery = Delivery(self._soon, room, lost)
         self._poll.register(self._listener, select.POLLIN)
         self._poll.register(self._bell, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name="actors-post", daemon=True)
@@ -95,7 +97,7 @@ class Office:
                 return link
             if self._closing:
                 raise DeadLetter(f"{address.name} cannot be reached: this process is ending", recipient=address.name)
-            if process in self._dead:
+            if process in self._dead and not returns(process):
                 raise process_died(address.name, self._dead[process])
             if process == self.process:
                 raise DeadLetter(f"{address.name} has ended and nothing is left of it", recipient=address.name)
@@ -109,7 +111,8 @@ class Office:
                 sock = endpoints.connect(address.endpoint)
             except ChannelClosed as error:
                 self._bury_process(process, None)
-                raise process_died(address.name, str(error)) from None
+                raise process_died(address.name, self._dead[process] or str(error)) from None
+            self._dead.pop(process, None)
             link = Link(sock, self._wake, process)
             self._links[process] = link
             self._all.add(link)

@@ -10,12 +10,14 @@ from typing import Any, TypeVar, cast
 import actors.remote.office as post
 from actors.errors import ActorsError, AgentDied, AskTimeout, DeadLetter, NotSerializable, WireError
 from actors.hosts.serialize import error_of, pack_value
+from actors.kernel.address import Address, process_name, returns
 from actors.kernel.askers import refuse_circle
-from actors.kernel.cell import Address, Exit, local_cell, process_name
+from actors.kernel.cell import Exit, local_cell
 from actors.kernel.proxies import Attributes, Mirror, proxy_of
 from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Failure, Priority
+from actors.remote.circles import Away
 from actors.remote.frames import ASK, CHAINED, QUERY, STOP, TELL, WATCH, write
 from actors.remote.link import Link, Waiter, process_died
 
@@ -27,6 +29,7 @@ _NORMAL = Priority.NORMAL
 _HIGH = int(Priority.HIGH)
 _SHORT = frozenset({int, str, float, bool})
 _INLINE = 1 << 16
+_QUESTIONS = (ASK, CHAINED)
 # How long an answer may take that no code of the user's is asked for.
 _QUERY_TIMEOUT = 10.0
 
@@ -75,6 +78,8 @@ class RemoteCell:
         if number is None:
             reply.fail(process_died(self.name, None))
             return reply, 0
+        if kind in _QUESTIONS:
+            reply.asked = Away(self.address, link, number)
         try:
             frame = write(kind, priority, self.number, number, body)
         except WireError as error:
@@ -160,8 +165,8 @@ class RemoteRef(ActorRef[A]):
         try:
             link = cell.reach()
         except ActorsError:
-            # Neither comes back: a process that is gone, or one that nobody knows the way to.
-            cell.gone = True
+            # Neither comes back: a process that is gone, or one that nobody knows the way to; unless it is started again.
+            cell.gone = not returns(cell.process)
             cell.bury(message)
             return
         if link.crowded(cell.number):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import actors.remote.office as post
-from actors.kernel.cell import Address, process_name
+from actors.kernel.address import Address, process_name
 from actors.kernel.ref import ActorRef, install_travel
 from actors.remote.ref import RemoteRef, arrive
 

@@ -15,6 +15,7 @@ from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
+from actors.runtime.limits_word import PATIENCE, word_failed
 from actors.runtime.synchronizer import ListSync
 from actors.runtime.worker_type import wanted
 
@@ -121,16 +122,25 @@ class Administration(abc.ABC):
         assembly.peers.scheduler.ask(m.KnowType(worker_type, fill=True))
 
     def set_limits(self, agent: AgentRef | str, limits: Limits) -> None:
-        """Change the limits of a running agent: those that `limits` names.
+        """Change the limits of a running agent: those that `limits` names. Returns when the agent keeps them.
 
         Raises:
             ConfigError: there is no such agent, or `limits` is no Limits.
+            AskTimeout: the agent gave no word within five seconds. The system holds it to the new limits all the same.
         """
         if not isinstance(limits, Limits):
             raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)
         assembly = self._running()
         assembly.unkept.limits(_id_of(agent), limits)
-        assembly.peers.resources.ask(m.SetLimits(_id_of(agent), limits))
+        name = _id_of(agent)
+        assembly.peers.resources.ask(m.SetLimits(name, limits))
+        try:
+            # What an agent is sent it takes in order: with this answer it has its limits.
+            assembly.post.status_of(name, PATIENCE)
+        except ActorsError as error:
+            failed = word_failed(name, error)
+            if failed is not None:
+                raise failed from error
 
     def agents(self) -> list[AgentStatus]:
         """All agents that live or whose start has begun, with their figures.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actors.config import AgentConfig
+    from actors.core.children import Restart
     from actors.core.supervision import SupervisionPlan
     from actors.hosts.host import AgentHandle
     from actors.kernel.reply import Reply
@@ -28,6 +29,7 @@ class Child:
         "job",
         "ready",
         "replace",
+        "restart",
         "spawned",
         "started",
         "timer",
@@ -35,8 +37,9 @@ class Child:
         "workspace",
     )
 
-    def __init__(self, config: AgentConfig, job: str | None, spawned: Reply[str] | None) -> None:
+    def __init__(self, config: AgentConfig, job: str | None, spawned: Reply[str] | None, restart: Restart) -> None:
         self.config = config
+        self.restart: Restart = restart
         self.job = job
         self.incarnation = 0
         # Whether the scheduler has heard that it is there; until then it counts as one that was asked for.
@@ -67,11 +70,11 @@ class SupervisorState:
     """What outlives a restart of the actor: the agents of the type and the plan.
 
     Args:
-        restart: "temporary" for agents that are not replaced when they die.
+        restart: whether agents are replaced when they die, unless it was said of one.
     """
 
-    def __init__(self, restart: Literal["permanent", "temporary"] = "permanent") -> None:
-        self.restart: Literal["permanent", "temporary"] = restart
+    def __init__(self, restart: Restart = "permanent") -> None:
+        self.restart: Restart = restart
         self.plan: SupervisionPlan | None = None
         self.children: dict[str, Child] = {}
         self.incarnations: dict[str, int] = {}

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors.core.children import ChildSpec, Intensity
+from actors.core.children import ChildSpec, ChildStatus, Intensity
 from actors.core.retry import Backoff
 from actors.core.supervision import SupervisionPlan
 from actors.core.supervisionactions import Drop, Escalate, Later, Start, Stop
@@ -137,8 +137,9 @@ class AgentSupervisor(Actor):
             return
         agent = self._free_id()
         config = self._type.config.merged(message.config)
-        state.children[agent] = Child(config, message.job or config.job, message.reply)
-        self._carry_out(plan.add(ChildSpec(agent, state.restart), self.clock.monotonic()))
+        restart = message.restart or state.restart
+        state.children[agent] = Child(config, message.job or config.job, message.reply, restart)
+        self._carry_out(plan.add(ChildSpec(agent, restart), self.clock.monotonic()))
 
     def _spawn_wanted(self) -> None:
         wanted, self._state.wanted = self._state.wanted, []
@@ -250,7 +251,8 @@ class AgentSupervisor(Actor):
         child.stop_timer()
         self._remove_workspace(child)
         expected = child.ending is not None or report.clean
-        replace = (child.ending is None or child.replace) and state.stopping is None and state.restart == "permanent"
+        returns = child.restart == "permanent" or (child.restart == "transient" and not expected)
+        replace = (child.ending is None or child.replace) and state.stopping is None and returns
         if took_work(report):
             # Whatever its end was for, its start was none of it, even if word of its readiness is still under way.
             child.started = child.incarnation
@@ -260,9 +262,11 @@ class AgentSupervisor(Actor):
         if not expected:
             _log.warning("%s", error)
         actions = self._plan.exited(agent, "shutdown" if expected else "failure", now, str(error))
-        if child.ending is not None and not self._plan.ending:
+        if child.ending is not None and replace and not self._plan.ending:
             # It was taken out of the plan when it was asked to end.
-            actions += self._plan.restart(agent, now) if replace else self._leave_plan(agent)
+            actions += self._plan.restart(agent, now)
+        elif not replace and self._plan.status(agent) is ChildStatus.DOWN:
+            self._plan.remove(agent)
         dropped = any(
             isinstance(each, Escalate) or (isinstance(each, Drop) and each.child == agent) for each in actions
         )
@@ -430,12 +434,6 @@ class AgentSupervisor(Actor):
             error.__cause__ = child.failure
             error.args = (f"{report.agent} failed to start: {type(child.failure).__name__}: {child.failure}",)
         return error
-
-    def _leave_plan(self, agent: str) -> list[Any]:
-        if self._state.restart == "permanent":
-            self._plan.remove(agent)
-        # One that is temporary has left by its end. In either case there is nothing to do.
-        return []
 
     def _tell_if_all_gone(self) -> None:
         if self._state.stopping is not None and not self._state.children:

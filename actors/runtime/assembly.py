@@ -214,7 +214,7 @@ class Assembly:
         peers = self.peers
         for_tasks = worker_type.name != ACTOR_HOST
         if not for_tasks:
-            stand_in = self._child("actor-processes", ActorProcesses, self.processes)
+            stand_in = self._child("actor-processes", ActorProcesses, self.processes, peers)
             peers = HostPeers(peers, stand_in.ref)
             self._start_child(stand_in)
             post.know(inquiry=self.processes.inquire)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
 from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
-from actors.hosts.eventmessage import check_event, message_of, stamped
-from actors.protocol.events import Event, EventsMissed, Scope, event_names
+from actors.hosts.eventmessage import check_event
+from actors.kernel.reply import Reply
+from actors.protocol.events import Event, EventsMissed, Scope
 from actors.protocol.messages import Priority
 from actors.runtime import messages as m
+from actors.runtime.actor_events import publish
 from actors.runtime.event_stream import EventStream
 from actors.runtime.subscription import Subscription
 from actors.runtime.worker_type import is_class_of
@@ -143,13 +145,7 @@ class Correspondence(abc.ABC):
         """
         check_event(event)
         assembly = self._running()
-        peers, names = assembly.peers, event_names(type(event))
-        if peers.interest.isdisjoint(names) and not peers.opening:
-            return
-        if not event.time or not event.source:
-            event = stamped(event, time=event.time or assembly.world.clock.utc(), source=event.source or "program")
-        travels = not peers.agents_interest.isdisjoint(names)
-        peers.hub.tell(m.Publish(event, message_of(event, event.source, event.time) if travels else None))
+        publish(assembly.peers, assembly.world.clock, event, "program")
 
     # Messages
 
@@ -183,6 +179,13 @@ class Correspondence(abc.ABC):
         """Send a message to one worker and wait for what its handler returns; see `AgentRef.ask`."""
         address, seconds, urgency = address_of(recipient), timeout_of(timeout), priority_of(priority)
         return self._running().post.ask(address, message, seconds, urgency)
+
+    def ask_later(
+        self, recipient: AgentRef | str, message: Any, timeout: float = 30, *, priority: int = Priority.HIGH
+    ) -> Reply[Any]:
+        """Send a message to one worker, and give its answer at once as a `Reply`; see `AgentRef.ask_later`."""
+        address, seconds, urgency = address_of(recipient), timeout_of(timeout), priority_of(priority)
+        return self._running().post.ask_later(address, message, seconds, urgency)
 
 
 def _notice(kinds: tuple[type[Event], ...], assembly: Assembly) -> Callable[[int, int], Event] | None:

@@ -10,6 +10,7 @@ from actors.errors import ConfigError
 from actors.hosts.serialize import dumps, loads
 from actors.kernel.reply import Reply
 from actors.runtime import messages as m
+from actors.runtime.limits_word import PATIENCE, word_failed
 from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
@@ -90,7 +91,27 @@ class Directing:
         if self._links.get(data["agent"]) is None:
             raise self._unknown(data["agent"])
         order = m.SetLimits(data["agent"], loads(data["limits"], "the limits"))
-        return self._peers.resources.ask_later(order), lambda _: None
+        told: Reply[Any] = Reply()
+
+        def changed(change: Reply[Any]) -> None:
+            error = change.exception()
+            if error is not None:
+                told.fail(error)
+                return
+            # What an agent is sent it takes in order: with this answer it has its limits.
+            status = self._peers.hub.ask_later(m.AskStatus(order.agent, PATIENCE))
+            status.add_done_callback(kept)
+
+        def kept(status: Reply[Any]) -> None:
+            error = status.exception()
+            failed = None if error is None else word_failed(order.agent, error)
+            if failed is None:
+                told.set(None)
+            else:
+                told.fail(failed)
+
+        self._peers.resources.ask_later(order).add_done_callback(changed)
+        return told, lambda _: None
 
     def _unknown(self, agent: str) -> ConfigError:
         known = ", ".join(link.agent for link in self._links) or "none"

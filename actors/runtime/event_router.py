@@ -21,6 +21,7 @@ from actors.protocol.events import (
     event_names,
 )
 from actors.protocol.messages import EventMessage, Subscribe, Unsubscribe
+from actors.runtime.actor_host import ACTOR_HOST
 
 if TYPE_CHECKING:
     from actors.core.registry import Registry
@@ -69,7 +70,9 @@ class EventRouter:
         self._told: set[Any] = set()
 
     def _subject(self, key: Any) -> Subject | None:
-        return self._registry.subject(key) if isinstance(key, str) else None
+        subject = self._registry.subject(key) if isinstance(key, str) else None
+        # A process of actors hears all for them: each of them decides what reaches it.
+        return None if subject is None or subject.agent_type == ACTOR_HOST else subject
 
     # Who listens
 
@@ -139,8 +142,11 @@ class EventRouter:
 
     def publish_from(self, agent: str, message: EventMessage) -> None:
         """Hand over an event of an agent. One that cannot be read is logged."""
-        # Whoever it says that it is from, it is from this agent.
-        told = message._replace(source=agent)
+        source = self._registry.subject(agent)
+        told = message
+        if not (source is not None and source.agent_type == ACTOR_HOST and "/" in message.source):
+            # Whoever it says that it is from, it is from this agent; unless that has actors, which name themselves.
+            told = message._replace(source=agent)
         try:
             event = event_of(told)
         except (NotSerializable, TypeError) as error:
@@ -151,7 +157,7 @@ class EventRouter:
             return
         if isinstance(event, LogRecorded):
             replay(event)
-        self._deliver(event, self._registry.subject(agent), told, message)
+        self._deliver(event, source, told, message)
 
     def _deliver(self, event: Event, source: Subject | None, message: EventMessage | None, once: object) -> None:
         if once is None or once is not self._handing:

@@ -141,7 +141,7 @@ class Hub(PollingActor):
 
     def _tell_ready(self, link: AgentLink) -> None:
         ready = m.AgentReady(link.agent, link.incarnation)
-        self._peers.scheduler.tell(ready)
+        self._peers.stand_ins.get(link.agent_type, self._peers.scheduler).tell(ready)
         self._peers.supervisors[link.agent_type].tell(ready)
 
     def on_stop(self) -> None:

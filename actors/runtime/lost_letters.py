@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.core.lettercount import LetterCount
-from actors.kernel.cell import Address
+from actors.kernel.address import Address
 from actors.kernel.clock import Clock
 from actors.kernel.current import current
 from actors.protocol.events import DeadLetterFound, Event

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from actors.config import AgentConfig, Limits
+from actors.core.children import Restart
 from actors.core.engine import Engine
 from actors.core.task import Task
 from actors.errors import AgentDied
@@ -99,6 +100,8 @@ class SpawnAgent(NamedTuple):
     config: AgentConfig | None = None
     job: str | None = None
     reply: Reply[str] | None = None
+    restart: Restart | None = None
+    """Whether it is replaced when it dies; None: as its type is."""
 
 
 class AgentStarting(NamedTuple):

@@ -31,6 +31,8 @@ class Peers:
     def __init__(self, system: str = "") -> None:
         self.system = system
         self.supervisors: dict[str, ActorRef[Any]] = {}
+        # By agent type: who is told of its agents in the scheduler's place.
+        self.stand_ins: dict[str, ActorRef[Any]] = {}
         self.interest: frozenset[str] = frozenset()
         self.agents_interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.hosts.agentref import refuse_group
+from actors.hosts.later import LaterReply
 from actors.hosts.serialize import pack_value, unpack_value
 from actors.runtime import messages as m
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
     from actors.kernel.ref import ActorRef
+    from actors.kernel.reply import Reply
 
 __all__ = ["ProgramPost"]
 
@@ -37,10 +39,20 @@ class ProgramPost:
 
     def ask(self, recipient: str, message: Any, timeout: float, priority: int) -> Any:
         """See `Post.ask`."""
+        request = self._question(recipient, message, timeout, priority)
+        return unpack_value(self._hub.ask(request, timeout=None), f"the answer of {recipient}")
+
+    def ask_later(self, recipient: str, message: Any, timeout: float, priority: int) -> Reply[Any]:
+        """See `Post.ask_later`."""
+        sent = self._hub.ask_later(self._question(recipient, message, timeout, priority))
+        reply = LaterReply(lambda came: unpack_value(came, f"the answer of {recipient}"))
+        reply.drive = sent.drive
+        return reply.follow(sent)
+
+    def _question(self, recipient: str, message: Any, timeout: float, priority: int) -> m.SendToAgents:
         refuse_group(recipient)
         payload = pack_value(message, f"the message {type(message).__name__}")
-        request = m.SendToAgents((recipient,), payload, type(message).__name__, timeout, priority)
-        return unpack_value(self._hub.ask(request, timeout=None), f"the answer of {recipient}")
+        return m.SendToAgents((recipient,), payload, type(message).__name__, timeout, priority)
 
     def status_of(self, agent: str, timeout: float) -> AgentStatus:
         """See `Post.status_of`."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from actors.errors import DeadlockDetected
 from actors.kernel.actor import Actor, ActorOptions
+from actors.kernel.address import Address
 from actors.kernel.askers import askers, refuse_circle
-from actors.kernel.cell import Address
 from actors.kernel.clock import ManualClock
 from actors.kernel.dispatch import ManualDispatcher
 from actors.kernel.handlers import handles

@@ -34,6 +34,13 @@ class Forward(NamedTuple):
     message: Any
 
 
+class Padded(NamedTuple):
+    """Is asked back, and is large."""
+
+    to: ActorRef[Any]
+    padding: str
+
+
 class Wait(NamedTuple):
     """Keeps the actor busy until a file is there, after having made one that says so."""
 
@@ -117,6 +124,10 @@ class Echo(Actor):
     def _forward(self, message: Forward) -> Any:
         return message.to.ask(message.message, timeout=LIMIT)
 
+    @handles(Padded)
+    def _padded(self, message: Padded) -> Any:
+        return message.to.ask(Say("back"), timeout=LIMIT)
+
     @handles(Wait)
     def _wait(self, message: Wait) -> str:
         Path(message.busy).touch()
@@ -126,6 +137,34 @@ class Echo(Actor):
 
     @handles(bytes)
     def _bytes(self, message: bytes) -> int:
+        return len(message)
+
+
+class Shelf(Echo):
+    """Puts all bytes aside until it is told to take them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def on_start(self) -> None:
+        self.become({bytes: lambda _: self.stash()})
+
+    def take(self) -> None:
+        self.unbecome()
+        self.unstash()
+
+    @handles(bytes)
+    def _take(self, message: bytes) -> int:
+        self.sizes.append(len(message))
+        return len(message)
+
+
+class Sized(Worker):
+    """Answers with how much it got."""
+
+    @handles(bytes)
+    def size(self, message: bytes) -> int:
         return len(message)
 
 

@@ -13,9 +13,34 @@ from typing import Any
 
 import pytest
 
-from actors import ActorSystem, AgentConfig, AgentDied, ConfigError, DeadLetterFound, Limits, NotSerializable
+from actors import (
+    ActorSystem,
+    AgentConfig,
+    AgentDied,
+    ConfigError,
+    DeadLetterFound,
+    DeadlockDetected,
+    Limits,
+    MessageRefused,
+    NotSerializable,
+)
+from actors.remote.ref import arrive
 from tests.kernel.support import Seen
-from tests.remote.parts import LIMIT, Asking, Deadly, Echo, Forward, Say, Stillborn, Talker, Unsendable, Wait
+from tests.remote.parts import (
+    LIMIT,
+    Asking,
+    Deadly,
+    Echo,
+    Forward,
+    Padded,
+    Say,
+    Shelf,
+    Sized,
+    Stillborn,
+    Talker,
+    Unsendable,
+    Wait,
+)
 from tests.system.support import Heard, wait_for
 
 
@@ -229,6 +254,77 @@ def test_a_message_of_a_gibibyte_arrives_and_others_go_on(system: ActorSystem) -
     assert answer.get(timeout=120) == 1 << 30
 
 
+@pytest.mark.parametrize("pickle_of", ["one buffer", "many small values"])
+def test_others_of_the_process_are_answered_while_a_large_message_is_read(system: ActorSystem, pickle_of: str) -> None:
+    """Bad input: what is large holds up its recipient alone."""
+    process = system.actor_process("shared")
+    large, small = system.start_actor(Echo, host=process), system.start_actor(Echo, host=process)
+    for ref in (large, small):
+        ref.ask(Say("warm"), timeout=LIMIT)
+    message: Any = bytes(256 << 20) if pickle_of == "one buffer" else [str(number) * 8 for number in range(1_000_000)]
+    before, during = Order(), 0
+    large.tell(message)
+    end = large.ask_later(Say("end"))
+    end.add_done_callback(lambda _: before.over())
+    while not before.is_over:
+        assert small.ask(Say("small"), timeout=LIMIT) == "small"
+        during += not before.is_over
+    assert end.get(timeout=LIMIT) == "end"
+    # One might have been on its way already.
+    assert during >= 3
+
+
+class Order:
+    """Whether something has happened yet."""
+
+    is_over = False
+
+    def over(self) -> None:
+        """It has."""
+        self.is_over = True
+
+
+def test_large_messages_keep_their_order_with_small_ones_and_can_be_put_aside(system: ActorSystem) -> None:
+    """Design: order between one sender and one recipient, whatever the way of its messages."""
+    ref = system.start_actor(Shelf, host="process")
+    sizes = [10, 2 << 20, 20, 3 << 20, 30]
+    for size in sizes:
+        ref.tell(bytes(size))
+    later = ref.ask_later(bytes(5 << 20))
+    assert ref.proxy().take().get(timeout=LIMIT) is None
+    assert later.get(timeout=LIMIT) == 5 << 20
+    assert ref.proxy().sizes.get(timeout=LIMIT) == [*sizes, 5 << 20]
+
+
+def test_large_answers_arrive_and_circles_over_large_messages_are_found(system: ActorSystem) -> None:
+    """B3: each ask has its one answer, however large."""
+    one, other = (system.start_actor(Echo, host="process") for _ in range(2))
+    assert len(one.ask("x" * (3 << 20), timeout=LIMIT)) == 3 << 20
+    large = Forward(other, Forward(one, Say("back")))
+    with pytest.raises(DeadlockDetected):
+        one.ask(large, timeout=LIMIT)
+    with pytest.raises(DeadlockDetected):
+        one.ask(Forward(other, Padded(one, "x" * (3 << 20))), timeout=LIMIT)
+
+
+def test_a_message_that_is_larger_than_the_memory_that_is_allowed_is_refused_and_kills_nobody(
+    system: ActorSystem,
+) -> None:
+    """Bad input: the error says the limit and how to raise it."""
+    process = system.actor_process("small", AgentConfig(limits=Limits(memory="200M")))
+    ref = system.start_actor(Echo, host=process)
+    pid = ref.proxy().pid().get(timeout=LIMIT)
+    with pytest.raises(MessageRefused, match=r"message of 256 MiB: .*of the 200 MiB that it may.*Limits\(memory="):
+        ref.ask(bytes(256 << 20), timeout=LIMIT)
+    ref.tell(bytes(256 << 20))
+    assert ref.proxy().pid().get(timeout=LIMIT) == pid
+    worker = system.spawn(Sized, AgentConfig(limits=Limits(memory="200M")))
+    with pytest.raises(MessageRefused, match=r"message of 256 MiB: .*Limits\(memory="):
+        worker.ask(bytes(256 << 20), timeout=LIMIT)
+    assert worker.ask(bytes(1 << 20), timeout=LIMIT) == 1 << 20
+    assert worker.status().incarnation == 1
+
+
 def test_references_work_in_tasks_of_process_agents(system: ActorSystem) -> None:
     """Design: refs as arguments of tasks, from inside a task, in any process."""
     in_thread, in_process = system.start_actor(Echo, 1), system.start_actor(Echo, 2, host="process")
@@ -344,3 +440,15 @@ def test_nothing_of_the_connections_is_left_after_the_system(tmp_path: Path, mon
                     assert one.ask(Forward(other, Say("x")), timeout=LIMIT) == "x"
     assert not any(thread.name == "actors-post" for thread in threading.enumerate())
     assert not [path for path in long.rglob("*") if path.is_socket()]
+
+
+def test_what_is_told_to_an_actor_of_which_nothing_is_left_is_a_dead_letter(system: ActorSystem) -> None:
+    """B1: counted and published, also where nobody remembers the actor."""
+    heard = Heard()
+    system.subscribe(DeadLetterFound, heard)
+    known = system.start_actor(Echo, host="process")
+    forgotten = arrive(known.address.process, 4711, "forgotten", known.address.endpoint)
+    forgotten.tell("anybody?")
+    letter = heard.first(lambda event: event.recipient == "actor 4711")
+    assert (letter.message, letter.total) == ("str", 1)
+    assert known.ask(Say("still there"), timeout=LIMIT) == "still there"

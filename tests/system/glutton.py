@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -66,3 +67,8 @@ class Glutton(Worker):
         """Ask for more memory."""
         answer = self.request_resources("memory", size, "for a test")
         return answer.granted, answer.allowed
+
+    @task(retries=0)
+    def backstop(self) -> int:
+        """What the kernel allows the process of writable memory."""
+        return resource.getrlimit(resource.RLIMIT_DATA)[0]

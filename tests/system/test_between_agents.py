@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -319,6 +320,8 @@ def test_messages_for_a_busy_agent_are_bounded(tmp_path: Path) -> None:
         one = running.spawn(Talker)
         future = running.submit(Talker.wait, str(fifo))
         opener = os.open(fifo, os.O_RDWR)
+        lost: Queue[Any] = Queue()
+        running.subscribe(DeadLetterFound, lost.put)
         try:
             deadline = time.monotonic() + SOON
             while one.status().state is not AgentState.WORKING:
@@ -331,6 +334,12 @@ def test_messages_for_a_busy_agent_are_bounded(tmp_path: Path) -> None:
             assert future.result(SOON) == "."
             notes = one.ask(Note("last"), SOON)
             assert notes == [*map(str, range(100)), "last"]
+            # Of very many only some are told, each that doubles their number among them.
+            letters = [lost.get(timeout=SOON) for _ in range(12)]
+            assert [letter.total for letter in letters] == [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128]
+            assert {(each.recipient, each.message, each.sender) for each in letters} == {
+                (one.agent_id, "Note", "program")
+            }
         finally:
             os.close(opener)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 from actors import (
     ActorSystem,
     AgentConfig,
+    AskTimeout,
+    ConfigError,
     LimitExceeded,
     Limits,
     ResourceAvailable,
@@ -19,7 +24,7 @@ from actors import (
 )
 from tests.agent.gates import Gate
 from tests.system.glutton import Glutton
-from tests.system.support import LIMIT, Heard, idle
+from tests.system.support import LIMIT, Heard, idle, wait_for
 
 MIB = 2**20
 CONFIG = SystemConfig(resource_sample_every=0.1, agent=AgentConfig(grace=1.0))
@@ -98,6 +103,28 @@ def test_limits_can_be_changed_while_an_agent_runs(tmp_path: Path) -> None:
             future.result(LIMIT)
     finally:
         system.shutdown(cancel_tasks=True)
+
+
+def test_new_limits_are_in_force_when_set_limits_returns_and_silence_is_an_error() -> None:
+    """B4: a control message is answered within 5 s, also beside a task, or fails with an error."""
+    with ActorSystem({Glutton: 1}, config=CONFIG) as system:
+        pid = idle(system, "glutton-1").pid
+        for limit in (300, 400, 500):
+            system.set_limits("glutton-1", Limits(memory=f"{limit}M"))
+            # What the kernel holds the process to stands in its own limits by then.
+            assert system.submit(Glutton.backstop).result(LIMIT) >= limit * MIB
+            assert system.submit(Glutton.backstop).result(LIMIT) < (limit + 400) * 2 * MIB
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            with pytest.raises(AskTimeout, match=r"glutton-1 has not said within 5 s that it keeps its new limits"):
+                system.set_limits("glutton-1", Limits(memory="600M"))
+            assert time.monotonic() - begun < 7
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: system.submit(Glutton.backstop).result(LIMIT) >= 600 * MIB)
+        with pytest.raises(ConfigError, match="no agent"):
+            system.set_limits("nobody-1", Limits(memory="1G"))
 
 
 def test_an_agent_is_granted_more_up_to_its_ceiling() -> None:
