@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["MARK", "Watched", "called", "kill_all", "marked"]
 
-MARK = "ACTORS_FAULTS_MARK"
+MARK = "ACTORS_BENCHMARK_MARK"
 """The name in the environment."""
 
 _MERCY = 2.0
