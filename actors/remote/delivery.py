@@ -22,12 +22,14 @@ from actors.remote.frames import (
     CHAINED,
     ERROR,
     HOLD,
+    LET_GO,
     QUERY,
     RELEASE,
     STOP,
     TELL,
     WATCH,
     Frame,
+    tokens_of,
     write,
 )
 
@@ -64,6 +66,7 @@ class Delivery:
             QUERY: self._query,
             HOLD: self._hold,
             RELEASE: self._release,
+            LET_GO: self._let_go,
         }
 
     def take(self, link: Link, frame: Frame) -> None:
@@ -206,6 +209,9 @@ class Delivery:
 
     def _release(self, link: Link, frame: Frame) -> None:
         link.released(frame.actor)
+
+    def _let_go(self, link: Link, frame: Frame) -> None:
+        link.give_back(tokens_of(frame.body))
 
 
 class _Room:
