@@ -40,7 +40,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons simulate chaos faults lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons simulate chaos faults messages lint format format-check types coverage bench clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,11 @@ faults: $(STAMP) ## what each fault does to this library and to its peers (half 
 	@mkdir -p reports
 	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@$(BIN)/python -m benchmarks.faults --rounds $(ROUNDS) --budget $(BUDGET) --json reports/faults.json --docs docs/faults.md
+
+messages: $(STAMP) ## tell and ask beside other actor libraries (ten minutes), written into docs/messages.md
+	@mkdir -p reports
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m benchmarks.messages --json reports/messages.json --docs docs/messages.md
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
 	@$(BIN)/coverage erase

@@ -8,16 +8,9 @@ import sys
 from pathlib import Path
 
 from benchmarks import harness, table
+from benchmarks.console import positive
 from benchmarks.peers import OURS, PEERS
 from benchmarks.workloads import WORKLOADS
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return number
 
 
 def main(arguments: list[str] | None = None) -> int:

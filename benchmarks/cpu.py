@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -17,10 +18,15 @@ def parent_seconds() -> float:
 
 def children_seconds() -> dict[int, float]:
     """Return the cpu seconds of each living descendant by pid, those of its threads that have ended excepted."""
+    return seconds_of(process.pid for process in psutil.Process().children(recursive=True))
+
+
+def seconds_of(pids: Iterable[int]) -> dict[int, float]:
+    """Return the cpu seconds of some processes by pid, those that are gone and threads that have ended excepted."""
     found = {}
-    for process in psutil.Process().children(recursive=True):
+    for pid in pids:
         with contextlib.suppress(OSError, psutil.Error):
-            found[process.pid] = _seconds(process)
+            found[pid] = _seconds(psutil.Process(pid))
     return found
 
 

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from actors.errors import NotSerializable
 from actors.hosts.descriptors import close_all, is_sealed, memory_file, seal
 
-__all__ = ["THRESHOLD", "Segment", "SegmentPool", "copy_in_pieces", "pack", "view_of"]
+__all__ = ["THRESHOLD", "Bytes", "Segment", "SegmentPool", "copy_in_pieces", "pack", "view_of"]
 
 THRESHOLD = 1 << 20
 """From this many bytes on a payload travels as a segment."""

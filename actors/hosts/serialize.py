@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
-from actors.hosts.payload import copy_in_pieces, pack, view_of
+from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
+from actors.hosts.payload import Bytes, copy_in_pieces, pack, view_of
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
@@ -43,11 +44,8 @@ __all__ = [
     "unpack_value",
 ]
 
-_PROTOCOL = 5
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
-_NONE = pickle.dumps(None, _PROTOCOL)
-# A buffer that is smaller than this is cheaper to copy into the pickle than to carry beside it.
-_LARGE = 64 * 1024
+_NONE = pickle.dumps(None, PROTOCOL)
 _WITH_BUFFERS = 1
 _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
@@ -135,7 +133,7 @@ def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payloa
     if value is None:
         return _NONE
     if type(value) in _SIMPLE:
-        return pack(pickle.dumps(value, _PROTOCOL))
+        return pack(pickle.dumps(value, PROTOCOL))
     buffers: list[memoryview] = []
 
     def take(buffer: pickle.PickleBuffer) -> bool:
@@ -143,18 +141,21 @@ def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payloa
             raw = buffer.raw()
         except BufferError:  # not contiguous: let pickle copy it
             return True
-        if raw.nbytes < _LARGE:
+        if raw.nbytes < LARGE:
             return True
         buffers.append(raw)
         return False
 
-    data = _pickled(value, what, take, buffers, blame)
+    pickled = in_parts(value, take) if holds_large(value) else None
+    if pickled is None:
+        buffers.clear()
+        pickled = [_pickled(value, what, take, buffers, blame)]
     if not buffers:
-        return pack(data)
-    parts: list[bytes | memoryview] = [_HEAD.pack(_WITH_BUFFERS, len(buffers), len(data))]
+        return pack(*pickled)
+    parts: list[Bytes] = [_HEAD.pack(_WITH_BUFFERS, len(buffers), sum(map(len, pickled)))]
     parts += [_BUFFER.pack(buffer.nbytes, buffer.readonly) for buffer in buffers]
-    parts.append(data)
-    place = sum(map(len, parts))
+    parts += pickled
+    place = _HEAD.size + len(buffers) * _BUFFER.size + sum(map(len, pickled))
     for buffer in buffers:
         gap = -place % _ALIGNMENT
         parts += [bytes(gap), buffer]
@@ -206,7 +207,7 @@ def _split(view: memoryview) -> tuple[memoryview, list[Any]]:
 def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None = None, blame: Any = None) -> bytes:
     first: BaseException | None = None
     try:
-        data = pickle.dumps(value, _PROTOCOL, buffer_callback=take)
+        data = pickle.dumps(value, PROTOCOL, buffer_callback=take)
         if b"__main__" not in data:
             return data
     except BaseException as error:  # noqa: BLE001 - what a value's own code raises concerns this value only
@@ -216,7 +217,7 @@ def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None 
     try:
         import cloudpickle  # type: ignore[import-untyped]  # noqa: PLC0415 - 10 ms, and most values never need it
 
-        return cloudpickle.dumps(value, _PROTOCOL, buffer_callback=take)  # type: ignore[no-any-return]
+        return cloudpickle.dumps(value, PROTOCOL, buffer_callback=take)  # type: ignore[no-any-return]
     except BaseException as second:  # noqa: BLE001 - as above
         reason = _told(second)
         part = _culprit(value if blame is None else blame)
@@ -299,7 +300,7 @@ def _culprit(value: Any, depth: int = 3) -> str:
         try:
             import cloudpickle  # noqa: PLC0415 - as above
 
-            cloudpickle.dumps(one, _PROTOCOL)
+            cloudpickle.dumps(one, PROTOCOL)
         except BaseException:  # noqa: BLE001 - as above
             return name + (_culprit(one, depth - 1) if depth else "")
     return ""

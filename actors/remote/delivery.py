@@ -34,6 +34,7 @@ from actors.remote.frames import (
     CHAINED,
     ERROR,
     HOLD,
+    LET_GO,
     QUERY,
     RELEASE,
     SEARCH,
@@ -41,6 +42,7 @@ from actors.remote.frames import (
     TELL,
     WATCH,
     Frame,
+    tokens_of,
     write,
 )
 
@@ -107,6 +109,7 @@ class Delivery:
             HOLD: self._hold,
             RELEASE: self._release,
             SEARCH: circles.take,
+            LET_GO: self._let_go,
         }
 
     def take(self, link: Link, frame: Frame) -> None:
@@ -269,6 +272,9 @@ class Delivery:
 
     def _release(self, link: Link, frame: Frame) -> None:
         link.released(frame.actor)
+
+    def _let_go(self, link: Link, frame: Frame) -> None:
+        link.give_back(tokens_of(frame.body))
 
 
 def _read(cell: Cell, frame: Frame) -> tuple[tuple[Address, ...], Any]:

@@ -17,11 +17,12 @@ from actors.core.peering import Peering
 from actors.errors import AgentDied, MailboxFull
 from actors.hosts.descriptors import close_all, transmit
 from actors.kernel.current import current
-from actors.remote.frames import Reader, Written
+from actors.remote.frames import Reader, Written, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from actors.hosts.payload import Lease
     from actors.kernel.reply import Reply
 
 __all__ = ["Link", "Waiter", "process_died"]
@@ -61,7 +62,9 @@ class Link:
     def __init__(self, sock: socket.socket, wake: Callable[[Link], object], process: str = "") -> None:
         self.sock = sock
         self.process = process
-        self.reader = Reader()
+        # Tokens of shared memory from there that is seen no more here. What appends to it may be in the middle of anything.
+        self.released_memory: deque[int] = deque()
+        self.reader = Reader(self.released_memory.append)
         self.peering: Peering[Waiter] = Peering()
         self.closed = False
         # The office polls for room in the socket.
@@ -70,6 +73,8 @@ class Link:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._out: deque[bytes | memoryview | Written] = deque()
+        # Shared memory that the other end still sees, by token.
+        self._lent: dict[int, Lease] = {}
         self._pending = 0
         self._asked = False
         self._written = 0.0
@@ -89,8 +94,13 @@ class Link:
             if self.closed:
                 _dispose(frame)
                 return False
+            if self.released_memory:
+                self._let_go()
             self._out.append(frame)
-            self._pending += len(frame) if type(frame) is bytes else 0
+            if type(frame) is bytes:
+                self._pending += len(frame)
+            elif frame.lease is not None:  # type: ignore[union-attr]  # bytes have no subclasses here
+                self._lent[frame.token] = frame.lease  # type: ignore[union-attr]  # as above
             if self.full:
                 return True
             moment = time.monotonic()
@@ -109,6 +119,8 @@ class Link:
         with self._lock:
             self._asked = False
             if not self.closed:
+                if self.released_memory:
+                    self._let_go()
                 self._write()
                 if self._pending < _CROWDED // 2:
                     self._room.notify_all()
@@ -159,6 +171,17 @@ class Link:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
         out.appendleft(data)
         return data
+
+    def _let_go(self) -> None:
+        released = self.released_memory
+        frame = let_go([released.popleft() for _ in range(len(released))])
+        self._out.append(frame)
+        self._pending += len(frame)
+
+    def give_back(self, tokens: Iterable[int]) -> None:
+        """The other end sees this shared memory no more."""
+        for token in tokens:
+            self._lent.pop(token, None)
 
     def _drop(self) -> None:
         for frame in self._out:
@@ -217,6 +240,10 @@ class Link:
         with self._lock:
             self.closed = True
             self._drop()
+            # Nobody will tell any more when the other end has stopped to look.
+            lent, self._lent = self._lent, {}
+            for lease in lent.values():
+                lease.spoil()
             self._room.notify_all()
         try:
             self.sock.shutdown(socket.SHUT_RDWR)

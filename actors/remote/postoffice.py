@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from actors.errors import ActorsError, AgentDied, ChannelClosed, DeadLetter, WireError
 from actors.hosts.descriptors import receive, socket_pair
+from actors.hosts.payload import Segment
 from actors.kernel.address import Address, process_name, returns
 from actors.protocol.messages import Payload
 from actors.remote import endpoint as endpoints
@@ -220,6 +221,12 @@ class Office:
                 self._watch(link)
 
     def _read(self, link: Link) -> None:
+        self._read_frames(link)
+        # The frames are gone by now, and what was in them has been read.
+        if link.released_memory:
+            self._attend(link)
+
+    def _read_frames(self, link: Link) -> None:
         try:
             for _ in range(_READS_AT_ONCE):
                 data, fds = receive(link.sock, _READ_SIZE, _DO_NOT_WAIT)
@@ -246,6 +253,8 @@ class Office:
     def _take(self, link: Link, frame: Frame) -> None:
         try:
             self._delivery.take(link, frame)
+        except WireError:
+            raise
         except Exception:  # noqa: BLE001 - as above
             _log.exception("What came from %s could not be dealt with", link.process)
 
@@ -321,6 +330,8 @@ class Office:
         self._bell.close()
         self._ringer.close()
         endpoints.remove(self.endpoint)
+        # What messages went through waits there for further ones.
+        Segment.pool.trim()
 
     def part(self) -> None:
         """In the child of a fork: let go of all descriptors, and harm nothing of what they lead to."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import time
 from pathlib import Path
-from typing import IO
 
+from benchmarks.console import Progress, positive
 from benchmarks.faults import table
 from benchmarks.faults.faults import FAULTS, Fault
 from benchmarks.faults.libraries import LIBRARIES
@@ -17,40 +16,6 @@ from benchmarks.faults.measure import NotMeasured, measure
 from benchmarks.faults.store import Store
 
 _Cell = tuple[Fault, type[Library]]
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
-    return number
-
-
-class Progress:
-    """A bar on a terminal, a line for each library and fault elsewhere."""
-
-    def __init__(self, cells: int, rounds: int, out: IO[str]) -> None:
-        self._cells = cells
-        self._rounds = rounds
-        self._out = out
-        self._terminal = out.isatty()
-        self._began = time.monotonic()
-
-    def show(self, done: int, cell: _Cell, rounds: int) -> None:
-        """A round of the cell after `done` others is over."""
-        if not self._terminal:
-            return
-        share = (done + min(rounds / self._rounds, 1.0)) / self._cells
-        bar = "█" * round(share * 24)
-        fault, library = cell
-        self._out.write(f"\r\x1b[K{bar:░<24} {done} of {self._cells}  {fault.key}, {library.name}: {rounds} rounds")
-        self._out.flush()
-
-    def tell(self, text: str) -> None:
-        """Something to stay."""
-        self._out.write(("\r\x1b[K" if self._terminal else "") + f"{time.monotonic() - self._began:7.1f} s  {text}\n")
-        self._out.flush()
 
 
 def _chosen(options: argparse.Namespace) -> list[_Cell]:
@@ -77,12 +42,17 @@ def _run(cells: list[_Cell], store: Store, options: argparse.Namespace, progress
             continue
         store.use(library, version)
         had = len(store.samples(fault.key, library.name))
-        progress.show(done, cell, had)
+
+        def show(number: int, done: int = done, cell: _Cell = cell) -> None:
+            share = min(number / options.rounds, 1.0)
+            progress.show(done + share, f"{cell[0].key}, {cell[1].name}: {number} rounds")
+
+        show(had)
         try:
             samples = list(store.samples(fault.key, library.name))
             for number, sample in enumerate(measure(library, fault, options.rounds, options.budget, samples), had + 1):
                 store.add(fault.key, library.name, sample)
-                progress.show(done, cell, number)
+                show(number)
         except NotMeasured as error:
             progress.tell(f"not measured: {error}")
             complete = False
@@ -129,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     cells = _chosen(options)
-    progress = Progress(len(cells), options.rounds, sys.stderr)
+    progress = Progress(len(cells), sys.stderr)
     try:
         complete = _run(cells, store, options, progress)
     except KeyboardInterrupt:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.faults.faults import Fault
 from benchmarks.faults.library import Library
-from benchmarks.faults.marked import kill_all
-from benchmarks.faults.outside import command, environment, temporary
+from benchmarks.faults.outside import PROGRAM
+from benchmarks.lines import lines_of
 
 __all__ = ["HANGING_ROUNDS", "NotMeasured", "measure"]
 
@@ -22,7 +17,6 @@ HANGING_ROUNDS = 3
 """Enough to know that it hangs."""
 
 _LEAST = 3
-_START = 90.0
 _FAILURES = 3
 
 
@@ -68,57 +62,6 @@ def _some(library: type[Library], fault: Fault, rounds: int) -> Iterator[dict[st
     if fault.outside is not None:
         yield fault.outside(library.name, fault.limit).as_json()
         return
-    reader, writer = os.pipe()
-    with temporary() as mark, tempfile.TemporaryFile() as log, os.fdopen(reader, "rb", buffering=0) as lines:
-        program = subprocess.Popen(
-            command("rounds", library.name, fault.key, str(rounds), str(writer)),
-            cwd=mark,
-            env=environment(mark),
-            pass_fds=[writer],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        os.close(writer)
-        try:
-            # A round has several waits of its limit.
-            yield from _read(lines.fileno(), program, fault.limit * 3 + 10, lambda: _end_of(log))
-        finally:
-            kill_all(mark)
-            program.wait()
-
-
-def _end_of(log: Any) -> str:
-    log.seek(0)
-    return log.read().decode(errors="replace")[-1500:]  # type: ignore[no-any-return]
-
-
-def _read(
-    descriptor: int, program: subprocess.Popen[bytes], patience: float, told: Callable[[], str]
-) -> Iterator[dict[str, Any]]:
-    """Its lines as they come. What it left behind may hold the pipe open, so its own end counts as well."""
-    ended = os.pidfd_open(program.pid)
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    poll.register(ended, select.POLLIN)
-    rest = b""
-    try:
-        wait = _START
-        while True:
-            ready = dict(poll.poll(wait * 1000))
-            if not ready:
-                raise RuntimeError(f"nothing came for {wait:g} s: {told()}")
-            data = os.read(descriptor, 1 << 16) if descriptor in ready else b""
-            *whole, rest = (rest + data).split(b"\n")
-            for line in whole:
-                wait = patience
-                sample = json.loads(line)
-                if sample:
-                    yield sample
-            if not data:
-                break
-        if program.wait(patience) != 0:
-            raise RuntimeError(f"it ended with {program.returncode}: {told()}")
-    finally:
-        os.close(ended)
+    # A round has several waits of its limit.
+    patience = fault.limit * 3 + 10
+    yield from lines_of(PROGRAM, "rounds", library.name, fault.key, str(rounds), patience=patience)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -14,30 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.faults.desk import Desk, Visitor
-from benchmarks.faults.marked import MARK, Watched, called, kill_all
 from benchmarks.faults.stage import Sample
+from benchmarks.lines import command, environment, temporary
+from benchmarks.marked import Watched, called, kill_all
 
-__all__ = ["ROOT", "TASKS", "command", "environment", "interrupt", "orphans", "restart", "temporary"]
+__all__ = ["PROGRAM", "TASKS", "interrupt", "orphans", "restart"]
 
-ROOT = Path(__file__).parents[2]
+PROGRAM = "benchmarks.faults.program"
 TASKS = 20
 _START = 60.0
 _KILL_AFTER = 5
-
-
-def command(*words: str) -> list[str]:
-    """The command line of a program of this package."""
-    return [sys.executable, "-m", "benchmarks.faults.program", *words]
-
-
-def environment(mark: str) -> dict[str, str]:
-    """That of a program that is to be found by its mark, a directory, in which it also has its files."""
-    return {**os.environ, MARK: mark, "PYTHONPATH": str(ROOT), "TMPDIR": mark, "RAY_TMPDIR": mark}
-
-
-def temporary() -> tempfile.TemporaryDirectory[str]:
-    """A directory with a name short enough for sockets; some process may still be at work in it when it goes."""
-    return tempfile.TemporaryDirectory(prefix="f-", dir="/tmp", ignore_cleanup_errors=True)
 
 
 @contextlib.contextmanager
@@ -50,7 +35,7 @@ def _program(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 def _running(words: tuple[str, ...], mark: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     # What it writes goes nowhere: a pipe would be held open by what it leaves behind.
     program = subprocess.Popen(
-        command(*words),
+        command(PROGRAM, *words),
         cwd=mark,
         env=environment(mark),
         stdin=subprocess.DEVNULL,

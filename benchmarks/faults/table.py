@@ -6,14 +6,16 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import page
 from benchmarks.faults.faults import FAULTS, Fault
 from benchmarks.faults.libraries import LIBRARIES
 from benchmarks.faults.library import Library
 from benchmarks.faults.store import Store
+from benchmarks.page import markdown_table, text_table
 
 __all__ = ["BEGIN", "END", "as_markdown", "as_text", "put_into"]
 
@@ -37,12 +39,7 @@ def put_into(path: Path, generated: str) -> None:
     Raises:
         ValueError: the file has no markers.
     """
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has not the lines {BEGIN!r} and {END!r}")
-    path.write_text(f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}", encoding="utf-8")
+    page.put_into(path, BEGIN, END, generated)
 
 
 def as_markdown(store: Store) -> str:
@@ -50,7 +47,7 @@ def as_markdown(store: Store) -> str:
     blocks = [_about(store), _overview(store)]
     for fault in _measured(store):
         rows = [_heads(fault), *_rows(store, fault)]
-        blocks.append(f"### {fault.title}\n\n{fault.text}\n\n{_markdown(rows)}{_remarks(store, fault)}")
+        blocks.append(f"### {fault.title}\n\n{fault.text}\n\n{markdown_table(rows)}{_remarks(store, fault)}")
     blocks.append(_errors(store))
     return "\n\n".join(block for block in blocks if block)
 
@@ -60,9 +57,7 @@ def as_text(store: Store) -> str:
     blocks = [_about(store)]
     for fault in _measured(store):
         rows = [_heads(fault), *_rows(store, fault)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-        blocks.append("\n".join([fault.title, *(f"  {line.rstrip()}" for line in lines)]))
+        blocks.append(f"{fault.title}\n{text_table(rows)}")
     return "\n\n".join(blocks)
 
 
@@ -90,7 +85,7 @@ def _overview(store: Store) -> str:
         [fault.title, *(_verdict(fault, each, store.samples(fault.key, each.name)) for each in libraries)]
         for fault in _measured(store)
     ]
-    return "### At a glance\n\n" + _markdown(rows)
+    return "### At a glance\n\n" + markdown_table(rows)
 
 
 def _verdict(fault: Fault, library: type[Library], samples: _Samples) -> str:
@@ -184,9 +179,3 @@ def _shortened(text: str) -> str:
             return "\n".join([*kept, "…"])
         kept.append(line)
     return "\n".join(kept)
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    lines = ["| " + " | ".join(row) + " |" for row in cells]
-    return "\n".join([lines[0], "| " + " | ".join(["---"] * len(cells[0])) + " |", *lines[1:]])

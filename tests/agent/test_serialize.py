@@ -74,6 +74,57 @@ def test_large_values_become_segments() -> None:
     Segment.pool.trim()
 
 
+@pytest.mark.parametrize("size", [63 << 10, 65 << 10, 191 << 10, 193 << 10, 3 << 20])
+@pytest.mark.parametrize("kind", [bytes, bytearray, str])
+def test_large_content_comes_back_wherever_it_stands(size: int, kind: Any) -> None:
+    """Figures: texts and bytes that stand in plain sight are not copied into a pickle first."""
+    content: Any = "x" * (size - 8) + "__main__"
+    content = content if kind is str else kind(content.encode())
+    for value in (content, (1, content), [content, content], {"a": (content,)}, workers.Holder(content)):
+        payload = pack_value(value)
+        found = unpack_value(payload)
+        assert type(found) is type(value)
+        assert found == value
+    assert unpack_value(pack_value([content, Bulk(bytes(size))]))[0] == content
+    del payload, found
+    Segment.pool.trim()
+
+
+def test_what_main_defines_travels_by_value_beside_large_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design: the receiver has another main module; large content does not hide the class."""
+    main = sys.modules["__main__"]
+
+    class Local:
+        pass
+
+    Local.__module__, Local.__qualname__ = "__main__", "Local"
+    monkeypatch.setattr(main, "Local", Local, raising=False)
+    one = Local()
+    one.content = bytes(1 << 20)  # type: ignore[attr-defined]
+    payload = pack_value([one, bytes(1 << 20)])
+    monkeypatch.delattr(main, "Local")
+    found, _ = unpack_value(payload)
+    assert found.content == one.content  # type: ignore[attr-defined]
+    del payload, found
+    Segment.pool.trim()
+
+
+class Shy:
+    """Does not like to be looked at."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise SystemExit("do not look")
+
+    def __reduce__(self) -> Any:
+        return Shy, ()
+
+
+def test_a_value_that_may_not_be_looked_at_is_pickled_all_the_same() -> None:
+    """Principle 5: what its code raises is its own matter."""
+    assert type(unpack_value(pack_value(Shy()))) is Shy
+
+
 @given(st.binary(max_size=100))
 def test_garbage_is_an_error_about_this_value(data: bytes) -> None:
     """Principle 5: whatever the bytes are."""

@@ -43,6 +43,13 @@ class Finished(Event):
     what: str = ""
 
 
+@dataclass
+class Holder:
+    """Has something."""
+
+    content: Any
+
+
 class Unpicklable:
     """Neither pickle nor cloudpickle can write it."""
 

@@ -19,9 +19,9 @@ from benchmarks.faults.desk import Desk, visit
 from benchmarks.faults.faults import FAULTS
 from benchmarks.faults.libraries import LIBRARIES, Actors, Executor, Pool
 from benchmarks.faults.library import Library
-from benchmarks.faults.marked import MARK, Watched, kill_all, marked
 from benchmarks.faults.measure import HANGING_ROUNDS, measure
 from benchmarks.faults.store import OtherMachine, Store
+from benchmarks.marked import MARK, Watched, kill_all, marked
 from tests.benchmarks.command import run
 
 COMMAND = [sys.executable, "-m", "benchmarks.faults"]

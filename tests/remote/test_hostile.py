@@ -18,7 +18,7 @@ from actors.errors import ChannelClosed, WireError
 from actors.hosts.payload import Segment
 from actors.remote import endpoint as endpoints
 from actors.remote import office as post
-from actors.remote.frames import ASK, HELLO, TELL, Frame, Reader, Written, write
+from actors.remote.frames import ASK, HELLO, LET_GO, TELL, Frame, Reader, Written, write
 from tests.remote.parts import LIMIT, Bomb, Echo, Say
 
 
@@ -38,6 +38,10 @@ def stranger(*, greets: bool = True) -> socket.socket:
     return sock
 
 
+def _nobody(token: int) -> None:
+    """Has lent nothing."""
+
+
 def closed(sock: socket.socket) -> bool:
     """Whether the other end closes the connection."""
     try:
@@ -50,7 +54,7 @@ def closed(sock: socket.socket) -> bool:
 
 def read_all(sock: socket.socket, count: int) -> list[Frame]:
     """The next frames that come."""
-    reader, frames = Reader(), []
+    reader, frames = Reader(_nobody), []
     while len(frames) < count:
         data = sock.recv(1 << 16)
         assert data, "the connection was closed"
@@ -67,9 +71,21 @@ def read_all(sock: socket.socket, count: int) -> list[Frame]:
         struct.pack("<IBBHQQ", 0, TELL, 0, 0, 1, 1),
         struct.pack("<IBBHQQ", 8, TELL, 2, 1, 1, 1) + b"\0" * 8,
         struct.pack("<IBBHQQ", 0, TELL, 2, 500, 1, 1),
+        struct.pack("<IBBHQQ", 16, TELL, 2, 1, 1, 1) + b"\0" * 16,
         write(HELLO, 1, 0, 0, b"twice"),
+        write(LET_GO, 1, 0, 0, b"no token"[:5]),
     ],
-    ids=["noise", "too large", "no such kind", "no such priority", "no memory", "too many", "greets twice"],
+    ids=[
+        "noise",
+        "too large",
+        "no such kind",
+        "no such priority",
+        "short of memory",
+        "too many",
+        "no memory",
+        "greets twice",
+        "no tokens",
+    ],
 )
 def test_a_frame_that_is_not_sound_costs_its_connection_alone(echo: ActorRef[Any], bytes_sent: bytes) -> None:
     """I3: a malformed, oversized or hostile frame."""
@@ -108,21 +124,22 @@ def test_a_message_that_cannot_be_read_is_an_error_for_the_asker_and_no_harm_els
 
 def test_answers_that_nobody_waits_for_are_dropped(echo: ActorRef[Any]) -> None:
     """B3: an answer ends the question that it is for, and no other."""
-    from actors.remote.frames import ANSWER, ERROR, HOLD, RELEASE
+    from actors.remote.frames import ANSWER, ERROR, HOLD, RELEASE, let_go
 
     with stranger() as sock:
         for kind in (ANSWER, ERROR, HOLD, RELEASE):
             sock.sendall(write(kind, 2, 3, 12345, _pickled(None)))  # type: ignore[arg-type]
+        sock.sendall(let_go([1, 2, 3]))
         sock.sendall(write(ASK, 2, echo.address.number, 5, _pickled(1)))  # type: ignore[arg-type]
         assert read_all(sock, 1)[0].number == 5
 
 
-@given(st.lists(st.tuples(st.integers(2, 11), st.integers(1, 4), st.binary(max_size=300)), max_size=20), st.data())
+@given(st.lists(st.tuples(st.integers(2, 12), st.integers(1, 4), st.binary(max_size=300)), max_size=20), st.data())
 @settings(max_examples=60, deadline=None)
 def test_frames_are_the_same_however_the_bytes_are_cut(frames: list[tuple[int, int, bytes]], data: Any) -> None:
     """B6: a stream has no borders."""
     stream = b"".join(bytes(_bytes(write(kind, priority, 5, 9, body))) for kind, priority, body in frames)
-    reader, read, at = Reader(), [], 0
+    reader, read, at = Reader(_nobody), [], 0
     while at < len(stream):
         size = data.draw(st.integers(1, 200))
         read += reader.feed(stream[at : at + size], [])
@@ -134,7 +151,7 @@ def test_frames_are_the_same_however_the_bytes_are_cut(frames: list[tuple[int, i
 @settings(max_examples=100, deadline=None)
 def test_noise_is_an_error_or_the_beginning_of_a_frame(noise: bytes) -> None:
     """I3: whatever the bytes are."""
-    reader = Reader()
+    reader = Reader(_nobody)
     try:
         list(reader.feed(noise, []))
     except WireError:
@@ -148,10 +165,12 @@ def test_memory_that_is_not_what_it_says_is_refused() -> None:
     assert isinstance(frame, Written)
     plain, other = os.pipe()
     os.close(other)
-    reader = Reader()
+    reader = Reader(_nobody)
     with pytest.raises(WireError, match="shared memory"):
         list(reader.feed(frame.data, [plain]))
     reader.close()
+    del frame
+    Segment.pool.trim()
 
 
 def test_endpoints_with_very_long_paths_can_be_reached(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 __all__ = ["MARK", "Watched", "called", "kill_all", "marked"]
 
-MARK = "ACTORS_FAULTS_MARK"
-"""The name in the environment."""
+MARK = "BENCHMARK_OF_ACTORS"
+"""The name in the environment. Names that begin with ACTORS_ are settings of the library."""
 
 _MERCY = 2.0
 

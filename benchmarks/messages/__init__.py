@@ -1,0 +1,1 @@
+"""Measures tell and ask beside other actor libraries: `python -m benchmarks.messages`."""
