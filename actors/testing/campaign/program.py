@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.config import Limits
 from actors.errors import (
@@ -14,68 +14,21 @@ from actors.errors import (
     ConfigError,
     DeadLetter,
     DependencyFailed,
-    JournalError,
-    LimitExceeded,
     MessageRefused,
-    NoSuitableAgent,
-    TaskCancelled,
     TaskExited,
     TaskTimeout,
 )
 from actors.future import TaskFuture
-from actors.protocol.events import (
-    Event,
-    TaskAssigned,
-    TaskCancelledEvent,
-    TaskCompleted,
-    TaskFailed,
-    TaskRetried,
-    TaskStarted,
-    TaskSubmitted,
-)
 from actors.testing.campaign.contending import Sharing
 from actors.testing.campaign.hardships import Hardships
-from actors.testing.campaign.hearing import Hearing
+from actors.testing.campaign.harvest import HARM, NOTHING, TASK_EVENTS, Handed, Harvest
 from actors.testing.campaign.leading import Leading
+from actors.testing.campaign.listening import Listening
 from actors.testing.campaign.rationing import Rationing
 from actors.testing.campaign.workers import Clerk, Question, Runner, Specialist
 from actors.testing.simulation import Simulation
 
 __all__ = ["Program"]
-
-_HARM = (
-    AgentDied,
-    NoSuitableAgent,
-    LimitExceeded,
-    AskTimeout,
-    DeadLetter,
-    DependencyFailed,
-    JournalError,
-    TaskCancelled,
-)
-"""What may come of any task once something went wrong on purpose."""
-
-_TASK_EVENTS = (
-    TaskSubmitted,
-    TaskAssigned,
-    TaskStarted,
-    TaskCompleted,
-    TaskFailed,
-    TaskRetried,
-    TaskCancelledEvent,
-)
-_LAST = (TaskCompleted, TaskFailed, TaskCancelledEvent)
-_NOTHING = object()
-
-
-class _Handed(NamedTuple):
-    """A task that was handed in, and what may come of it."""
-
-    name: str
-    future: TaskFuture[Any]
-    value: Any
-    errors: tuple[type[BaseException], ...]
-    after: tuple[TaskFuture[Any], ...]
 
 
 class Program:
@@ -91,13 +44,9 @@ class Program:
         self.system = sim.system
         self.choices = sim.choices
         self.harmless = harmless
-        self._handed: list[_Handed] = []
-        self._events: dict[str, list[Event]] = {}
-        self._listens = False
+        self._harvest = Harvest(sim)
         # Whether there were tasks before anybody listened: what is told of these begins in their middle.
         self._silent = bool(sim.system.recovered())
-        # Whether something went wrong that somebody did here.
-        self._harmed = False
         self._number = 0
         self._gentle: tuple[Callable[[], None], ...] = (
             self._add,
@@ -151,21 +100,21 @@ class Program:
         leading = Leading(self)
         self._gentle += self._hardships.gentle + Rationing(self).gentle + Sharing(self).gentle + leading.gentle
         self._harmful += self._hardships.harmful + leading.harmful
-        self._hearing = Hearing(self)
-        self._gentle += self._hearing.gentle
+        self._listening = Listening(self)
+        self._gentle += self._listening.gentle
 
     @property
     def handed(self) -> int:
         """How many tasks it has handed in."""
-        return len(self._handed)
+        return len(self._harvest.handed)
 
     def futures(self) -> list[TaskFuture[Any]]:
         """Those of all tasks that it has handed in."""
-        return [each.future for each in self._handed]
+        return [each.future for each in self._harvest.handed]
 
     def harmed(self) -> None:
         """Something goes wrong from now on that may cost tasks their outcome."""
-        self._harmed = True
+        self._harvest.harmed = True
 
     def act(self, *, small: bool = False) -> None:
         """Do one thing; if asked for, one of those that take few steps."""
@@ -180,7 +129,7 @@ class Program:
         return self._number
 
     def submit(
-        self, call: Any, *args: Any, value: Any = _NOTHING, errors: Iterable[type[BaseException]] = (), **options: Any
+        self, call: Any, *args: Any, value: Any = NOTHING, errors: Iterable[type[BaseException]] = (), **options: Any
     ) -> TaskFuture[Any]:
         """Hand in a task.
 
@@ -194,7 +143,7 @@ class Program:
         priority = 1 + (self.choices.below(4, "priority") + 1) % 4
         future: TaskFuture[Any] = self.system.options(priority=priority, **options).submit(call, *args)
         name, after = getattr(call, "name", "function"), tuple(options.get("after", ()))
-        self._handed.append(_Handed(name, future, value, tuple(errors), after))
+        self._harvest.handed.append(Handed(name, future, value, tuple(errors), after))
         return future
 
     def _add(self) -> None:
@@ -208,12 +157,12 @@ class Program:
 
     def _depend(self) -> None:
         """On one or two earlier ones, whose outcome may be bad."""
-        if not self._handed:
+        if not self._harvest.handed:
             return
         before = [self._earlier() for _ in range(1 + self.choices.below(2, "dependencies"))]
         number = self.number()
         errors: list[type[BaseException]] = []
-        if any(each.value is _NOTHING or each.future.done() or each.errors for each in before):
+        if any(each.value is NOTHING or each.future.done() or each.errors for each in before):
             errors.append(DependencyFailed)
         # Somebody may cancel what it depends on later.
         errors.append(DependencyFailed)
@@ -261,27 +210,29 @@ class Program:
         self.submit(Clerk.leaves, self.choices.below(3, "code"), errors=(TaskExited,))
 
     def _map(self) -> None:
-        self._silent = self._silent or not self._listens
+        self._silent = self._silent or not self._harvest.listens
         numbers = range(1 + self.choices.below(6, "items"))
         got = []
         try:
             got = list(self.system.map(Clerk.add, numbers, numbers))
-        except _HARM as error:
-            self._must(self.is_harmed(), f"map raised {error!r}, and nothing went wrong")
+        except HARM as error:
+            self._harvest.must(self.is_harmed(), f"map raised {error!r}, and nothing went wrong")
             return
-        self._must(got == [2 * number for number in numbers], f"map gave {got}")
+        self._harvest.must(got == [2 * number for number in numbers], f"map gave {got}")
 
-    def _earlier(self) -> _Handed:
-        return self._handed[-1 - self.choices.below(min(len(self._handed), 16), "which")]
+    def _earlier(self) -> Handed:
+        return self._harvest.handed[-1 - self.choices.below(min(len(self._harvest.handed), 16), "which")]
 
     def _cancel(self) -> None:
-        if self._handed:
+        if self._harvest.handed:
             handed = self._earlier()
             done = handed.future.done()
-            self._must(handed.future.cancel("by the program") != done or handed.future.cancelled(), "cancel lied")
+            self._harvest.must(
+                handed.future.cancel("by the program") != done or handed.future.cancelled(), "cancel lied"
+            )
 
     def _take(self) -> None:
-        if self._handed:
+        if self._harvest.handed:
             future = self._earlier().future
             if future.done():
                 # Asked for by whoever waits; what it gives is judged at the end.
@@ -303,7 +254,7 @@ class Program:
         self.system.queue()
         for each in self.system.agents():
             each.to_dict()
-        if self._handed:
+        if self._harvest.handed:
             self.system.explain(self._earlier().future.task_id)
 
     def _some_agent(self) -> str | None:
@@ -320,7 +271,7 @@ class Program:
         except (AgentDied, AskTimeout, DeadLetter, MessageRefused):
             # It may be busy with something long, still starting, or gone.
             return
-        self._must(answer == 2 * number, f"{agent} answered {answer} to {number}")
+        self._harvest.must(answer == 2 * number, f"{agent} answered {answer} to {number}")
 
     def _ask_other(self) -> None:
         agent = self._some_agent()
@@ -338,30 +289,27 @@ class Program:
         self.system.tell("*", Question(0))
 
     def _listen(self) -> None:
-        if not self._listens and not self._handed and not self._silent:
-            self._listens = True
-            self.system.subscribe(_TASK_EVENTS, self._heard)
-
-    def _heard(self, event: Any) -> None:
-        self._events.setdefault(event.task_id, []).append(event)
+        if not self._harvest.listens and not self._harvest.handed and not self._silent:
+            self._harvest.listens = True
+            self.system.subscribe(TASK_EVENTS, self._harvest.heard)
 
     # --- doing harm ---
 
     def _kill(self) -> None:
         agent = self._some_agent()
         if agent is not None:
-            self._harmed |= self.sim.kill(agent)
+            self._harvest.harmed |= self.sim.kill(agent)
 
     def _hang(self) -> None:
         if self.choices.below(4, "hang") == 3:
             agent = self._some_agent()
             if agent is not None:
-                self._harmed |= self.sim.hang(agent)
+                self._harvest.harmed |= self.sim.hang(agent)
 
     def _end(self, end: Callable[..., None]) -> None:
         agent = self._some_agent()
         if agent is not None:
-            self._harmed = True
+            self._harvest.harmed = True
             try:
                 end(agent, timeout=(0.0, 0.5, 30.0)[self.choices.below(3, "grace")], reason="by the program")
             except (ConfigError, AskTimeout):
@@ -383,7 +331,7 @@ class Program:
 
     def _scale(self) -> None:
         kind = (Clerk, Runner)[self.choices.below(2, "type")]
-        self._harmed = True
+        self._harvest.harmed = True
         try:
             self.system.scale(kind, (0, 1 + self.choices.below(3, "most")))
         except AgentLimitReached:
@@ -406,47 +354,10 @@ class Program:
         Raises:
             InvariantBroken: something that may not be.
         """
-        for handed in self._handed:
-            self._judge(handed)
-        if self._listens:
-            # What was told last is still on its way to the handler.
-            self.sim.run(1.0)
-            for task_id, events in self._events.items():
-                self._judge_events(task_id, events)
-            taken = [future.task_id for future in self.futures() if future.was_accepted]
-            unheard = [task_id for task_id in taken if task_id not in self._events]
-            self._must(not unheard, f"nothing was told of {', '.join(unheard)}", "B5")
+        self._harvest.judge()
         self._hardships.finish()
-        self._hearing.finish(complete=not self.is_harmed())
+        self._listening.finish(complete=not self.is_harmed())
 
     def is_harmed(self) -> bool:
         """Whether something went wrong that may cost tasks their outcome."""
-        return self._harmed or self.sim.host.injected > 0
-
-    def _judge(self, handed: _Handed) -> None:
-        name, future, value, errors, after = handed
-        which = f"{future.task_id} ({name})"
-        self._must(future.done(), f"{which} has no outcome")
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is None:
-            self._must(value is not _NOTHING and future.result() == value, f"{which} gave {future.result()!r}")
-            return
-        allowed = errors + (_HARM if self.is_harmed() else ())
-        if not all(each.was_accepted for each in after):
-            # Nobody can wait for what was refused, by a circuit breaker or because it cannot be kept.
-            allowed += (ConfigError,)
-        self._must(isinstance(error, allowed), f"{which} failed with {error!r}")
-
-    def _judge_events(self, task_id: str, events: list[Event]) -> None:
-        kinds = [type(event) for event in events]
-        last = [kind for kind in kinds if kind in _LAST]
-        told = ", ".join(kind.__name__ for kind in kinds)
-        self._must(len(last) == 1, f"the events of {task_id} have {len(last)} ends: {told}", "B5")
-        self._must(kinds[0] is TaskSubmitted and kinds.count(TaskSubmitted) == 1, f"{task_id} begins with {told}", "B5")
-        self._must(kinds[-1] in _LAST, f"the events of {task_id} go on after its end: {told}", "B5")
-
-    def _must(self, holds: bool, text: str, requirement: str = "D8") -> None:  # noqa: FBT001 - as `assert`
-        if not holds:
-            self.sim.break_promise("TheProgramGetsWhatItIsPromised", requirement, text)
+        return self._harvest.is_harmed()

@@ -11,7 +11,7 @@ from actors.runtime.event_stream import EventStream
 from actors.testing.campaign.harms import Submitting
 from actors.testing.campaign.workers import Clerk, Said
 
-__all__ = ["Hearing"]
+__all__ = ["Listening"]
 
 _MOST = 9
 _BOUNDS = (2, 1_000)
@@ -28,7 +28,7 @@ class _Speech(NamedTuple):
     events: int
 
 
-class Hearing:
+class Listening:
     """Further things for a program to do: events of agents and of its own, heard by streams and by agents.
 
     Args:
