@@ -103,10 +103,10 @@ class Link:
                 self._lent[frame.token] = frame.lease  # type: ignore[union-attr]  # as above
             if self.full:
                 return True
-            moment = time.monotonic()
-            if now or self._pending >= _TOGETHER or moment - self._written > _BURST:
-                self._written = moment
+            if now or self._pending >= _TOGETHER or time.monotonic() - self._written > _BURST:
                 ask = self._write()
+                # Afterwards: waking the other end may take longer than all that is sent together.
+                self._written = time.monotonic()
             else:
                 ask = not self._asked
             self._asked = self._asked or ask
