@@ -100,7 +100,8 @@ class Table:
         versions = [
             f"{entrant.name} {entrant.version()}"
             for entrant in self._plan.entrants
-            if entrant.distribution not in {"", OURS.distribution} and entrant.name not in self._results.missing
+            if entrant.distribution not in {"", OURS.distribution}
+            and any(entrant.name in known for known in self._results.samples.values())
         ]
         loads = f"load {about['load']} at the beginning, {os.getloadavg()[0]:.1f} at the end"
         rounds = f"{self._plan.rounds} round{'s' if self._plan.rounds != 1 else ''}"
