@@ -97,10 +97,10 @@ class Link:
             if self.released_memory:
                 self._let_go()
             self._out.append(frame)
-            if type(frame) is bytes:
+            if not isinstance(frame, Written):
                 self._pending += len(frame)
-            elif frame.lease is not None:  # type: ignore[union-attr]  # bytes have no subclasses here
-                self._lent[frame.token] = frame.lease  # type: ignore[union-attr]  # as above
+            elif frame.lease is not None:
+                self._lent[frame.token] = frame.lease
             if self.full:
                 return True
             if now or self._pending >= _TOGETHER or time.monotonic() - self._written > _BURST:
