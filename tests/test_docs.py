@@ -23,6 +23,7 @@ DOCUMENTS = [
     "docs/testing.md",
     "docs/chaos.md",
     "docs/faults.md",
+    "docs/messages.md",
     "docs/hosts.md",
     "docs/architecture.md",
 ]

@@ -97,16 +97,16 @@ class Link:
             if self.released_memory:
                 self._let_go()
             self._out.append(frame)
-            if type(frame) is bytes:
+            if not isinstance(frame, Written):
                 self._pending += len(frame)
-            elif frame.lease is not None:  # type: ignore[union-attr]  # bytes have no subclasses here
-                self._lent[frame.token] = frame.lease  # type: ignore[union-attr]  # as above
+            elif frame.lease is not None:
+                self._lent[frame.token] = frame.lease
             if self.full:
                 return True
-            moment = time.monotonic()
-            if now or self._pending >= _TOGETHER or moment - self._written > _BURST:
-                self._written = moment
+            if now or self._pending >= _TOGETHER or time.monotonic() - self._written > _BURST:
                 ask = self._write()
+                # Afterwards: waking the other end may take longer than all that is sent together.
+                self._written = time.monotonic()
             else:
                 ask = not self._asked
             self._asked = self._asked or ask

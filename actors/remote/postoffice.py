@@ -30,8 +30,9 @@ __all__ = ["DeadLetterListener", "Inquiry", "Office"]
 
 _log = logging.getLogger("actors.remote")
 
-_READ_SIZE = 1 << 18
-_READS_AT_ONCE = 8
+# The buffer of a read: from 128 KiB on, fresh pages for it would cost more than the read itself.
+_READ_SIZE = 1 << 16
+_READS_AT_ONCE = 32
 # How long it may take until somebody knows more about the end of a process than that its connection is gone.
 _INQUIRY = 2.0
 _MOST_DEAD = 10_000

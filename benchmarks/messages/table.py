@@ -100,7 +100,8 @@ class Table:
         versions = [
             f"{entrant.name} {entrant.version()}"
             for entrant in self._plan.entrants
-            if entrant.distribution not in {"", OURS.distribution} and entrant.name not in self._results.missing
+            if entrant.distribution not in {"", OURS.distribution}
+            and any(entrant.name in known for known in self._results.samples.values())
         ]
         loads = f"load {about['load']} at the beginning, {os.getloadavg()[0]:.1f} at the end"
         rounds = f"{self._plan.rounds} round{'s' if self._plan.rounds != 1 else ''}"
@@ -148,7 +149,7 @@ class Table:
             return "cannot" if workload.key in entrant.cannot else "failed"
         text = f"{statistics.median(sample[workload.value] for sample in samples):,.0f}"
         times = self._times(scene, entrant.name, workload)
-        return text if entrant is OURS or times is None else f"{text} ({times.median:.2g}×)"
+        return text if entrant is OURS or times is None else f"{text} ({_short(times.median)}×)"
 
     def _rows(self, scene: Scene, workload: Workload) -> Iterator[list[str]]:
         for entrant in self._entrants(scene):
@@ -169,6 +170,10 @@ class Table:
 def _heads(workload: Workload) -> list[str]:
     values = ["p50 in µs (least … most)", "p95 in µs"] if workload.kind == "ask" else ["a second (least … most)"]
     return ["", *values, "cpu µs each", "actors is so many times as fast (least … most)"]
+
+
+def _short(times: float) -> str:
+    return f"{times:,.0f}" if times >= 10 else f"{times:.2g}"
 
 
 def _spread(spread: Spread, digits: int) -> str:

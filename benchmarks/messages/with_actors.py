@@ -77,7 +77,7 @@ class _ActorLine(Line):
 @contextlib.contextmanager
 def actors(scene: str) -> Iterator[Runner]:
     """Actors of the program, with all settings as they come."""
-    with ActorSystem() as system:
+    with ActorSystem(host="thread" if scene == "within" else "process") as system:
         if scene == "within":
             yield _ActorLine(system.start_actor(Echo)).run
             return
