@@ -120,8 +120,12 @@ class Delivery:
 
     def _tell(self, link: Link, frame: Frame) -> None:
         cell = local_cell(frame.actor)
-        if type(frame.body) is not bytes and cell is not None:
-            self._put(link, cell, large := self._large(cell, frame), large, frame.priority)
+        if type(frame.body) is not bytes:
+            if cell is None:
+                # Not worth the time to read it.
+                self._lost(frame.actor, LargeMessage(lambda: ((), None)))
+            else:
+                self._put(link, cell, large := self._large(cell, frame), large, frame.priority)
             return
         try:
             message = unpack_value(frame.body, "a message")

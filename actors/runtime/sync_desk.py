@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from actors.coordination.syncdesk import Pending, SyncDesk, until
 from actors.core.sync.owner import PROGRAM, Owner
+from actors.core.sync.request import Request
 from actors.errors import ActorsError
 from actors.kernel.reply import Reply
 from actors.runtime.synchronizer import SyncAsk
 
 if TYPE_CHECKING:
-    from actors.core.sync.request import Request
     from actors.kernel.cell import Drive
     from actors.kernel.ref import ActorRef
 
@@ -43,6 +43,8 @@ class ProgramDesk(SyncDesk):
         self._numbers = itertools.count(1)
         self._threads = threading.local()
         self._tasks: weakref.WeakKeyDictionary[Any, Owner] = weakref.WeakKeyDictionary()
+        # Of each owner that has acquired something or waited: whether it can still release.
+        self._living: dict[Owner, Callable[[], bool]] = {}
 
     def owner(self) -> Owner:
         """See `SyncDesk.owner`."""
@@ -53,10 +55,15 @@ class ProgramDesk(SyncDesk):
                 owner = self._tasks.get(task)
                 if owner is None:
                     owner = self._tasks[task] = self._new(f"asyncio task {task.get_name()} of the program")
+                    of_task = weakref.ref(task)
+                    self._living[owner] = lambda: (one := of_task()) is not None and not one.done()
                 return owner
         found: Owner | None = getattr(self._threads, "owner", None)
         if found is None:
-            found = self._threads.owner = self._new(f"thread {threading.current_thread().name} of the program")
+            thread = threading.current_thread()
+            found = self._threads.owner = self._new(f"thread {thread.name} of the program")
+            of_thread = weakref.ref(thread)
+            self._living[found] = lambda: (one := of_thread()) is not None and one.is_alive()
         return found
 
     def _new(self, name: str) -> Owner:
@@ -69,8 +76,25 @@ class ProgramDesk(SyncDesk):
         reply: Reply[Any] = Reply()
         if self._drive is not None:
             reply.drive = self._drive
-        ref.tell(SyncAsk(request, reply))
+        # In a simulation the threads of the program are steps of it, and end otherwise.
+        ref.tell(SyncAsk(request, reply, self.ended if self._drive is None else None))
         return reply
+
+    def ended(self) -> list[tuple[Request, list[str]]]:
+        """The threads and asyncio tasks that have ended since the last call, and what they have left behind.
+
+        For each that has: the request which says so, and the names of what it held.
+        """
+        found = []
+        for owner, lives in list(self._living.items()):
+            if lives():
+                continue
+            del self._living[owner]
+            if self.matters(owner):
+                names = self.lost(owner)
+                ticket = (owner.agent, owner.incarnation, next(self.tickets))
+                found.append((Request("ended", "", "", 0, owner, ticket), names))
+        return found
 
     def tell(self, request: Request) -> None:
         """See `SyncDesk.tell`."""

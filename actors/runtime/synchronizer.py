@@ -7,7 +7,7 @@ answered when it ends, by whichever incarnation is there then.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from actors.core.sync.book import Book
 from actors.errors import ActorsError, SystemClosed
@@ -16,7 +16,7 @@ from actors.kernel.handlers import handles
 from actors.runtime import messages as m
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from actors.core.sync.info import SyncInfo
     from actors.core.sync.owner import TaskKey
@@ -31,12 +31,25 @@ __all__ = ["ListSync", "SyncAsk", "SyncState", "Synchronizer", "TaskWaits", "unh
 
 _log = logging.getLogger("actors.sync")
 
+# While somebody waits, it is looked so often, in seconds, whether a thread of the program has ended that holds something.
+_SWEEP = 0.25
+
+Ended: TypeAlias = "Callable[[], list[tuple[Request, list[str]]]]"
+
 
 class SyncAsk(NamedTuple):
-    """A request for the book. `reply` gets its end; None if nobody waits for that."""
+    """A request for the book. `reply` gets its end; None if nobody waits for that.
+
+    `ended` gives those owners of the program that have ended and left something behind; None: nobody knows.
+    """
 
     request: Request
     reply: Reply[Any] | None
+    ended: Ended | None = None
+
+
+class _Sweep(NamedTuple):
+    """Look whether one that others wait for has ended."""
 
 
 class TaskWaits(NamedTuple):
@@ -71,6 +84,7 @@ class SyncState:
     def __init__(self) -> None:
         self.book = Book()
         self.replies: dict[Ticket, Reply[Any]] = {}
+        self.ended: Ended | None = None
 
     def deliver(self, answers: Iterable[Answer]) -> None:
         """Tell answers to those who wait for them; one that was told already is told to nobody."""
@@ -110,6 +124,7 @@ class Synchronizer(Actor):
         self._peers = peers
         self._timer: Timer | None = None
         self._timer_due = 0.0
+        self._sweeps = False
 
     def on_start(self) -> None:
         """After a restart: end what was begun."""
@@ -130,6 +145,9 @@ class Synchronizer(Actor):
 
     def on_turn_end(self) -> None:
         """Set the clock for the next time limit."""
+        if self._state.ended is not None and self._book.contended and not self._sweeps:
+            self._sweeps = True
+            self.timers.once(_SWEEP, _Sweep())
         due = self._book.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:
@@ -149,7 +167,8 @@ class Synchronizer(Actor):
 
     @handles(SyncAsk)
     def _ask(self, message: SyncAsk) -> None:
-        request, reply = message
+        request, reply, ended = message
+        self._state.ended = ended or self._state.ended
         if reply is not None:
             self._state.replies[request.ticket] = reply
         try:
@@ -162,6 +181,15 @@ class Synchronizer(Actor):
                 reply.fail(error)
             return
         self._tell(answers)
+
+    @handles(_Sweep)
+    def _sweep(self, message: _Sweep) -> None:
+        self._sweeps = False
+        ended = self._state.ended
+        for request, names in [] if ended is None else ended():
+            if names:
+                _log.warning("%s has ended and held %s: that is released", request.owner, ", ".join(map(repr, names)))
+            self._tell(self._book.handle(request, self.clock.monotonic()))
 
     @handles(TaskWaits)
     def _task_waits(self, message: TaskWaits) -> None:

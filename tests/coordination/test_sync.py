@@ -314,6 +314,64 @@ def test_asyncio_tasks_of_the_program_are_owners_of_their_own(system: ActorSyste
     forgotten(system, "p")
 
 
+def test_what_a_thread_of_the_program_leaves_held_is_released_with_a_warning(
+    system: ActorSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G1: a holder that is no more holds nothing, and nobody waits for it, in the program and in agents."""
+    lock, other, held = system.lock("left"), system.lock("also left"), threading.Event()
+
+    def forgetful() -> None:
+        lock.acquire()
+        other.acquire()
+        held.set()
+
+    thread = threading.Thread(target=forgetful, name="forgetful")
+    thread.start()
+    assert held.wait(_LIMIT)
+    thread.join()
+    with caplog.at_level(logging.WARNING, "actors.sync"):
+        for each in (lock, other):
+            each.acquire(timeout=_LIMIT)
+            each.release()
+    told = [record.getMessage() for record in caplog.records if "forgetful" in record.getMessage()]
+    assert told == ["thread forgetful of the program has ended and held 'also left', 'left': that is released"]
+
+
+def test_what_a_thread_holds_that_lives_is_not_released(system: ActorSystem) -> None:
+    """G1: however long others wait."""
+    lock, held, go = system.lock("kept"), threading.Event(), threading.Event()
+
+    def patient() -> None:
+        with lock:
+            held.set()
+            go.wait(_LIMIT)
+
+    thread = threading.Thread(target=patient)
+    thread.start()
+    assert held.wait(_LIMIT)
+    try:
+        with pytest.raises(WaitTimeout):
+            lock.acquire(timeout=1.0)
+    finally:
+        go.set()
+        thread.join()
+    lock.acquire(timeout=_LIMIT)
+    lock.release()
+
+
+def test_what_an_asyncio_task_of_the_program_leaves_held_is_released(system: ActorSystem) -> None:
+    """G1: the owner in a coroutine is its task, and that has ended."""
+    lock = system.lock("left")
+
+    async def main() -> None:
+        await asyncio.create_task(lock.acquire_async())
+        async with asyncio.timeout(_LIMIT):
+            async with lock:
+                pass
+
+    asyncio.run(main())
+
+
 def test_an_agent_holds_by_itself_what_a_handler_acquires(processes: ActorSystem) -> None:
     """G1: outside of tasks the owner is the agent's incarnation."""
     agent = idle(processes, "locker-1").agent

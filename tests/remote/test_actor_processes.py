@@ -451,4 +451,6 @@ def test_what_is_told_to_an_actor_of_which_nothing_is_left_is_a_dead_letter(syst
     forgotten.tell("anybody?")
     letter = heard.first(lambda event: event.recipient == "actor 4711")
     assert (letter.message, letter.total) == ("str", 1)
+    forgotten.tell(bytes(2 << 20))
+    assert heard.first(lambda event: event.recipient == "actor 4711" and event.total == 2).message == "LargeMessage"
     assert known.ask(Say("still there"), timeout=LIMIT) == "still there"

@@ -174,6 +174,11 @@ class Book:
         """Whether anybody holds anything or waits, so that a wait for a task may matter."""
         return bool(self._held or self._waiting)
 
+    @property
+    def contended(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     # --- steps ---
 
     def _step(self, now: float) -> Step:
