@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from actors.config import Limits
@@ -33,6 +34,7 @@ from actors.protocol.events import (
     TaskStarted,
     TaskSubmitted,
 )
+from actors.testing.campaign.composing import Composing
 from actors.testing.campaign.contending import Sharing
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.hearing import Hearing
@@ -149,10 +151,10 @@ class Program:
         )
         self._hardships = Hardships(self)
         leading = Leading(self)
-        self._gentle += self._hardships.gentle + Rationing(self).gentle + Sharing(self).gentle + leading.gentle
-        self._harmful += self._hardships.harmful + leading.harmful
         self._hearing = Hearing(self)
-        self._gentle += self._hearing.gentle
+        for further in (self._hardships, Rationing(self), Sharing(self), leading, Composing(self), self._hearing):
+            self._gentle += further.gentle
+        self._harmful += self._hardships.harmful + leading.harmful
 
     @property
     def handed(self) -> int:
@@ -376,27 +378,21 @@ class Program:
 
     def _spawn(self) -> None:
         kind = (Clerk, Runner, Specialist)[self.choices.below(3, "type")]
-        try:
+        with suppress(AgentLimitReached, AgentDied, OSError):
             self.system.spawn(kind)
-        except (AgentLimitReached, AgentDied, OSError):
-            return
 
     def _scale(self) -> None:
         kind = (Clerk, Runner)[self.choices.below(2, "type")]
         self._harmed = True
-        try:
+        with suppress(AgentLimitReached):
             self.system.scale(kind, (0, 1 + self.choices.below(3, "most")))
-        except AgentLimitReached:
-            return
 
     def _limit(self) -> None:
         agent = self._some_agent()
         if agent is not None:
-            try:
+            # It may just have ended.
+            with suppress(ActorsError):
                 self.system.set_limits(agent, Limits(memory="512M"))
-            except ActorsError:
-                # It has just ended.
-                return
 
     # --- judging ---
 
@@ -437,7 +433,8 @@ class Program:
         if not all(each.was_accepted for each in after):
             # Nobody can wait for what was refused, by a circuit breaker or because it cannot be kept.
             allowed += (ConfigError,)
-        self._must(isinstance(error, allowed), f"{which} failed with {error!r}")
+        ends = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+        self._must(all(isinstance(each, allowed) for each in ends), f"{which} failed with {error!r}")
 
     def _judge_events(self, task_id: str, events: list[Event]) -> None:
         kinds = [type(event) for event in events]
