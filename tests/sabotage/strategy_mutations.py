@@ -16,14 +16,6 @@ STRATEGY_MUTATIONS = (
         "the results of several calls stand in the order of their ends",
     ),
     Mutation(
-        "nobody wins a race",
-        "actors.coordination.race",
-        "        if error is None:\n            return Verdict(payload=value)\n",
-        "        if error is None and self._left == 1:\n            return Verdict(payload=value)\n",
-        "G2",
-        "the first result does not end a race",
-    ),
-    Mutation(
         "one is enough for a quorum",
         "actors.coordination.quorum",
         "if len(camp) >= self._need:",

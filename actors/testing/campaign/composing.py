@@ -85,7 +85,7 @@ class Composing:
     def __init__(self, program: Submitting) -> None:
         self._program = program
         self._choices = program.choices
-        self.gentle: tuple[Callable[[], None], ...] = (self._ordered, self._first, self._streamed)
+        self.gentle: tuple[Callable[[], None], ...] = (self._ordered, self._ordered, self._first, self._streamed)
 
     def _count(self) -> int:
         return 1 + self._choices.below(5, "count")
