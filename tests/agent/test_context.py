@@ -265,6 +265,49 @@ def test_the_waiting_agent_runs_its_own_children(subject: Subject) -> None:
     assert value_of(subject.result(stranger.number)) == "not yet"
 
 
+def test_what_is_to_be_run_inside_a_waiting_task_does_not_begin_while_a_handler_there_waits_for_an_answer(
+    subject: Subject, gate: Gates
+) -> None:
+    """B3, C: whoever asked the handler would wait for a whole task; it begins when the handler has ended."""
+    arrived = gate("arrived")
+    number = subject.start("submit_and_wait", "outer")
+    subject.reply(subject.asked("submit"), (900, "t-900"))
+    subject.asked("waiting")
+    inquiry = greet(subject, workers.Inquiry("another-1"))
+    request = subject.asked("message")
+    subject.assign(subject.item("wait_at", arrived, number=900, nested=True))
+    for _ in range(2):
+        # Whoever waits there serves these, and looks for tasks in between.
+        assert str(loads(subject.answer(greet(subject, workers.Greeting("meanwhile"))).data)).startswith("meanwhile")
+    status = subject.handle.status.read()
+    assert status.running is not None and status.running[0] == number
+    subject.reply(request, dumps("asked"))
+    assert loads(subject.answer(inquiry).data) == "asked"
+    arrived.reached()
+    arrived.open()
+    inner = subject.result(900)
+    subject.handle.control.send(Result([tuple(inner)]))
+    assert value_of(subject.result(number)) == "went on"
+
+
+def test_a_handler_inside_a_waiting_task_has_its_own_sub_task_run_there(subject: Subject) -> None:
+    """C: it waits for a task, and not for an answer: nobody else may be left to run that."""
+    number = subject.start("submit_and_wait", "outer")
+    subject.reply(subject.asked("submit"), (900, "t-900"))
+    subject.asked("waiting")
+    inquiry = greet(subject, workers.Inquiry(None))
+    submission = subject.asked("submit")
+    assert submission.message.data["parent"] == number
+    subject.reply(submission, (901, "t-901"))
+    assert subject.asked("waiting").message.data == [number, [901]]
+    subject.assign(subject.item("echo", "of the handler", number=901, nested=True))
+    inner = subject.result(901)
+    subject.handle.control.send(Result([tuple(inner)]))
+    assert loads(subject.answer(inquiry).data) == "of the handler"
+    subject.handle.control.send(Result([(900, 1, int(Outcome.VALUE), pack_value("done"), 1.0, 2.0)]))
+    assert value_of(subject.result(number)) == "done"
+
+
 def test_a_nested_task_is_interrupted_alone(subject: Subject, gate: Gates) -> None:
     """D6: the task that waits for it is not."""
     arrived = gate("arrived")

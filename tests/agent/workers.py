@@ -29,6 +29,13 @@ class Urgent:
 
 
 @dataclass
+class Inquiry:
+    """Asks another agent, or has a task run, before it is answered."""
+
+    other: str | None
+
+
+@dataclass
 class Unknown:
     text: str
 
@@ -174,6 +181,12 @@ class Busybody(Worker):
     @handles(Urgent, urgent=True)
     def urgent(self, message: Urgent) -> str:
         return f"{message.text} at once, in {threading.current_thread().name}"
+
+    @handles(Inquiry)
+    def inquire(self, message: Inquiry) -> Any:
+        if message.other is not None:
+            return self.ask(message.other, Greeting("hello"))
+        return self.submit(Busybody.echo, "of the handler").result()
 
     @handles(Stuck)
     def stuck(self, message: Stuck) -> None:

@@ -540,6 +540,22 @@ def test_a_single_agent_runs_the_strategies_of_its_own_task() -> None:
         assert system.submit(Maker.alone).result(3 * LIMIT) == [0, 1, 4, 9, 16, 140, 1, 2, 5, 10]
 
 
+@pytest.mark.parametrize("most", [4, 2])
+@pytest.mark.parametrize(
+    ("long", "short", "wanted"), [((Maker.endless,), (Maker.square, 3), 9), ((Maker.nap, 1000), (Maker.nap, 0.0), 0.0)]
+)
+def test_a_short_part_does_not_stand_behind_an_endless_one_inside_a_task(
+    long: Any, short: Any, wanted: Any, most: int
+) -> None:
+    """G2, C2: whatever is known of either: it goes to an agent that can be started, or into the task that waits."""
+    with ActorSystem({Maker: (2, most)}, max_agents=most, config=CONFIG) as system:
+        # From now on it is known to be short, and so is its kind.
+        for _ in range(3):
+            system.submit(*short).result(LIMIT)
+        assert system.submit(Maker.races, long, short).result(LIMIT) == wanted
+        ends(system)
+
+
 @pytest.mark.parametrize(("call", "wanted"), [(Maker.beside, 7), (Maker.fails_beside, "refused")])
 def test_a_part_that_runs_inside_the_task_that_waits_is_cancelled_as_well(
     tmp_path: Path, call: Any, wanted: Any

@@ -33,6 +33,17 @@ class Maker(Worker):
         self.sleep(1000)
 
     @task
+    def nap(self, seconds: float) -> float:
+        """Stop for a while."""
+        self.sleep(seconds)
+        return seconds
+
+    @task
+    def races(self, *calls: Any) -> Any:
+        """Race some calls."""
+        return self.race(list(calls)).result()
+
+    @task
     def refuse(self, number: Any) -> None:
         """Fail."""
         raise LookupError(f"no {number}")

@@ -8,15 +8,15 @@ import sys
 import pytest
 
 from tests.sabotage.mutation import ROOT, Mutation
-from tests.sabotage.mutations import MUTATIONS, named
+from tests.sabotage.mutations import MUTATIONS, PEERING_MUTATIONS, named
 from tests.sabotage.runner import BASES, hunt, hunt_all, rerun, table
 
 # Rooms that are to be represented, and how many mutations there are to be at least.
-_ROOMS = ("core", "protocol", "kernel", "hosts", "runtime")
+_ROOMS = ("core", "protocol", "kernel", "hosts", "runtime", "coordination")
 _AT_LEAST = 34
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+@pytest.mark.parametrize("mutation", [*MUTATIONS, *PEERING_MUTATIONS], ids=lambda mutation: mutation.name)
 def test_each_mutation_changes_one_place_of_a_shipped_file_and_still_compiles(mutation: Mutation) -> None:
     """J2: a mutation that fits nowhere, or is no Python, would prove nothing."""
     source = mutation.path.read_text(encoding="utf-8")
@@ -88,6 +88,18 @@ install(named("messages in the wrong order"))
     assert "was imported before its mutation" in done.stderr
 
 
+@pytest.mark.parametrize("mutation", PEERING_MUTATIONS, ids=lambda mutation: mutation.name)
+def test_the_machine_of_two_ends_finds_a_mutation(mutation: Mutation) -> None:
+    """J2: of the books of a connection, which no simulation reaches."""
+    assert hunt(mutation, 1, histories=20, entry=_TWO_ENDS).found
+
+
+def test_the_machine_of_two_ends_finds_nothing_in_what_is_shipped() -> None:
+    """J2: without that, finding would prove nothing."""
+    assert not rerun([1_000_000, 1_000_001], entry=_TWO_ENDS).failed
+
+
+_TWO_ENDS = "tests.sabotage.peering:run_two_ends"
 _QUICK = (
     "a requeue is forgotten",
     "messages in the wrong order",

@@ -127,7 +127,8 @@ class Harvest:
         if not all(each.was_accepted for each in after):
             # Nobody can wait for what was refused, by a circuit breaker or because it cannot be kept.
             allowed += (ConfigError,)
-        self.must(isinstance(error, allowed), f"{which} failed with {error!r}")
+        ends = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+        self.must(all(isinstance(each, allowed) for each in ends), f"{which} failed with {error!r}")
 
     def _judge_events(self, task_id: str, events: list[Event]) -> None:
         kinds = [type(event) for event in events]

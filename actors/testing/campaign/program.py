@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from actors.config import Limits
@@ -19,6 +20,7 @@ from actors.errors import (
     TaskTimeout,
 )
 from actors.future import TaskFuture
+from actors.testing.campaign.composing import Composing
 from actors.testing.campaign.contending import Sharing
 from actors.testing.campaign.hardships import Hardships
 from actors.testing.campaign.harvest import HARM, NOTHING, TASK_EVENTS, Handed, Harvest
@@ -98,10 +100,10 @@ class Program:
         )
         self._hardships = Hardships(self)
         leading = Leading(self)
-        self._gentle += self._hardships.gentle + Rationing(self).gentle + Sharing(self).gentle + leading.gentle
-        self._harmful += self._hardships.harmful + leading.harmful
         self._listening = Listening(self)
-        self._gentle += self._listening.gentle
+        for further in (self._hardships, Rationing(self), Sharing(self), leading, Composing(self), self._listening):
+            self._gentle += further.gentle
+        self._harmful += self._hardships.harmful + leading.harmful
 
     @property
     def handed(self) -> int:
@@ -324,27 +326,21 @@ class Program:
 
     def _spawn(self) -> None:
         kind = (Clerk, Runner, Specialist)[self.choices.below(3, "type")]
-        try:
+        with suppress(AgentLimitReached, AgentDied, OSError):
             self.system.spawn(kind)
-        except (AgentLimitReached, AgentDied, OSError):
-            return
 
     def _scale(self) -> None:
         kind = (Clerk, Runner)[self.choices.below(2, "type")]
         self._harvest.harmed = True
-        try:
+        with suppress(AgentLimitReached):
             self.system.scale(kind, (0, 1 + self.choices.below(3, "most")))
-        except AgentLimitReached:
-            return
 
     def _limit(self) -> None:
         agent = self._some_agent()
         if agent is not None:
-            try:
+            # It may just have ended.
+            with suppress(ActorsError):
                 self.system.set_limits(agent, Limits(memory="512M"))
-            except ActorsError:
-                # It has just ended.
-                return
 
     # --- judging ---
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from actors.config import AgentConfig, Limits, SystemConfig
+from actors.testing.campaign.composing import Composer
 from actors.testing.campaign.leading import Leader
 from actors.testing.campaign.lives import Lives
 from actors.testing.campaign.porter import Porter
@@ -99,6 +100,7 @@ def make_simulation(
         Leader: (0, 1 + choices.below(2, "leaders")),
         Sharer: (0, 2 + choices.below(2, "sharers")),
         Weaver: (0, 1),
+        Composer: (0, 1 + choices.below(2, "composers")),
     }
     config = (_CONFIG, _BRISK)[choices.below(2, "config")]
     most, rare = 4 + choices.below(3, "most"), choices.below(8, "workspaces")

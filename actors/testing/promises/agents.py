@@ -46,6 +46,9 @@ class AgentsMoveLegally(Invariant):
         for index in range(self._seen, len(entries)):
             entry = entries[index]
             if type(entry) is Moved and entry.kind == "agent":
+                if entry.actor not in self._states:
+                    # Now, because at its last moves it may be gone.
+                    self._single(entry.actor)
                 stood = self._states.get(entry.actor, "initializing")
                 # One with several tasks at once shows the busiest of their states, and leaps between them.
                 if entry.target not in _AGENT_MOVES[entry.source] and self._single(entry.actor):
