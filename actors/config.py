@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,6 +317,8 @@ def _read_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or YAML is not installed.
     """
+    import tomllib  # noqa: PLC0415 - takes 9 ms, and most programs read no file
+
     try:
         content = path.read_text("utf-8")
         data = _read_yaml(content, path) if path.suffix in {".yaml", ".yml"} else tomllib.loads(content)

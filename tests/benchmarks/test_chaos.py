@@ -32,6 +32,7 @@ def _run(options: list[str], limit: float) -> subprocess.CompletedProcess[str]:
     return run(COMMAND, *options, limit=limit)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 def test_ten_seconds_of_chaos_keep_every_promise(tmp_path: Path) -> None:
     """A6, D8, F1, F2: some thirty faults; the report, the JSON and the picture tell of them."""

@@ -111,7 +111,7 @@ def test_what_was_accepted_outlives_two_hundred_kills_of_the_program(tmp_path: P
     run_kills(tmp_path, 200, 2)
 
 
-@pytest.mark.parametrize("boundary", [0, 3, 16, 36])
+@pytest.mark.parametrize("boundary", [3, 36, *(pytest.param(slow, marks=pytest.mark.slow) for slow in (0, 16))])
 def test_a_kill_at_a_boundary_of_its_writes_loses_nothing(tmp_path: Path, boundary: int) -> None:
     """F3: right before a write, and right after it."""
     program = start(tmp_path, "deadly", boundary)

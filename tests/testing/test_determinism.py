@@ -65,6 +65,7 @@ def test_a_history_does_not_depend_on_those_that_ran_before_it_in_its_process() 
     assert digests(sys.executable, 0, seeds[::-1])[::-1] == digests(sys.executable, 0, seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_the_same_seed_gives_the_same_history_on_each_python(version: str) -> None:
     """J2: also in the text of each message."""

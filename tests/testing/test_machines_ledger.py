@@ -57,7 +57,7 @@ class Flutters(Ledger):
     [
         (PromisesTwice, "E2"),
         (NeverGivesBack, "E2"),
-        (WarnsAgain, ""),
+        pytest.param(WarnsAgain, "", marks=pytest.mark.slow),
         (ClosesTheWrongLife, ""),
         (BearsTheCondemned, "E2"),
         (Flutters, "E"),

@@ -68,6 +68,7 @@ class Forwarder(Actor):
         return answer + 1
 
 
+@pytest.mark.slow
 def test_a_day_with_thousands_of_tasks_goes_by() -> None:
     """J2: virtual time costs what happens in it."""
     config = SystemConfig(kept_tasks=100, memory_sample_every=5.0)
