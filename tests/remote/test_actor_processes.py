@@ -212,7 +212,7 @@ def test_an_actor_that_is_stopped_while_senders_wait_lets_them_go(system: ActorS
     done = threading.Event()
 
     def send() -> None:
-        for number in range(300_000):
+        for number in range(100_000):
             ref.tell(number)
         done.set()
 
