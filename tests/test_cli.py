@@ -25,7 +25,8 @@ COMMAND = [sys.executable, "-m", "actors"]
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -80,7 +81,8 @@ def test_the_figures_of_the_json_are_those_of_the_report(tree: Path, work: Path)
     assert (data["complete"], data["files_found"], data["files_covered"], data["analyses_failed"]) == (True, 31, 31, 0)
     assert totals["files"] == totals["analysed"] + totals["reported"] == len(data["report"]["files"]) == 31
     figures = re.findall(r"<li[^>]*><b>([\d.,]+)</b>", page)
-    assert figures[:4] == [
+    assert figures[:5] == [
+        f"{data['score']['value']:.1f}",
         "31",
         f"{totals['lines']['total']:,}",
         f"{totals['functions']:,}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from actors.review.assessment import Assessment, assess
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport
 from actors.review.depgraph import draw_graph
@@ -49,6 +50,8 @@ REPORT_TEMPLATE: dict[str, Any] = {
 _MOST_FILES = 4000
 _MOST_TROUBLES = 400
 _MOST_CYCLES = 60
+_MOST_FINDINGS = 300
+_MOST_CHANGES = 60
 _KINDS = 6
 # Width and height of the treemap, width and most boxes of the graph: for a wide screen and for a phone.
 _WIDE = ((1200, 640), (1180, 48))
@@ -74,6 +77,7 @@ def render_report(
     root: str = "",
     notes: tuple[str, ...] = (),
     generated: datetime | None = None,
+    assessment: Assessment | None = None,
 ) -> str:
     """Render the report as one self-contained HTML page.
 
@@ -86,11 +90,12 @@ def render_report(
         root: where it lies.
         notes: sentences on how the files were found, as `Discovery.notes` has them.
         generated: when; now, if it is not given. Naive times are taken as UTC.
+        assessment: the score, the findings and how they compare; made of the tree if it is not given.
 
     Raises:
         ConfigError: the extra `review` is not installed.
     """
-    context = report_context(code, run, title=title, root=root, notes=notes, generated=generated)
+    context = report_context(code, run, title=title, root=root, notes=notes, generated=generated, assessment=assessment)
     text: str = sandbox_module().render_bounded(_page(), context, REPORT_TEMPLATE["rules"]["max_output"])
     return text
 
@@ -121,10 +126,16 @@ def report_context(
     root: str = "",
     notes: tuple[str, ...] = (),
     generated: datetime | None = None,
+    assessment: Assessment | None = None,
 ) -> dict[str, Any]:
     """What the template of the report is given: the data with the pictures laid out. Arguments as `render_report`."""
     script = importlib.resources.files(_PACKAGE).joinpath("templates", "report.js").read_text("utf-8")
+    made = assess(code) if assessment is None else assessment
     return {
+        "assessment": made,
+        "shown_findings": made.findings[:_MOST_FINDINGS],
+        "new_findings": () if made.comparison is None else made.comparison.new[:_MOST_FINDINGS],
+        "most_changes": _MOST_CHANGES,
         "code": code,
         "totals": code.totals,
         "title": title,
