@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Coverage", "Finding", "Kind", "Outcome", "QualityReport", "Severity", "Skip", "TestOutcome", "fingerprinted"]
+__all__ = [
+    "Coverage",
+    "Finding",
+    "Kind",
+    "Outcome",
+    "QualityReport",
+    "Severity",
+    "Skip",
+    "TestOutcome",
+    "fingerprinted",
+]
 
 Severity = Literal["error", "warning", "note"]
 Kind = Literal["lint", "test", "security"]
