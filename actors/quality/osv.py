@@ -12,7 +12,7 @@ from typing import Any, Final
 from actors.quality.finding import Finding, Severity
 from actors.quality.pins import Pin, canonical
 
-__all__ = ["read_dump", "vulnerable_pins"]
+__all__ = ["DumpError", "read_dump", "vulnerable_pins"]
 
 _SEVERITIES: Final[dict[str, Severity]] = {
     "CRITICAL": "error",
@@ -25,6 +25,10 @@ _LARGEST = 64 * 1024 * 1024
 _SEMVER = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$")
 
 
+class DumpError(ValueError):
+    """What should be a dump of OSV is none."""
+
+
 def read_dump(path: str) -> Iterator[Mapping[str, Any]]:
     """The records of a dump, one after the other.
 
@@ -34,7 +38,7 @@ def read_dump(path: str) -> Iterator[Mapping[str, Any]]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: a record of it is no JSON object, or it is no zip although its name says so.
+        DumpError: a record of it is no JSON object, or it is no zip although its name says so.
     """
     if os.path.isdir(path):
         for folder, folders, names in os.walk(path):
@@ -51,7 +55,7 @@ def read_dump(path: str) -> Iterator[Mapping[str, Any]]:
                     if entry.filename.endswith(".json") and entry.file_size <= _LARGEST:
                         yield from _records(archive.read(entry), f"{path}: {entry.filename}")
         except zipfile.BadZipFile as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise DumpError(f"{path}: {error}") from None
     else:
         with open(path, "rb") as file:
             yield from _records(file.read(), path)
@@ -61,12 +65,12 @@ def _records(data: bytes, place: str) -> Iterator[Mapping[str, Any]]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is no JSON: {error}") from None
+        raise DumpError(f"{place} is no JSON: {error}") from None
     if isinstance(value, dict) and isinstance(value.get("vulns"), list):
         value = value["vulns"]
     for one in value if isinstance(value, list) else [value]:
         if not isinstance(one, dict):
-            raise ValueError(f"{place}: a record of OSV is a JSON object, not {type(one).__name__}")
+            raise DumpError(f"{place}: a record of OSV is a JSON object, not {type(one).__name__}")
         yield one
 
 
@@ -129,9 +133,7 @@ def _in_range(own: Any, events: list[dict[str, Any]], order: Callable[[str], Any
     for place, _, kind, version in sorted(steps, key=lambda step: step[:2]):
         if kind == "introduced" and (version == "0" or place <= own):
             inside = True
-        elif (kind == "fixed" and place <= own) or (kind == "last_affected" and place < own):
-            inside = False
-        elif kind == "limit" and place <= own:
+        elif (kind in {"fixed", "limit"} and place <= own) or (kind == "last_affected" and place < own):
             inside = False
     return inside
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from actors.quality.target import Target
 
-__all__ = ["Ecosystem", "Pin", "canonical", "pins_in"]
+__all__ = ["Ecosystem", "LockError", "Pin", "canonical", "pins_in"]
 
 Ecosystem = Literal["PyPI", "npm"]
 
@@ -24,6 +24,10 @@ _PINNED = re.compile(
 )
 _TOML_LOCKS: Final = {"poetry.lock": "package", "uv.lock": "package", "pdm.lock": "package", "pylock.toml": "packages"}
 _PYLOCK = re.compile(r"pylock\.[^.]+\.toml")
+
+
+class LockError(ValueError):
+    """A lock file is not what its name says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def _pipfile(text: str, path: str) -> Iterator[Pin]:
     for section in ("default", "develop"):
         packages = data.get(section) or {}
         if not isinstance(packages, dict):
-            raise ValueError(f"{path}: {section} is no table")
+            raise LockError(f"{path}: {section} is no table")
         for name, one in packages.items():
             version = one.get("version", "") if isinstance(one, dict) else ""
             if isinstance(version, str) and version.startswith("=="):
@@ -114,15 +118,15 @@ def _json_object(text: str, path: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except RecursionError:
-        raise ValueError(f"{path} is nested too deeply") from None
+        raise LockError(f"{path} is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ValueError(f"{path} is no JSON object")
+        raise LockError(f"{path} is no JSON object")
     return data
 
 
 def _mappings(values: Any, path: str) -> Iterator[dict[str, Any]]:
     if not isinstance(values, list):
-        raise ValueError(f"{path}: its packages are no list")
+        raise LockError(f"{path}: its packages are no list")
     yield from (one for one in values if isinstance(one, dict))
 
 
