@@ -21,7 +21,10 @@ from actors.quality.command import Ended, Run
 from actors.quality.finding import Coverage, Finding, QualityReport, Skip
 from actors.quality.suitelog import SuiteLog, read_log
 
-__all__ = ["Suite", "python_of", "run_suite"]
+__all__ = ["SUITE_SECONDS", "Suite", "python_of", "run_suite"]
+
+SUITE_SECONDS = 600.0
+"""Within which a suite must end when nobody says otherwise."""
 
 _PROBE = "actors_suite_probe"
 _ASK = (
@@ -51,7 +54,7 @@ class Suite:
     tests: tuple[str, ...] = ()
     python: str | None = None
     coverage: bool | None = None
-    timeout: float = 600.0
+    timeout: float = SUITE_SECONDS
 
 
 def python_of(root: str, named: str | None = None) -> str:
