@@ -10,6 +10,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "file_analyzer": "actors.workers.file_analyzer:FileAnalyzer",
     "general_purpose": "actors.workers.general_purpose:GeneralPurpose",
     "orchestrator": "actors.workers.orchestrator:Orchestrator",
+    "quality_checker": "actors.workers.quality_checker:QualityChecker",
     "template_processor": "actors.workers.template_processor:TemplateProcessor",
 }
 """By agent type, "module:Class"."""
