@@ -6,7 +6,6 @@ import pygit2
 
 from actors.gitrepo.commits import author_name, mailmap
 from actors.gitrepo.lineage import BlameReport, LineOrigin
-from actors.gitrepo.repository import text_of
 
 __all__ = ["MOST_BYTES", "blame"]
 

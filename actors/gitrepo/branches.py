@@ -21,7 +21,7 @@ from actors.gitrepo.worktrees import places
 __all__ = ["compare", "create_branch", "delete_merged", "list_branches", "local_branch"]
 
 _MOST_COMMITS = 1000
-_EXPECTED = "a list of names and patterns of branches, as [\"main\", \"release/*\"]"
+_EXPECTED = 'a list of names and patterns of branches, as ["main", "release/*"]'
 
 
 def list_branches(

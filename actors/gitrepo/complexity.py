@@ -40,14 +40,16 @@ def _collect(repository: pygit2.Repository, top: pygit2.Tree, prefix: str, found
 
 
 def complexity_of(
-    repository: pygit2.Repository, files: dict[str, pygit2.Oid], tell: Callable[[int, int], None] = lambda done, of: None
+    repository: pygit2.Repository,
+    files: dict[str, pygit2.Oid],
+    tell: Callable[[int], None] | None = None,
 ) -> dict[str, int]:
     """The complexities of the functions of each file together; a file that has none known is left out.
 
     Args:
         repository: where the contents are.
         files: their ids by path.
-        tell: hears how many files of how many are done.
+        tell: hears how many files are done.
 
     Raises:
         ConfigError: the extra `review` is not installed.
@@ -56,14 +58,15 @@ def complexity_of(
 
 
 def _measured(
-    repository: pygit2.Repository, files: dict[str, pygit2.Oid], tell: Callable[[int, int], None]
+    repository: pygit2.Repository, files: dict[str, pygit2.Oid], tell: Callable[[int], None] | None
 ) -> Iterator[tuple[str, int]]:
     # Parsers are slow to import, and a history without complexities needs none.
     from actors.analysis.generic import measure_generic  # noqa: PLC0415
     from actors.analysis.python import measure_python  # noqa: PLC0415
 
     for index, (path, oid) in enumerate(files.items()):
-        tell(index, len(files))
+        if tell is not None:
+            tell(index)
         language = language_of(path)
         if language is None or repository.odb.read_header(oid)[1] > _MOST_BYTES:
             continue

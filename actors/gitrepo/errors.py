@@ -28,6 +28,7 @@ Reason = Literal[
     "no_identity",
     "conflicts",
     "moved",
+    "unsupported",
     "refused",
 ]
 

@@ -32,11 +32,15 @@ def matcher(patterns: Any, key: str = "paths") -> Callable[[str], bool]:
         if wrong:
             raise ConfigError(f"{key} is {_EXPECTED}; {pattern!r} is none", key=key, value=pattern, allowed=_EXPECTED)
         if pattern.strip("/.") == "":
-            return lambda path: True
+            return _any
         literal = re.escape(pattern.removeprefix("./").rstrip("/")) + "(?:/.*)?"
         parts.append(f"{literal}|{_translated(pattern.removeprefix('./'))}")
     expression = re.compile("|".join(parts) or r"(?!)", re.DOTALL)
     return lambda path: expression.fullmatch(path) is not None
+
+
+def _any(_path: str) -> bool:
+    return True
 
 
 def _translated(pattern: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pygit2
@@ -33,7 +34,7 @@ def read_history(
     until: Any = None,
     renames: bool = True,
     complexity: bool | Mapping[str, int] = True,
-    tell: Callable[[str, int], None] = lambda what, done: None,
+    tell: Callable[[str, int], None] | None = None,
 ) -> HistoryReport:
     """Read the history behind a commit.
 
@@ -67,7 +68,8 @@ def read_history(
     def wanted(commit: pygit2.Commit) -> bool:
         nonlocal seen
         seen += 1
-        tell("commits", seen)
+        if tell is not None:
+            tell("commits", seen)
         return earliest <= commit.commit_time <= latest
 
     for commit in walk(repository, start, without=without, wanted=wanted, renames=renames):
@@ -76,7 +78,9 @@ def read_history(
     if complexity is True:
         known = {path: oid for path, oid in files.items() if language_of(path) and path in tally.paths}
         with told(repository, "the files of a commit cannot be read"):
-            measured: Mapping[str, int] = complexity_of(repository, known, lambda done, of: tell("files", done))
+            measured: Mapping[str, int] = complexity_of(
+                repository, known, None if tell is None else partial(tell, "files")
+            )
     else:
         measured = complexity or {}
     notes = []
@@ -100,18 +104,18 @@ def seconds_of(value: Any, key: str, *, end: bool = False) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, dt.datetime):
         value = value.isoformat()
-    elif isinstance(value, datetime.date):
+    elif isinstance(value, dt.date):
         # What YAML makes of a date.
         value = value.isoformat()
     if isinstance(value, str):
         try:
-            moment = datetime.datetime.fromisoformat(value)
+            moment = dt.datetime.fromisoformat(value)
             if end and len(value) <= len("2026-01-31"):
                 moment = moment.replace(hour=23, minute=59, second=59)
             if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=datetime.UTC)
+                moment = moment.replace(tzinfo=dt.UTC)
             return moment.timestamp()
         except ValueError:
             pass

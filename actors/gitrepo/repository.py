@@ -14,7 +14,7 @@ from pygit2.enums import ObjectType, Option
 from actors.errors import ConfigError
 from actors.gitrepo.errors import GitFailed, Reason
 
-__all__ = ["common_folder", "commit_at", "head_branch", "open_repository", "shown", "signature", "text_of", "told"]
+__all__ = ["commit_at", "common_folder", "head_branch", "open_repository", "shown", "signature", "text_of", "told"]
 
 # The cache is libgit2's, one for the process; its own bound is 256 MiB, which a long history fills.
 _CACHE_BYTES = 32 * 1024 * 1024
@@ -54,7 +54,8 @@ def _cannot_open(path: str, error: Exception) -> GitFailed:
         return GitFailed(message, reason="not_owned", repository=path)
     if isinstance(error, PermissionError) or "ermission denied" in text:
         return _no_permission(path)
-    return GitFailed(f"{path!r} cannot be opened as a git repository: {text}", reason="damaged", repository=path)
+    reason: Reason = "unsupported" if "unsupported" in text else "damaged"
+    return GitFailed(f"{path!r} cannot be opened as a git repository: {text}", reason=reason, repository=path)
 
 
 def _not_there(path: str) -> GitFailed:
@@ -130,7 +131,7 @@ def commit_at(repository: pygit2.Repository, revision: Any, key: str = "revision
         allowed = "the name of a commit, as a branch, a tag or an id"
         raise ConfigError(f"{key} is {allowed}, not {revision!r}", key=key, value=revision, allowed=allowed)
     try:
-        found = repository.revparse_single(revision).peel(ObjectType.COMMIT)
+        found: Any = repository.revparse_single(revision).peel(ObjectType.COMMIT)
     except (pygit2.GitError, KeyError, ValueError) as error:
         if revision == "HEAD" and repository.head_is_unborn:
             message = f"{shown(repository)} has no commits yet"
@@ -184,7 +185,7 @@ def signature(repository: pygit2.Repository, identity: Any = None) -> pygit2.Sig
         return repository.default_signature
     except (pygit2.GitError, KeyError, ValueError):
         message = (
-            f"nobody is named who commits to {shown(repository)}: give committer as \"Name <address>\", "
+            f'nobody is named who commits to {shown(repository)}: give committer as "Name <address>", '
             "or set user.name and user.email by `git config`"
         )
         raise GitFailed(message, reason="no_identity", repository=shown(repository)) from None

@@ -152,7 +152,7 @@ class HistoryTally:
         self,
         revision: str,
         *,
-        present: Callable[[str], bool] = lambda path: True,
+        present: Callable[[str], bool] | None = None,
         complexity: Mapping[str, int] | None = None,
         shallow: bool = False,
         notes: Iterable[str] = (),
@@ -161,12 +161,12 @@ class HistoryTally:
 
         Args:
             revision: what it was read from.
-            present: whether a path is there at the revision.
+            present: whether a path is there at the revision; None counts all as present.
             complexity: of files, by path.
             shallow: see `HistoryReport`, also for the next.
             notes: what to say before that which the counting itself has to say.
         """
-        known = {path: file for path, file in self._files.items() if present(path)}
+        known = {path: file for path, file in self._files.items() if present is None or present(path)}
         couplings = self._couplings(known)
         complexity = complexity or {}
         files = [

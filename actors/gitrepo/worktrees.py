@@ -16,7 +16,7 @@ from actors.gitrepo.branch import Worktree
 from actors.gitrepo.errors import GitFailed
 from actors.gitrepo.repository import common_folder, shown, told
 
-__all__ = ["add_worktree", "check_clean", "list_worktrees", "places", "remove_worktree"]
+__all__ = ["add_worktree", "check_clean", "list_worktrees", "opened_at", "places", "remove_worktree"]
 
 _CLEAN = FileStatus.CURRENT
 _IGNORED = FileStatus.IGNORED
@@ -52,6 +52,20 @@ def _worktree(repository: pygit2.Repository, *, main: bool) -> Worktree:
 def places(repository: pygit2.Repository) -> dict[str, str]:
     """Which working tree has which branch checked out: folders by names such as refs/heads/main."""
     return {f"refs/heads/{one.branch}": one.path for one in list_worktrees(repository) if one.branch is not None}
+
+
+def opened_at(repository: pygit2.Repository, folder: str) -> pygit2.Repository:
+    """The repository as one of its working trees sees it, with the HEAD and the index of that.
+
+    Args:
+        repository: as `open_repository` gives it.
+        folder: as `list_worktrees` and `places` tell it.
+    """
+    with told(repository, f"{folder} cannot be opened"):
+        own = pygit2.Repository(common_folder(repository))
+        if own.workdir is not None and os.path.normpath(own.workdir) == folder:
+            return own
+        return pygit2.Repository(os.path.join(folder, ".git"))
 
 
 def check_clean(repository: pygit2.Repository, *, untracked: bool = False) -> None:
@@ -115,11 +129,22 @@ def add_worktree(repository: pygit2.Repository, branch: pygit2.Branch, folder: A
             own.add_worktree(label, folder, branch)
             return _worktree(pygit2.Repository(os.path.join(folder, ".git")), main=False)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(os.path.join(common_folder(repository), "worktrees", label), ignore_errors=True)
+        kept_by_git = os.path.join(common_folder(repository), "worktrees", label)
+        if _leads_to(folder, kept_by_git):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(kept_by_git, ignore_errors=True)
         if was_there:
             os.makedirs(folder, exist_ok=True)
         raise
+
+
+def _leads_to(folder: str, kept_by_git: str) -> bool:
+    """Whether a folder is the worktree that was begun here, and not one that somebody else made meanwhile."""
+    try:
+        with open(os.path.join(folder, ".git"), encoding="utf-8", errors="surrogateescape") as file:
+            return os.path.realpath(file.read().removeprefix("gitdir:").strip()) == os.path.realpath(kept_by_git)
+    except OSError:
+        return False
 
 
 def _label(repository: pygit2.Repository, wanted: str) -> str:
@@ -159,14 +184,11 @@ def remove_worktree(repository: pygit2.Repository, folder: Any) -> Worktree:
     if found.main:
         message = f"{folder} is the repository's own working tree, which is not removed"
         raise GitFailed(message, reason="refused", repository=shown(repository), subject=folder)
-    inside = pygit2.Repository(os.path.join(folder, ".git"))
-    check_clean(inside, untracked=True)
+    check_clean(opened_at(repository, found.path), untracked=True)
     with told(repository, f"worktree {folder} cannot be removed"):
         own = pygit2.Repository(common_folder(repository))
         entry = next(
-            each
-            for each in map(own.lookup_worktree, own.list_worktrees())
-            if os.path.realpath(each.path) == folder
+            each for each in map(own.lookup_worktree, own.list_worktrees()) if os.path.realpath(each.path) == folder
         )
         shutil.rmtree(folder)
         entry.prune()
