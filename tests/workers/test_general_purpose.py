@@ -49,6 +49,13 @@ def test_the_built_in_workers_are_what_their_names_say() -> None:
             "moderate",
             {"general_purpose", "general_tasks", "file_operations", "basic_analysis"},
         ),
+        "git_integrator": (
+            "integrator",
+            "low",
+            "low",
+            "moderate",
+            {"git_operations", "commit_analysis", "branch_management", "merge_operations"},
+        ),
         "orchestrator": (
             "orchestrator",
             "low",
