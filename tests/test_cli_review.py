@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.review.test_assessment import git
 from tests.review.trees import REPOSITORY, make_tree
 from tests.test_cli import run
 
@@ -110,3 +111,26 @@ def test_wrong_usage_says_what_was_expected(tree: Path, work: Path, arguments: l
     done = run("review", str(tree), *arguments, cwd=work)
     assert done.returncode == 2 and why in done.stderr and "Traceback" not in done.stderr
     assert os.listdir(work) == ["file"]
+
+
+def test_lint_security_and_history_are_in_every_format(tree: Path, work: Path) -> None:
+    """A1: one report for all; the JSON, the page, Markdown and SARIF tell of the same findings."""
+    (tree / "bad.py").write_text("import os\nimport subprocess\nsubprocess.call(input(), shell=True)\n")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "one")
+    names = ("--json", "r.json", "--markdown", "r.md", "--sarif", "r.sarif")
+    done = run("review", str(tree), "--checks", *names, "--max-severity", "warning", cwd=work)
+    assert done.returncode == 1 and "1 errors" in done.stderr, done.stderr
+    data = json.loads((work / "r.json").read_text())
+    assert {("ruff", "F401"), ("bandit", "B602")} <= {(one["tool"], one["rule"]) for one in data["findings"]}
+    assert not data["score"]["left_out"] and data["score"]["value"] < 100
+    assert data["history"]["commits"] == 1 and len(data["history"]["files"]) == 11
+    page, text = (work / "actors-review.html").read_text(), (work / "r.md").read_text()
+    for word in ("F401", "B602", "bad.py"):
+        assert word in page and word in text
+    assert 'id="history"' in page
+    log = json.loads((work / "r.sarif").read_text())
+    assert log["version"] == "2.1.0"
+    assert sum(len(one["results"]) for one in log["runs"]) == len(data["findings"])
+    assert "the history" in {one["label"] for one in data["run"]["spans"]}

@@ -24,7 +24,7 @@ __all__ = ["add_review"]
 
 _HTML = "actors-review.html"
 # The formats beside it, by their options.
-_OTHERS = ("json", "markdown")
+_OTHERS = ("json", "markdown", "sarif")
 # From the mildest; a finding has one of those behind the first.
 _LEVELS = ("none", "note", "warning", "error")
 # What each extra brings that the review needs.
@@ -65,6 +65,7 @@ def add_review(commands: Any) -> None:
     review.add_argument(
         "--markdown", metavar="FILE", help="write a short report as Markdown, too; - is standard output"
     )
+    review.add_argument("--sarif", metavar="FILE", help="write the findings as SARIF 2.1.0, too; - is standard output")
     review.add_argument(
         "--since",
         metavar="REPORT.json",
@@ -76,6 +77,8 @@ def add_review(commands: Any) -> None:
     review.add_argument(
         "--cache", metavar="DIR", help="where reports of unchanged files are kept (default: ~/.cache/actors/review)"
     )
+    review.add_argument("--no-checks", action="store_true", help="leave out linters and security scanners")
+    review.add_argument("--no-history", action="store_true", help="leave out what the commits of the repository tell")
     review.add_argument("--no-cache", action="store_true", help="analyse every file, and keep nothing")
     review.add_argument(
         "--workers", metavar="N", type=_workers, help="agents that analyse (default: one per processor)"
@@ -166,6 +169,8 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         cache=None if options.no_cache else ReportCache(options.cache or default_folder(os.environ)),
         changes=changes,
         baseline=baseline,
+        checks=not options.no_checks,
+        history=not options.no_history,
     )
     stop.review = review
     if not options.quiet:
@@ -226,7 +231,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
         if other != name:
             refuse(USAGE, f"--{other} and --{name} name the same file, {path!r}")
     if sum(getattr(options, name) == "-" for name in _OTHERS) > 1:
-        refuse(USAGE, "only one of --json and --markdown can go to standard output")
+        refuse(USAGE, "only one of --json, --markdown and --sarif can go to standard output")
     for path in (getattr(options, name) for name in wanted.values()):
         try:
             check_output(path)
@@ -240,12 +245,19 @@ def _others(options: argparse.Namespace, found: Discovery, outcome: Outcome, tit
     if options.json is not None:
         from actors.review.document import report_document  # noqa: PLC0415 - see _review
 
-        document = report_document(found, outcome, installed_version())
+        document = report_document(found, outcome, installed_version(), title)
         texts["json"] = json.dumps(document, indent=1, ensure_ascii=True) + "\n"
     if options.markdown is not None:
         from actors.review.markdown import render_markdown  # noqa: PLC0415 - see _review
 
         texts["markdown"] = render_markdown(outcome.code, outcome.assessment, title=title, notes=outcome.notes)
+    if options.sarif is not None:
+        from actors.quality.finding import QualityReport  # noqa: PLC0415 - see _review
+        from actors.quality.sarif import to_sarif  # noqa: PLC0415 - see _review
+
+        quality = outcome.assessment.quality or QualityReport()
+        log = to_sarif(QualityReport(outcome.assessment.findings, skipped=quality.skipped), found.root)
+        texts["sarif"] = json.dumps(log, indent=1, ensure_ascii=True) + "\n"
     return texts
 
 

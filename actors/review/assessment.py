@@ -14,6 +14,7 @@ from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline, Comparison, compare
 from actors.review.findings import code_findings
 from actors.review.score import Score, score_of
+from actors.review.treehistory import TreeHistory
 
 __all__ = ["Assessment", "RuleCount", "assess"]
 
@@ -40,6 +41,7 @@ class Assessment:
         findings: of the analysis and of the checks, the most severe first, then by path and line.
         rules: the same counted by rule, the most severe first, then the most frequent.
         quality: what the checks gave; None if they did not run.
+        history: of the files; None if it was not read.
         comparison: with an earlier report, if one was given.
         changes: what a branch changed, if the review is limited to that.
     """
@@ -48,6 +50,7 @@ class Assessment:
     findings: tuple[Finding, ...]
     rules: tuple[RuleCount, ...]
     quality: QualityReport | None = None
+    history: TreeHistory | None = None
     comparison: Comparison | None = None
     changes: Changes | None = None
 
@@ -65,6 +68,7 @@ class Assessment:
             "findings": [one.to_dict() for one in self.findings],
             "rules": [dataclasses.asdict(one) for one in self.rules],
             "quality": None if self.quality is None else _without_findings(self.quality),
+            "history": None if self.history is None else self.history.to_dict(),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "changes": None if self.changes is None else dataclasses.asdict(self.changes),
         }
@@ -73,6 +77,7 @@ class Assessment:
 def assess(
     code: CodeReport,
     quality: QualityReport | None = None,
+    history: TreeHistory | None = None,
     *,
     baseline: Baseline | None = None,
     changes: Changes | None = None,
@@ -82,6 +87,7 @@ def assess(
     Args:
         code: the tree, or the part of it that was changed.
         quality: what the checks of the same files gave; None if they did not run.
+        history: of the same files; None if it was not read.
         baseline: an earlier report.
         changes: what `code` is limited to; None if it is the whole tree.
     """
@@ -92,7 +98,7 @@ def assess(
     if baseline is not None:
         limit = None if changes is None else {*changes.files, *changes.deleted}
         comparison = compare(baseline, code, findings, score, checked=quality is not None, limit=limit)
-    return Assessment(score, tuple(findings), _rules(findings), quality, comparison, changes)
+    return Assessment(score, tuple(findings), _rules(findings), quality, history, comparison, changes)
 
 
 def _without_findings(quality: QualityReport) -> dict[str, Any]:

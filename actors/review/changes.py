@@ -6,7 +6,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-__all__ = ["Changes", "NoChanges", "changes_since"]
+__all__ = ["Changes", "NoChanges", "changes_since", "place_in_repository"]
 
 _SECONDS = 120.0
 # A repository's own configuration may name programs to run: none of them is.
@@ -67,6 +67,15 @@ def changes_since(folder: str, base: str) -> Changes:
     deleted = _names(folder, "diff", *names, "--diff-filter=D", commit, "--", ".")
     new = _names(folder, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
     return Changes(base, commit, tuple(sorted({*changed, *new})), tuple(sorted(set(deleted) - set(new))))
+
+
+def place_in_repository(folder: str) -> str | None:
+    """Where a folder lies in its repository, with `/` at its end, empty for its root; None if it is in none."""
+    try:
+        done = _run(folder, "rev-parse", "--show-prefix")
+    except NoChanges:
+        return None
+    return os.fsdecode(done.stdout.removesuffix(b"\n")) if done.returncode == 0 else None
 
 
 def _names(folder: str, *arguments: str) -> list[str]:

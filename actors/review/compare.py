@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,21 +177,15 @@ def compare(
     changes = [change for path in sorted(now.keys() & then.keys()) for change in _changes(path, then[path], now[path])]
     changes.sort(key=lambda one: (-abs(one.now - one.before), one.path, one.measure))
     ours = {one.fingerprint: one for one in findings if one.tool == _TOOL or (checked and baseline.checked)}
-    known = baseline.findings
-    comparable = limit is None and known is not None and checked == baseline.checked
-    gone = []
-    if known is not None:
-        paths = None if limit is None else set(limit)
-        for fingerprint, (path, rule, message, tool) in known.items():
-            if fingerprint not in ours and (paths is None or path in paths) and (checked or tool == _TOOL):
-                gone.append((path, rule, message))
+    known = baseline.findings or {}
+    comparable = limit is None and baseline.findings is not None and checked == baseline.checked
     totals = code.to_dict()["totals"]
     sums = [(name, before, _sums(totals)[name]) for name, before in baseline.total.items()]
     return Comparison(
         worse=tuple(one for one in changes if one.now > one.before),
         better=tuple(one for one in changes if one.now < one.before),
-        new=() if known is None else tuple(one for mark, one in ours.items() if mark not in known),
-        gone=tuple(sorted(gone)),
+        new=() if baseline.findings is None else tuple(one for mark, one in ours.items() if mark not in known),
+        gone=tuple(sorted(_gone(known, ours, limit, checked=checked))),
         added=tuple(sorted(now.keys() - baseline.files.keys())),
         removed=tuple(sorted(then.keys() - now.keys())),
         score_before=baseline.score if comparable else None,
@@ -199,6 +193,19 @@ def compare(
         totals=() if limit is not None else tuple(one for one in sums if one[1] != one[2]),
         partial=limit is not None,
     )
+
+
+def _gone(
+    known: Mapping[str, tuple[str, str, str, str]],
+    ours: Collection[str],
+    limit: Collection[str] | None,
+    *,
+    checked: bool,
+) -> Iterator[tuple[str, str, str]]:
+    """The findings of the earlier report that there are no more, of those that were looked for."""
+    for fingerprint, (path, rule, message, tool) in known.items():
+        if fingerprint not in ours and (limit is None or path in limit) and (checked or tool == _TOOL):
+            yield path, rule, message
 
 
 def _changes(path: str, before: Mapping[str, Any], now: FileSummary) -> list[FileChange]:

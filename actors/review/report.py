@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
 import importlib.resources
@@ -24,7 +25,7 @@ from actors.workers.templates import Rules, Templates
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["REPORT_TEMPLATE", "percent", "prepare_report", "render_report", "report_context"]
+__all__ = ["REPORT_TEMPLATE", "page_figures", "percent", "prepare_report", "render_report", "report_context"]
 
 _PACKAGE = "actors.review"
 
@@ -52,6 +53,7 @@ _MOST_TROUBLES = 400
 _MOST_CYCLES = 60
 _MOST_FINDINGS = 300
 _MOST_CHANGES = 60
+_MOST_HOT = 25
 _KINDS = 6
 # Width and height of the treemap, width and most boxes of the graph: for a wide screen and for a phone.
 _WIDE = ((1200, 640), (1180, 48))
@@ -136,6 +138,7 @@ def report_context(
         "shown_findings": made.findings[:_MOST_FINDINGS],
         "new_findings": () if made.comparison is None else made.comparison.new[:_MOST_FINDINGS],
         "most_changes": _MOST_CHANGES,
+        "most_hot": _MOST_HOT,
         "code": code,
         "totals": code.totals,
         "title": title,
@@ -153,6 +156,56 @@ def report_context(
         "kinds": _KINDS,
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def page_figures(context: dict[str, Any]) -> dict[str, Any]:
+    """The figures that the page's pictures show, without where they are drawn: plain values, ready for JSON.
+
+    Args:
+        context: as `report_context` gives it.
+    """
+    lanes = context["lanes"]
+    return {
+        "generated": context["generated"],
+        "treemaps": [
+            {
+                "files": one.files,
+                "cells": [{"label": cell.label, "note": cell.note, "title": cell.title} for cell in one.cells],
+            }
+            for one in context["treemaps"]
+        ],
+        "graphs": [
+            {
+                "units": one.units,
+                "all_units": one.all_units,
+                "boxes": [{"label": box.label, "title": box.title} for box in one.boxes],
+                "curves": [curve.title for curve in one.curves],
+            }
+            for one in context["pictures"]
+        ],
+        "distribution": [dataclasses.asdict(row) for row in context["distribution"]],
+        "listed_files": len(context["listed"]),
+        "listed_findings": len(context["shown_findings"]),
+        "run": None
+        if lanes is None
+        else {
+            "tasks": lanes.spans,
+            "seconds": lanes.seconds,
+            "kinds": [{"kind": kind, "tasks": number} for kind, number in lanes.kinds],
+            "ticks": [label for _, label in lanes.ticks],
+            "agents": [
+                {
+                    "agent": lane.agent,
+                    "tasks": lane.tasks,
+                    "failed": lane.failed,
+                    "busy": lane.busy,
+                    "share": lane.share,
+                    "bars": [bar.title for bar in lane.bars],
+                }
+                for lane in lanes.lanes
+            ],
+        },
     }
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from actors.analysis.source import MAX_BYTES
@@ -22,6 +22,8 @@ from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline
 from actors.review.discover import Discovery
+from actors.review.extras import Extras
+from actors.review.outcome import Outcome
 from actors.review.progress import Phase, Progress
 from actors.review.recorder import Recorder
 from actors.review.reduce import reduce_batches
@@ -53,39 +55,6 @@ class ReviewFailed(ActorsError):
     """The review itself failed, and not the analysis of some files. The cause is chained."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a review.
-
-    Args:
-        code: the report of the tree.
-        run: who did what, when.
-        assessment: the score, the findings, how it compares.
-        page: the HTML page.
-        notes: sentences for people, as they stand in the page.
-        found, covered: files that were found, and those that `code` covers.
-        written_off: those among them whose analysis failed, because their agent died or ran out of time, say.
-        known: files whose reports came from the cache.
-        interrupted: whether it was ended before its end.
-    """
-
-    code: CodeReport
-    run: RunTimeline
-    assessment: Assessment
-    page: str
-    notes: tuple[str, ...]
-    found: int
-    covered: int
-    written_off: int
-    known: int = 0
-    interrupted: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file was analysed, or reported for what it holds."""
-        return not self.interrupted and not self.written_off and self.covered == self.found
-
-
 class Review:
     """One review, run once.
 
@@ -102,6 +71,8 @@ class Review:
         cache: where reports of earlier reviews are looked up and those of this one are kept; None is nowhere.
         changes: what the report is limited to; None for the whole tree.
         baseline: an earlier report to compare with.
+        checks: whether linters and security scanners look at the files, too.
+        history: whether the commits are read, where there are any.
     """
 
     def __init__(
@@ -115,6 +86,8 @@ class Review:
         cache: ReportCache | None = None,
         changes: Changes | None = None,
         baseline: Baseline | None = None,
+        checks: bool = False,
+        history: bool = False,
     ) -> None:
         self._found = found
         self._cache = cache
@@ -130,6 +103,7 @@ class Review:
         most = _usable_cpus() if workers is None else workers
         self._analyses = Analyses(found.root, found.files, most, self._known.reports)
         self._workers = max(1, min(most, len(self._analyses.batches)))
+        self._extras = Extras(found, self._covered_paths(), checks=checks, history=history)
         self._recorder = Recorder()
         # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
@@ -140,6 +114,7 @@ class Review:
         self._good: list[TaskFuture[Any]] = []
         self._phase: Phase = "starting"
         self._started = time.time()
+        self._generated = datetime.now(UTC)
         self._began = time.monotonic()
         self._analysed: float | None = None
         self._code: CodeReport | None = None
@@ -157,7 +132,10 @@ class Review:
             KeyboardInterrupt: a second one came.
         """
         # What each type may have at most: the analysts, one that reduces and lays out, one that renders.
-        system = ActorSystem({FileAnalyzer: self._workers}, max_agents=self._workers + 2)
+        system = ActorSystem(
+            {FileAnalyzer: self._workers, **self._extras.workers(self._workers)},
+            max_agents=self._workers + 2 + self._extras.agents(self._workers),
+        )
         try:
             outcome = self._whole(system)
         except KeyboardInterrupt:
@@ -192,18 +170,34 @@ class Review:
         system.subscribe(self._recorder.KINDS, self._recorder.hear)
         self._began = time.monotonic()
         self._phase = "analysing"
+        for future, label in self._extras.send(system, _JOB):
+            self._label(future, label)
+            future.add_done_callback(lambda ended: self._ended.put((None, ended)))  # type: ignore[arg-type]
         reduced = self._analyse(system)
         self._analysed = time.monotonic()
         kept = self._keep(system)
         self._phase = "reducing"
         self._code = code = self._result(reduced)
+        self._phase = "checking"
+        while not self._extras.done():
+            self._next()
         self._phase = "rendering"
-        assessment = assess(code, baseline=self._baseline, changes=self._changes)
-        self._recorder.wait_for([reduced.task_id, *(future.task_id for future in self._futures)], _EVENTS_WAIT)
+        quality, past = self._extras.results(code)
+        assessment = assess(code, quality, past, baseline=self._baseline, changes=self._changes)
+        self._recorder.wait_for(
+            [reduced.task_id, *(future.task_id for future in (*self._futures, *self._extras.futures))], _EVENTS_WAIT
+        )
         run = self._recorder.timeline(self._started)
         notes = self._notes(code.totals.files)
         layout = system.options(job=_JOB, type="review.layout").submit(
-            report_context, code, run, title=self._title, root=self._found.root, notes=notes, assessment=assessment
+            report_context,
+            code,
+            run,
+            title=self._title,
+            root=self._found.root,
+            notes=notes,
+            generated=self._generated,
+            assessment=assessment,
         )
         # Untyped: a future stands for the value that the parameter wants.
         render: Any = TemplateProcessor.render
@@ -216,7 +210,7 @@ class Review:
             notes += tuple(filter(None, [self._result(kept)]))
             ends.append(kept.task_id)
         self._recorder.wait_for(ends, _EVENTS_WAIT)
-        return self._outcome(code, self._recorder.timeline(self._started), text, notes, assessment)
+        return self._outcome(code, self._recorder.timeline(self._started), run, text, notes, assessment)
 
     def _analyse(self, system: ActorSystem) -> TaskFuture[CodeReport]:
         """See all analyses to their end; gives the future of the task that reduces them."""
@@ -348,16 +342,22 @@ class Review:
             # Without the earlier report: what was not read yet is not gone.
             assessment = assess(code, changes=self._changes)
             page = render_report(
-                code, run, title=self._title, root=self._found.root, notes=notes, assessment=assessment
+                code,
+                run,
+                title=self._title,
+                root=self._found.root,
+                notes=notes,
+                generated=self._generated,
+                assessment=assessment,
             )
-            return self._outcome(code, run, page, notes, assessment, interrupted=True)
+            return self._outcome(code, run, run, page, notes, assessment, interrupted=True)
         finally:
             ending.join(_PARTIAL_JOIN)
             if collecting:
                 gc.enable()
 
     def _notes(self, covered: int, *, interrupted: bool = False) -> tuple[str, ...]:
-        notes = [*self._found.notes, *self._known.notes]
+        notes = [*self._found.notes, *self._known.notes, *self._extras.notes]
         if self._analyses.known:
             files = "1 file" if self._analyses.files == 1 else f"{self._analyses.files:,} files"
             notes.append(f"Of {files}, {self._analyses.known:,} had not changed since an earlier review.")
@@ -385,6 +385,7 @@ class Review:
         self,
         code: CodeReport,
         run: RunTimeline,
+        page_run: RunTimeline,
         page: str,
         notes: tuple[str, ...],
         assessment: Assessment,
@@ -395,6 +396,8 @@ class Review:
             code=code,
             run=run,
             page=page,
+            page_run=page_run,
+            generated=self._generated,
             notes=notes,
             assessment=assessment,
             found=len(self._covered_paths()),
