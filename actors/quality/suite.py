@@ -126,8 +126,8 @@ class _Trial:
             log = read_log(file, self._suite.root)
         skipped = []
         if isinstance(ended, CommandFailed):
-            log.fail_running("timeout", f"the suite did not end within {self._suite.timeout:g} s")
             log.findings.append(_trouble("timeout", self._out_of_time(log)))
+            log.fail_running("timeout", f"the suite did not end within {self._suite.timeout:g} s")
         elif not log.ended or ended.code not in {0, 1, _NO_TESTS}:
             self._ended_badly(log, ended)
         elif ended.code == _NO_TESTS:
@@ -164,7 +164,7 @@ class _Trial:
 
     def _ended_badly(self, log: SuiteLog, ended: Ended) -> None:
         """It crashed, left by itself, or could not begin."""
-        last = (ended.stderr.strip() or ended.stdout.strip())[-_TOLD:]
+        last = _last_words(ended)
         how = _signal_name(-ended.code) if ended.code < 0 else f"exit code {ended.code}"
         if log.running:
             log.fail_running("crashed", f"the interpreter ended in it, with {how}\n{last}")
@@ -223,6 +223,8 @@ def _environment(folder: str | None = None, log: str | None = None, marker: str 
     if folder is not None and log is not None and marker is not None:
         path = env.get("PYTHONPATH")
         env["PYTHONPATH"] = f"{folder}{os.pathsep}{path}" if path else folder
+        # What its tests write into `tmp_path` goes with the folder.
+        env["PYTEST_DEBUG_TEMPROOT"] = folder
         env["ACTORS_SUITE_LOG"] = log
         name, _, value = marker.partition("=")
         env[name] = value
@@ -238,6 +240,13 @@ def _end_left(marker: str) -> None:
                     if marker.encode() not in file.read():
                         continue
                 os.kill(int(pid), signal.SIGKILL)
+
+
+def _last_words(ended: Ended) -> str:
+    """What it said last; of a crash the stack that faulthandler writes, whose first lines tell the most."""
+    text = ended.stderr.strip() or ended.stdout.strip()
+    start = text.rfind("Fatal Python error")
+    return text[start : start + _TOLD] if start >= 0 else text[-_TOLD:]
 
 
 def _trouble(rule: str, message: str) -> Finding:
