@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from actors.config import Limits
 from actors.errors import ConfigError
 from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins
 from actors.quality.command import Run
@@ -52,6 +53,8 @@ class QualityChecker(Worker):
     cpu = "high"
     memory = "moderate"
     io = "low"
+    # Tools and suites start processes of their own; what has more than these has run wild.
+    limits = Limits(processes=64)
 
     @task(type="quality_check", timeout=math.inf)
     def check(
