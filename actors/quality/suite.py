@@ -48,6 +48,7 @@ class Suite:
         python: the interpreter; None takes `.venv` or `venv` of the root, else the one that runs this.
         coverage: measure it; None does so when the tree has a configuration of coverage.py.
         timeout: seconds for the whole suite.
+        memory: bytes that the suite may use with all that it starts; it is ended beyond. None is no bound.
     """
 
     root: str
@@ -55,6 +56,7 @@ class Suite:
     python: str | None = None
     coverage: bool | None = None
     timeout: float = SUITE_SECONDS
+    memory: int | None = None
 
 
 def python_of(root: str, named: str | None = None) -> str:
@@ -140,6 +142,9 @@ class _Trial:
 
     def _pytest(self, told: Callable[[int, int | None], object] | None) -> Ended | CommandFailed:
         command = [self._python, "-m"]
+        if self._suite.memory is not None:
+            warden = os.path.join(os.path.dirname(__file__), "suitewarden.py")
+            command = [sys.executable, "-I", warden, str(self._suite.memory), self._log, *command]
         options = ["-p", _PROBE, "-o", f"cache_dir={self._folder}/cache", "--color=no"]
         if self._by_plugin:
             options.append(f"--cov-report=json:{self._json}")
@@ -167,7 +172,12 @@ class _Trial:
         last = _last_words(ended)
         how = _signal_name(-ended.code) if ended.code < 0 else f"exit code {ended.code}"
         if log.running:
-            log.fail_running("crashed", f"the interpreter ended in it, with {how}\n{last}")
+            why = (
+                "the suite was ended for its memory" if log.ate_too_much else f"the interpreter ended in it, with {how}"
+            )
+            log.fail_running("crashed", f"{why}\n{last}")
+        if log.ate_too_much:
+            return
         if ended.code == _USAGE and log.collected is None:
             log.findings.append(_trouble("suite-failed", f"pytest could not begin: {last}"))
         elif ended.code != 2 or not log.ended or not any(one.rule == "collection-error" for one in log.findings):

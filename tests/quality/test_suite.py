@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from actors.quality.finding import QualityReport
 from actors.quality.suite import Suite, python_of, run_suite
@@ -72,6 +73,7 @@ def test_each_test_has_its_outcome_duration_place_and_text(tmp_path: Path) -> No
     assert report.skipped == ()
 
 
+@pytest.mark.slow
 def test_the_counts_are_those_of_pytest_by_hand_on_tests_of_this_project() -> None:
     """Done 1: findings against the tools run by hand."""
     root = Path(__file__).parents[2]
@@ -111,6 +113,7 @@ def test_a_suite_that_exits_by_itself_is_reported(tmp_path: Path) -> None:
     assert "exit code 0" in report.tests[0].text
 
 
+@pytest.mark.slow
 def test_a_suite_that_hangs_is_ended_and_the_test_named(tmp_path: Path) -> None:
     """A1: a suite that hangs is contained and reported."""
     report = suite(tmp_path, "import time\ndef test_fine(): pass\ndef test_hang(): time.sleep(600)\n", timeout=5)
@@ -167,6 +170,7 @@ def test_nothing_is_left_in_the_tree(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pytest.ini", "test_it.py"]
 
 
+@pytest.mark.slow
 def test_coverage_is_measured_where_it_is_configured(tmp_path: Path) -> None:
     """A1: coverage when configured, equal to what coverage.py says by hand; also with a file for each process."""
     assert suite(tmp_path, "def test_fine(): pass\n").coverage is None
@@ -198,6 +202,7 @@ def test_the_trees_own_environment_is_taken(tmp_path: Path) -> None:
     assert "cannot be run" in skip.reason
 
 
+@pytest.mark.slow
 def test_tests_in_parallel_are_each_told_once(tmp_path: Path) -> None:
     """A1: a suite that runs on pytest-xdist, whose workers tell the program that we listen to."""
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -n 2\n")

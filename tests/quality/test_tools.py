@@ -80,6 +80,7 @@ def test_ruff_on_this_project_finds_what_ruff_finds(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".ruff_cache"))
 
 
+@pytest.mark.slow
 def test_bandit_on_this_project_finds_what_bandit_finds() -> None:
     """Done 1: security scanning, with an independent count."""
     said = json.loads(by_hand("bandit", "-q", "-f", "json", "-r", "actors/hosts", cwd=ROOT))["results"]
