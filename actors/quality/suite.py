@@ -48,6 +48,7 @@ class Suite:
         python: the interpreter; None takes `.venv` or `venv` of the root, else the one that runs this.
         coverage: measure it; None does so when the tree has a configuration of coverage.py.
         timeout: seconds for the whole suite.
+        memory: bytes that the suite may use with all that it starts; it is ended beyond. None is no bound.
     """
 
     root: str
@@ -55,6 +56,7 @@ class Suite:
     python: str | None = None
     coverage: bool | None = None
     timeout: float = SUITE_SECONDS
+    memory: int | None = None
 
 
 def python_of(root: str, named: str | None = None) -> str:
@@ -126,8 +128,8 @@ class _Trial:
             log = read_log(file, self._suite.root)
         skipped = []
         if isinstance(ended, CommandFailed):
-            log.fail_running("timeout", f"the suite did not end within {self._suite.timeout:g} s")
             log.findings.append(_trouble("timeout", self._out_of_time(log)))
+            log.fail_running("timeout", f"the suite did not end within {self._suite.timeout:g} s")
         elif not log.ended or ended.code not in {0, 1, _NO_TESTS}:
             self._ended_badly(log, ended)
         elif ended.code == _NO_TESTS:
@@ -140,6 +142,9 @@ class _Trial:
 
     def _pytest(self, told: Callable[[int, int | None], object] | None) -> Ended | CommandFailed:
         command = [self._python, "-m"]
+        if self._suite.memory is not None:
+            warden = os.path.join(os.path.dirname(__file__), "suitewarden.py")
+            command = [sys.executable, "-I", warden, str(self._suite.memory), self._log, *command]
         options = ["-p", _PROBE, "-o", f"cache_dir={self._folder}/cache", "--color=no"]
         if self._by_plugin:
             options.append(f"--cov-report=json:{self._json}")
@@ -164,10 +169,15 @@ class _Trial:
 
     def _ended_badly(self, log: SuiteLog, ended: Ended) -> None:
         """It crashed, left by itself, or could not begin."""
-        last = (ended.stderr.strip() or ended.stdout.strip())[-_TOLD:]
+        last = _last_words(ended)
         how = _signal_name(-ended.code) if ended.code < 0 else f"exit code {ended.code}"
         if log.running:
-            log.fail_running("crashed", f"the interpreter ended in it, with {how}\n{last}")
+            why = (
+                "the suite was ended for its memory" if log.ate_too_much else f"the interpreter ended in it, with {how}"
+            )
+            log.fail_running("crashed", f"{why}\n{last}")
+        if log.ate_too_much:
+            return
         if ended.code == _USAGE and log.collected is None:
             log.findings.append(_trouble("suite-failed", f"pytest could not begin: {last}"))
         elif ended.code != 2 or not log.ended or not any(one.rule == "collection-error" for one in log.findings):
@@ -223,6 +233,8 @@ def _environment(folder: str | None = None, log: str | None = None, marker: str 
     if folder is not None and log is not None and marker is not None:
         path = env.get("PYTHONPATH")
         env["PYTHONPATH"] = f"{folder}{os.pathsep}{path}" if path else folder
+        # What its tests write into `tmp_path` goes with the folder.
+        env["PYTEST_DEBUG_TEMPROOT"] = folder
         env["ACTORS_SUITE_LOG"] = log
         name, _, value = marker.partition("=")
         env[name] = value
@@ -238,6 +250,13 @@ def _end_left(marker: str) -> None:
                     if marker.encode() not in file.read():
                         continue
                 os.kill(int(pid), signal.SIGKILL)
+
+
+def _last_words(ended: Ended) -> str:
+    """What it said last; of a crash the stack that faulthandler writes, whose first lines tell the most."""
+    text = ended.stderr.strip() or ended.stdout.strip()
+    start = text.rfind("Fatal Python error")
+    return text[start : start + _TOLD] if start >= 0 else text[-_TOLD:]
 
 
 def _trouble(rule: str, message: str) -> Finding:

@@ -27,6 +27,7 @@ class SuiteLog:
         findings: failed tests, files that could not be collected, processes that were left.
         collected: how many tests there were to be; None if the run did not come so far.
         ended: whether pytest came to its end.
+        ate_too_much: whether the suite was ended for its memory.
     """
 
     tests: dict[str, TestOutcome] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class SuiteLog:
     findings: list[Finding] = field(default_factory=list)
     collected: int | None = None
     ended: bool = False
+    ate_too_much: bool = False
 
     def fail_running(self, outcome: Outcome, why: str) -> None:
         """The run is over: tests that were under way ended so."""
@@ -90,6 +92,13 @@ class _Reader:
             self.log.findings.append(self._trouble(entry))
 
     def _trouble(self, entry: dict[str, Any]) -> Finding:
+        if entry["kind"] == "memory":
+            self.log.ate_too_much = True
+            used, most = entry["used"] >> 20, entry["most"] >> 20
+            message = (
+                f"the suite was ended, with {used} MiB in use: it may have {most} MiB, less than its agent's limit"
+            )
+            return _found("out-of-memory", ".", None, message)
         if entry["kind"] == "collect":
             message = f"its tests could not be collected: {_last_line(entry['text'])}"
             return _found("collection-error", self._path(entry["path"]), None, message)

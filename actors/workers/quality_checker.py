@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from actors.config import Limits
 from actors.errors import ConfigError
 from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins
 from actors.quality.command import Run
@@ -35,6 +37,8 @@ _TOOL_SECONDS = 120.0
 _PART_SECONDS = 900.0
 _HISTORY_SECONDS = 900.0
 _GRACE = 60.0
+# The agent's own, and what a suite may allocate between two looks at it.
+_OWN_MEMORY = 64 * 1024 * 1024
 
 
 class QualityChecker(Worker):
@@ -52,6 +56,8 @@ class QualityChecker(Worker):
     cpu = "high"
     memory = "moderate"
     io = "low"
+    # Tools and suites start processes of their own; what has more than these has run wild.
+    limits = Limits(processes=64)
 
     @task(type="quality_check", timeout=math.inf)
     def check(
@@ -121,7 +127,7 @@ class QualityChecker(Worker):
     def tests(self, root: str, tests: Mapping[str, Any] | None = None) -> QualityReport:
         """Run the tests of a tree, in this agent. Arguments and errors are those of `check`."""
         suite = _checked_suite(tests, _checked_root(root))
-        return run_suite(suite, self.run, self._tell_tests)
+        return run_suite(dataclasses.replace(suite, memory=self._memory()), self.run, self._tell_tests)
 
     @task(type="quality_check.history", timeout=_HISTORY_SECONDS + _GRACE)
     def history(self, root: str) -> QualityReport:
@@ -136,6 +142,11 @@ class QualityChecker(Worker):
         return check_pins(expand(paths, folder, keep=worth_checking), folder, osv, max_bytes)
 
     # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _memory(self) -> int | None:
+        """What a suite may use: so much less than the agent's limit that the agent outlives it."""
+        limit = None if self._context is None else self._context.parts.limits.get("memory")
+        return None if limit is None else int(max(limit * 0.8 - _OWN_MEMORY, limit * 0.4))
 
     def _tell_tests(self, done: int, planned: int | None) -> None:
         self.progress(done / planned if planned else 0.0, f"{done} tests")

@@ -42,6 +42,7 @@ def test_the_built_in_workers_are_what_their_names_say() -> None:
             "moderate",
             {"template_rendering", "file_generation", "validation"},
         ),
+        "quality_checker": ("validator", "high", "moderate", "low", {"linting", "testing", "security_scanning"}),
         "general_purpose": (
             "worker",
             "moderate",
