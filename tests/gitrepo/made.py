@@ -97,7 +97,8 @@ def many_commits(folder: Path, count: int, *, files: int = 200, people: int = 20
         message = b"fix: change %d" % number
         parts.append(
             b"commit refs/heads/main\n"
-            b"committer P%d <p%d@example.org> %d +0000\n" % (person, person, 1_600_000_000 + number * 10)
+            b"committer P%d <p%d@example.org> %d +0000\n"
+            % (person, person, 1_600_000_000 + number * 10)
             + b"data %d\n%s\n" % (len(message), message)
             + b"M 100644 inline f%d/m%d.py\ndata %d\n%s\n" % (name % 10, name, len(content), content)
         )

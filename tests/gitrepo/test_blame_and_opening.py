@@ -58,7 +58,9 @@ def test_lines_come_from_where_git_blame_says(aged: Made) -> None:
     assert (report.lines, report.problem) == (41, None)
     assert [one.line for one in report.origins] == [1, 2, 12, 13, 33, 34]
     assert dict(report.authors) == {"Ada <ada@example.org>": 40, "Bob <b@x.org>": 1}
-    times = [float(aged.git("log", "-1", "--format=%ct", one.commit)) for one in report.origins for _ in range(one.lines)]
+    times = [
+        float(aged.git("log", "-1", "--format=%ct", one.commit)) for one in report.origins for _ in range(one.lines)
+    ]
     assert (report.oldest, report.newest, report.median) == (min(times), max(times), sorted(times)[20])
 
 
@@ -98,7 +100,7 @@ def test_lines_of_files_with_any_name_are_found(tmp_path: Path) -> None:
     """A1: spaces, line ends, and bytes that are no UTF-8."""
     made = Made(tmp_path / "names")
     names = ["a b", "line\nend", "umläut", os.fsdecode(b"\xff\xfe")]
-    made.commit({name: "x\ny\n" for name in names})
+    made.commit(dict.fromkeys(names, "x\ny\n"))
     assert [(look(made, name).lines, look(made, name).problem) for name in names] == [(2, None)] * 4
 
 
@@ -156,7 +158,7 @@ def test_a_repository_that_may_not_be_read_says_so(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code, made.path], capture_output=True, text=True, check=True)
     finally:
         made.folder.chmod(0o755)
-    assert done.stdout in {"no_permission\n"}, (done.stdout, done.stderr)
+    assert done.stdout == "no_permission\n", (done.stdout, done.stderr)
 
 
 def test_a_damaged_repository_is_told_apart(tmp_path: Path) -> None:

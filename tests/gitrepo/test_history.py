@@ -29,8 +29,12 @@ def read(made: Made, **options: object) -> HistoryReport:
 def busy(tmp_path: Path) -> Made:
     """Two people, a merge, a binary file, a deletion and a commit without changes."""
     made = Made(tmp_path / "busy")
-    made.commit({"a.py": "def f(x):\n    return 1 if x else 2\n", "b.txt": "one\ntwo\n", "c.bin": b"\0\1"}, "feat: begin")
-    made.commit({"a.py": "def f(x):\n    return 1 if x else 3\n", "b.txt": "one\n2\n"}, "fix(a): three.", "Bob <b@x.org>")
+    made.commit(
+        {"a.py": "def f(x):\n    return 1 if x else 2\n", "b.txt": "one\ntwo\n", "c.bin": b"\0\1"}, "feat: begin"
+    )
+    made.commit(
+        {"a.py": "def f(x):\n    return 1 if x else 3\n", "b.txt": "one\n2\n"}, "fix(a): three.", "Bob <b@x.org>"
+    )
     made.git("checkout", "-q", "-b", "side")
     made.commit({"d/e.py": "y = 1\n" * 5}, "On the side")
     made.git("checkout", "-q", "main")
@@ -88,7 +92,9 @@ def test_people_are_those_of_git_shortlog_with_the_mailmap(busy: Made) -> None:
     """A1: authors with mailmap."""
     busy.commit({".mailmap": "Robert <bob@work.org> <b@x.org>\n"}, "who is who")
     report = read(busy)
-    shown = {line.split("\t")[1]: int(line.split("\t")[0]) for line in busy.git("shortlog", "-sne", "HEAD").splitlines()}
+    shown = {
+        line.split("\t")[1]: int(line.split("\t")[0]) for line in busy.git("shortlog", "-sne", "HEAD").splitlines()
+    }
     assert {one.author: one.commits for one in report.authors} == shown
     assert "Robert <bob@work.org>" in shown
     (robert,) = [one for one in report.authors if one.author.startswith("Robert")]
@@ -235,7 +241,7 @@ def test_names_of_all_kinds_are_kept(tmp_path: Path) -> None:
     made = Made(tmp_path / "na mes")
     names = ["with space", "line\nend", 'quo"te', "tab\tby", "umläut", os.fsdecode(b"\xff\xfe"), "-dash", "[a]*?"]
     for _ in range(3):
-        made.commit({name: f"{made.clock}\n" for name in names})
+        made.commit(dict.fromkeys(names, f"{made.clock}\n"))
     report = read(made)
     assert sorted(one.path for one in report.files) == sorted(names)
     assert all(one.commits == 3 and len(one.couplings) == 7 for one in report.files)

@@ -267,14 +267,26 @@ def test_a_preview_of_many_commits_stops_at_the_first_conflict(parted: Made) -> 
 
 def test_hooks_and_filters_are_never_run(parted: Made, tmp_path: Path) -> None:
     """I4: git runs no hooks."""
-    for name in (
-        "post-checkout pre-merge-commit post-merge pre-commit prepare-commit-msg commit-msg post-commit pre-rebase "
-        "post-rewrite reference-transaction post-index-change fsmonitor-watchman"
-    ).split():
+    for name in [
+        "post-checkout",
+        "pre-merge-commit",
+        "post-merge",
+        "pre-commit",
+        "prepare-commit-msg",
+        "commit-msg",
+        "post-commit",
+        "pre-rebase",
+        "post-rewrite",
+        "reference-transaction",
+        "post-index-change",
+        "fsmonitor-watchman",
+    ]:
         hook = parted.folder / ".git" / "hooks" / name
         hook.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran-{name}'\n")
         hook.chmod(0o755)
-    parted.git("-c", "core.hooksPath=/dev/null", "config", "core.fsmonitor", str(parted.folder / ".git/hooks/post-commit"))
+    parted.git(
+        "-c", "core.hooksPath=/dev/null", "config", "core.fsmonitor", str(parted.folder / ".git/hooks/post-commit")
+    )
     parted.git("-c", "core.hooksPath=/dev/null", "config", "filter.run.smudge", f"touch {tmp_path}/ran-filter; cat")
     parted.write({".git/info/attributes": "new/* filter=run\n"})
     integrate(parted, apply=True, update_worktree=True).merge("side")
