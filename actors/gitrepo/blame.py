@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pygit2
 
 from actors.gitrepo.commits import author_name, mailmap
@@ -35,7 +37,7 @@ def blame(repository: pygit2.Repository, commit: pygit2.Commit, path: str) -> Bl
     if found.is_binary:
         return BlameReport(path, problem="binary", detail="a NUL byte near its beginning: it has no lines")
     try:
-        lines = repository.blame(path, newest_commit=commit.id)
+        lines = repository.blame(os.fsencode(path), newest_commit=commit.id)  # type: ignore[arg-type]
         return BlameReport(path, _merged(repository, lines))
     except (pygit2.GitError, KeyError, ValueError, OSError) as error:
         return BlameReport(path, problem="failed", detail=f"git could not look it up: {error}")
@@ -51,6 +53,8 @@ def _merged(repository: pygit2.Repository, lines: pygit2.blame.Blame) -> tuple[L
             whole = repository[hunk.final_commit_id].peel(pygit2.Commit)
             people[commit] = (author_name(whole.author, names), float(whole.commit_time))
         count = hunk.lines_in_hunk
+        if not count:
+            continue  # An empty file.
         if origins and origins[-1].commit == commit:
             first = origins.pop()
             origins.append(LineOrigin(first.line, first.lines + count, commit, *people[commit]))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pygit2
-from pygit2.enums import DeltaStatus, DiffFlag, DiffOption, SortMode
+from pygit2.enums import DiffOption, SortMode
 
 from actors.gitrepo.history import CommitChange, FileChange
 from actors.gitrepo.repository import common_folder, shown, text_of, told
@@ -17,15 +17,7 @@ MOST_BYTES = 16 * 1024 * 1024
 """A larger file is not compared line by line."""
 
 _MOST_RENAMES = 400
-_LETTERS = {
-    DeltaStatus.ADDED: "A",
-    DeltaStatus.DELETED: "D",
-    DeltaStatus.MODIFIED: "M",
-    DeltaStatus.RENAMED: "R",
-    DeltaStatus.COPIED: "C",
-    DeltaStatus.TYPECHANGE: "T",
-}
-_GITLINK = 0o160000
+_STATUSES = frozenset("ADMRCT")
 
 
 def walk(
@@ -107,14 +99,14 @@ def changes(
         diff.find_similar(rename_limit=_MOST_RENAMES)
     for index, delta in enumerate(diff.deltas):
         old, new = delta.old_file, delta.new_file
-        status = _LETTERS.get(delta.status)
-        if status is None:
+        status = delta.status_char()
+        if status not in _STATUSES:
             continue
         added: int | None = None
         removed: int | None = None
-        if _is_small(repository, old) and _is_small(repository, new):
+        if (status == "A" or _is_small(repository, old)) and (status == "D" or _is_small(repository, new)):
             patch = diff[index]
-            if patch is not None and not patch.delta.flags & DiffFlag.BINARY:
+            if patch is not None and not patch.delta.is_binary:
                 _, added, removed = patch.line_stats
         path = os.fsdecode(new.raw_path)
         old_path = os.fsdecode(old.raw_path)
@@ -122,10 +114,11 @@ def changes(
 
 
 def _is_small(repository: pygit2.Repository, file: pygit2.DiffFile) -> bool:
-    if int(file.mode) in {0, _GITLINK}:
-        # There is nothing on this side, or a submodule, whose commit is in no object of this repository.
+    try:
+        return repository.odb.read_header(file.id)[1] <= MOST_BYTES
+    except (KeyError, pygit2.GitError):
+        # A submodule, whose commit is in no object of this repository. What is really missing shows when it is read.
         return True
-    return repository.odb.read_header(file.id)[1] <= MOST_BYTES
 
 
 def mailmap(repository: pygit2.Repository) -> pygit2.Mailmap:

@@ -82,7 +82,7 @@ def _check_out(repository: pygit2.Repository, commit: pygit2.Commit, doing: str)
     try:
         with told(repository, doing):
             repository.checkout_tree(  # type: ignore[no-untyped-call]
-                commit, strategy=CheckoutStrategy.SAFE | CheckoutStrategy.RECREATE_MISSING
+                repository[commit.id], strategy=CheckoutStrategy.SAFE | CheckoutStrategy.RECREATE_MISSING
             )
     except GitFailed as error:
         if "prevent" in str(error):

@@ -205,8 +205,8 @@ class Integration:
             picked: Picked = make(scratch)
             if picked.tip is not None:
                 commit = scratch[picked.tip].peel(pygit2.Commit)
-                tree, after = str(commit.tree_id), commit.tree
-                report = replace(report, tree=tree, files=tuple(changes(scratch, self._tip.tree, after)))
+                before = scratch[self._tip.id].peel(pygit2.Tree)
+                report = replace(report, tree=str(commit.tree_id), files=tuple(changes(scratch, before, commit.tree)))
         outcome: Outcome = "conflicts" if picked.conflicts else "clean"
         if not picked.conflicts and picked.tip == self._tip.id:
             outcome = "up_to_date"

@@ -54,9 +54,11 @@ def pick(
         The new tip, or the conflicts of the first commit that has some.
     """
     tip = onto.id
-    tree: Any = onto.tree
+    # Each from this repository: beside the repository, objects that were made there are seen by no other.
+    tree = repository[onto.id].peel(pygit2.Commit).tree
     steps: list[Step] = []
-    for commit in commits:
+    for chosen in commits:
+        commit = repository[chosen.id].peel(pygit2.Commit)
         name, subject = str(commit.id), _subject(commit)
         if name in skip:
             steps.append(Step(name, subject, "empty"))

@@ -94,7 +94,8 @@ def told(repository: pygit2.Repository, doing: str) -> Iterator[None]:
         if isinstance(error, PermissionError) or "ermission denied" in text:
             reason = "no_permission"
         elif isinstance(error, KeyError):
-            reason, text = "damaged", f"object {text.strip(chr(39))} is missing; `git fsck` tells more"
+            reason = "damaged"
+            text = (text if "not found" in text else f"object {text} is missing") + "; `git fsck` tells more"
         elif any(word in text for word in ("corrupt", "failed to parse bad", "zlib", "inflate", "loose object")):
             reason = "damaged"
         message = f"{doing}: {text}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from actors.errors import ConfigError
 from actors.gitrepo.branch import Branch, BranchCleanup, Comparison, Worktree
@@ -16,13 +15,13 @@ from actors.gitrepo.patterns import matcher
 from actors.worker import Worker, task
 from actors.workers.batches import split
 from actors.workers.file_analyzer import costs_one_file
+from actors.workers.gitparts import check_bool, is_counts, part, refuse, teller
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
 
 __all__ = ["GitIntegrator"]
 
-_PROGRESS_EVERY = 0.1
 _BATCH_TIMEOUT = 300.0
 # To look up the lines of a file takes many times as long as to read it.
 _BATCH_BYTES = 64 * 1024
@@ -77,8 +76,14 @@ class GitIntegrator(Worker):
             ConfigError: there is no such operation, or it does not take these data. Else as the task of that name.
         """
         if operation not in _OPERATIONS:
-            _refuse("operation", operation, f"one of {', '.join(_OPERATIONS)}")
+            refuse("operation", operation, f"one of {', '.join(_OPERATIONS)}")
         method = type(self).tasks()[operation]
+        fields = [name for name in inspect.signature(method.function).parameters if name != "self"]
+        for name, value in data.items():
+            # Before what is missing: a field that is written wrong is the reason why another one is.
+            if name not in fields:
+                message = f"git_operation {operation!r} has no field {name!r}; it takes {', '.join(fields)}"
+                raise ConfigError(message, key=name, value=value, allowed=", ".join(fields))
         try:
             method.bind_check((), data)
         except TypeError as error:
@@ -119,11 +124,11 @@ class GitIntegrator(Worker):
             ConfigError: a value that is not allowed, or the extra `review` is missing.
         """
         if not isinstance(renames, bool):
-            _refuse("renames", renames, "True or False")
-        if not isinstance(complexity, bool) and not _is_counts(complexity):
-            _refuse("complexity", complexity, "True, False, or a mapping of paths to whole numbers")
-        found = _part("repository").open_repository(repository)
-        report: HistoryReport = _part("reading").read_history(
+            refuse("renames", renames, "True or False")
+        if not isinstance(complexity, bool) and not is_counts(complexity):
+            refuse("complexity", complexity, "True, False, or a mapping of paths to whole numbers")
+        found = part("repository").open_repository(repository)
+        report: HistoryReport = part("reading").read_history(
             found,
             revision=revision,
             base=base,
@@ -132,7 +137,7 @@ class GitIntegrator(Worker):
             until=until,
             renames=renames,
             complexity=complexity,
-            tell=self._teller(),
+            tell=teller(self.progress),
         )
         return report
 
@@ -156,9 +161,9 @@ class GitIntegrator(Worker):
             ConfigError: see `history`.
         """
         keep = matcher(paths)
-        found = _part("repository").open_repository(repository)
-        commit = _part("repository").commit_at(found, revision)
-        complexity = _part("complexity")
+        found = part("repository").open_repository(repository)
+        commit = part("repository").commit_at(found, revision)
+        complexity = part("complexity")
         there = complexity.paths_of(found, commit.tree)
         chosen = [path for path in there if keep(path)]
         named = [path for path in paths if path not in there and not any(sign in path for sign in "*?[")]
@@ -173,8 +178,8 @@ class GitIntegrator(Worker):
         return tuple(reports[path] for path in files)
 
     def _blame(self, found: Any, commit: Any, files: Sequence[str]) -> list[BlameReport]:
-        lines = _part("blame")
-        tell = self._teller()
+        lines = part("blame")
+        tell = teller(self.progress)
         reports = []
         for index, path in enumerate(files):
             tell("files", index)
@@ -187,24 +192,24 @@ class GitIntegrator(Worker):
         single = self.options(retries=1, timeout=_BATCH_TIMEOUT)
         reports: dict[str, BlameReport] = {}
         waiting: list[tuple[Sequence[str], TaskFuture[Any]]] = [
-            (part, whole.submit(type(self).blame_files, repository, list(part), revision)) for part in parts
+            (files, whole.submit(type(self).blame_files, repository, list(files), revision)) for files in parts
         ]
-        total = sum(len(part) for part in parts)
+        total = sum(len(files) for files in parts)
         while waiting:
-            part, future = waiting.pop(0)
+            files, future = waiting.pop(0)
             try:
-                reports.update(zip(part, future.take(), strict=True))
+                reports.update(zip(files, future.take(), strict=True))
             except Exception as error:
                 if not costs_one_file(error):
                     raise
-                if len(part) > 1:
+                if len(files) > 1:
                     waiting += [
-                        ([path], single.submit(type(self).blame_files, repository, [path], revision)) for path in part
+                        ([path], single.submit(type(self).blame_files, repository, [path], revision)) for path in files
                     ]
                     continue
                 text = (str(error) or type(error).__name__).strip().splitlines()[0]
-                reports[part[0]] = BlameReport(part[0], problem="failed", detail=f"{type(error).__name__}: {text}")
-            self.progress(len(reports) / total, part[-1])
+                reports[files[0]] = BlameReport(files[0], problem="failed", detail=f"{type(error).__name__}: {text}")
+            self.progress(len(reports) / total, files[-1])
         return reports
 
     @task(type="git_operation.blame_files")
@@ -220,9 +225,9 @@ class GitIntegrator(Worker):
             A report for each file, in the order of the list.
         """
         if isinstance(files, str) or not all(isinstance(path, str) for path in files):
-            _refuse("files", files, "a list of paths")
-        found = _part("repository").open_repository(repository)
-        return tuple(self._blame(found, _part("repository").commit_at(found, revision), files))
+            refuse("files", files, "a list of paths")
+        found = part("repository").open_repository(repository)
+        return tuple(self._blame(found, part("repository").commit_at(found, revision), files))
 
     @task(type="git_operation.branches")
     def branches(self, repository: str, *, merged_into: str | None = None, remote: bool = True) -> tuple[Branch, ...]:
@@ -236,8 +241,8 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        listed: tuple[Branch, ...] = _part("branches").list_branches(found, merged_into=merged_into, remote=remote)
+        found = part("repository").open_repository(repository)
+        listed: tuple[Branch, ...] = part("branches").list_branches(found, merged_into=merged_into, remote=remote)
         return listed
 
     @task(type="git_operation.compare")
@@ -252,8 +257,8 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        compared: Comparison = _part("branches").compare(found, base, head)
+        found = part("repository").open_repository(repository)
+        compared: Comparison = part("branches").compare(found, base, head)
         return compared
 
     @task(type="git_operation.create_branch", retries=0)
@@ -268,8 +273,8 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: git allows no such name, or a branch has it; else see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        made: Branch = _part("branches").create_branch(found, branch, start)
+        found = part("repository").open_repository(repository)
+        made: Branch = part("branches").create_branch(found, branch, start)
         return made
 
     @task(type="git_operation.delete_merged", retries=0)
@@ -290,9 +295,9 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: see `history`.
         """
-        _check_bool("apply", apply)
-        found = _part("repository").open_repository(repository)
-        done: tuple[BranchCleanup, ...] = _part("branches").delete_merged(found, into=into, keep=keep, apply=apply)
+        check_bool("apply", apply)
+        found = part("repository").open_repository(repository)
+        done: tuple[BranchCleanup, ...] = part("branches").delete_merged(found, into=into, keep=keep, apply=apply)
         return done
 
     @task(type="git_operation.worktrees")
@@ -305,8 +310,8 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        listed: tuple[Worktree, ...] = _part("worktrees").list_worktrees(found)
+        found = part("repository").open_repository(repository)
+        listed: tuple[Worktree, ...] = part("worktrees").list_worktrees(found)
         return listed
 
     @task(type="git_operation.switch", retries=0)
@@ -321,9 +326,9 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: the branch is checked out, or the folder in use; nothing is left then. Else see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        chosen = _part("branches").local_branch(found, branch)
-        made: Worktree = _part("worktrees").add_worktree(found, chosen, folder)
+        found = part("repository").open_repository(repository)
+        chosen = part("branches").local_branch(found, branch)
+        made: Worktree = part("worktrees").add_worktree(found, chosen, folder)
         return made
 
     @task(type="git_operation.remove_worktree", retries=0)
@@ -337,8 +342,8 @@ class GitIntegrator(Worker):
         Raises:
             GitFailed: there is none, it is the repository's own, or it has changes. Else see `history`.
         """
-        found = _part("repository").open_repository(repository)
-        removed: Worktree = _part("worktrees").remove_worktree(found, folder)
+        found = part("repository").open_repository(repository)
+        removed: Worktree = part("worktrees").remove_worktree(found, folder)
         return removed
 
     @task(type="git_operation.merge", retries=0)
@@ -370,7 +375,7 @@ class GitIntegrator(Worker):
             GitFailed: with `apply`: there are conflicts, the tree is not clean, a file would be overwritten, the branch
                 is checked out and `update_worktree` is false; branch and tree are as they were. Else see `history`.
         """
-        _check_bool("fast_forward", fast_forward)
+        check_bool("fast_forward", fast_forward)
         integration = self._integration(repository, branch, committer, apply=apply, update_worktree=update_worktree)
         report: MergeReport = integration.merge(source, fast_forward=fast_forward, message=message)
         return report
@@ -436,56 +441,9 @@ class GitIntegrator(Worker):
     def _integration(
         self, repository: str, branch: str | None, committer: str | None, *, apply: bool, update_worktree: bool
     ) -> Any:
-        found = _part("repository").open_repository(repository)
+        found = part("repository").open_repository(repository)
         # What a preview writes goes away with the agent, however that ends.
         scratch = str(self.workspace) if self.agent_id else None
-        return _part("merging").Integration(
+        return part("merging").Integration(
             found, branch, apply=apply, update_worktree=update_worktree, committer=committer, scratch=scratch
         )
-
-    def _teller(self) -> Callable[[str, int], None]:
-        told = time.monotonic()
-
-        def tell(what: str, done: int) -> None:
-            nonlocal told
-            now = time.monotonic()
-            if now - told >= _PROGRESS_EVERY:
-                told = now
-                # How long a history is shows at its end.
-                self.progress(0.0, f"{done:,} {what}")
-
-        return tell
-
-
-def _part(name: str) -> ModuleType:
-    """A module of `gitrepo` that imports pygit2, which a program that only submits does without.
-
-    Raises:
-        ConfigError: the extra `review` is not installed.
-    """
-    import importlib  # noqa: PLC0415 - see above
-
-    try:
-        import pygit2  # noqa: F401, PLC0415 - an extra
-    except ImportError as error:
-        message = f"git repositories need pygit2, which cannot be imported: {error}; pip install 'actors-hub[review]'"
-        raise ConfigError(message, key="review", allowed="actors-hub[review]") from error
-    return importlib.import_module(f"actors.gitrepo.{name}")
-
-
-def _is_counts(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(path, str) and isinstance(count, int) and not isinstance(count, bool)
-        for path, count in value.items()
-    )
-
-
-def _check_bool(key: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        _refuse(key, value, "True or False")
-
-
-def _refuse(key: str, value: Any, allowed: str) -> NoReturn:
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
-    raise ConfigError(f"{key} of a git_operation is {allowed}, not {shown}", key=key, value=value, allowed=allowed)
