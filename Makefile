@@ -40,7 +40,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons simulate chaos faults messages lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons test-browser simulate chaos faults messages lint format format-check types coverage bench clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ test-pythons: ## the tests of `make test` on each Python 3.11, 3.12 and 3.13 of 
 	done; \
 	[ $$seen -gt 0 ] || { echo "make: no Python 3.11, 3.12 or 3.13 found in PATH or under pyenv" >&2; exit 1; }; \
 	[ -z "$$failed" ] || { echo "make: the tests failed on:$$failed" >&2; exit 1; }
+
+# The browser itself comes from the system: apt-get install chromium.
+test-browser: $(STAMP) ## the report in a real Chromium, at desktop and phone widths; screenshots in reports/browser
+	@$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 simulate: $(STAMP) ## the whole system in virtual time: HISTORIES random histories, EXAMPLES of Hypothesis beside them
 	@$(BIN)/python -m actors.testing simulate --histories $(HISTORIES) --examples $(EXAMPLES)

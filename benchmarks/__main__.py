@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import harness, table
+from benchmarks import harness, review, table
 from benchmarks.console import positive
 from benchmarks.peers import OURS, PEERS
 from benchmarks.workloads import WORKLOADS
@@ -15,8 +15,13 @@ from benchmarks.workloads import WORKLOADS
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table, write the JSON; 0 when all results were right, whatever the figures say."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["review"]:
+        return review.main(arguments[1:])
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure actors beside the standard library's process pools."
+        prog="python -m benchmarks",
+        description="Measure actors beside the standard library's process pools.",
+        epilog="`python -m benchmarks review` measures `actors review` beside a plain loop.",
     )
     parser.add_argument("--rounds", type=positive, help="rounds that are measured (5, quick: 2)")
     parser.add_argument("--tasks", type=positive, help="tasks of each measurement (each workload has its own number)")

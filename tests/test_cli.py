@@ -25,7 +25,8 @@ COMMAND = [sys.executable, "-m", "actors"]
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -33,8 +34,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str, cwd: Path, timeout: float = 50) -> subprocess.CompletedProcess[str]:
+    if arguments[:1] == ("review",) and "--checks" not in arguments:
+        # Linters and the history have tests of their own, and take seconds.
+        arguments = (*arguments, "--no-checks", "--no-history")
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*COMMAND, *(one for one in arguments if one != "--checks")],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -80,7 +84,8 @@ def test_the_figures_of_the_json_are_those_of_the_report(tree: Path, work: Path)
     assert (data["complete"], data["files_found"], data["files_covered"], data["analyses_failed"]) == (True, 31, 31, 0)
     assert totals["files"] == totals["analysed"] + totals["reported"] == len(data["report"]["files"]) == 31
     figures = re.findall(r"<li[^>]*><b>([\d.,]+)</b>", page)
-    assert figures[:4] == [
+    assert figures[:5] == [
+        f"{data['score']['value']:.1f}",
         "31",
         f"{totals['lines']['total']:,}",
         f"{totals['functions']:,}",
@@ -227,7 +232,7 @@ def test_a_full_disk_leaves_no_half_report(tmp_path: Path, work: Path) -> None:
     room = 2 * MEMORY_SIZE
     tree = make_tree(tmp_path / "large", 250, functions=10)
     done = subprocess.run(
-        [*COMMAND, "review", str(tree)],
+        [*COMMAND, "review", str(tree), "--no-checks", "--no-history"],
         cwd=work,
         capture_output=True,
         text=True,
@@ -250,7 +255,11 @@ def test_a_reader_that_goes_away_is_no_traceback(tree: Path, work: Path) -> None
     """A1: `actors review . | head -1`."""
     reading, writing = os.pipe()
     process = subprocess.Popen(
-        [*COMMAND, "review", str(tree)], cwd=work, stdout=writing, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "review", str(tree), "--no-checks", "--no-history"],
+        cwd=work,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     os.close(writing)
     os.close(reading)
@@ -268,7 +277,7 @@ def slow(tmp_path: Path, tree: Path, work: Path, monkeypatch: pytest.MonkeyPatch
     poison(monkeypatch, tmp_path / "site", slow=60)
     for number in range(2):
         (tree / f"slow{number}.py").write_text("x = 1\n" * 20_000)
-    arguments = ["review", str(tree), "--workers", "3", "--json", "r.json"]
+    arguments = ["review", str(tree), "--no-checks", "--no-history", "--workers", "3", "--json", "r.json"]
     process = subprocess.Popen(
         [*COMMAND, *arguments], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
     )
@@ -346,7 +355,7 @@ def test_a_terminal_sees_the_agents_at_work(tree: Path, work: Path) -> None:
     """D7, C5: live progress, taken away before the summary."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "review", str(tree)],
+        [*COMMAND, "review", str(tree), "--no-checks", "--no-history"],
         cwd=work,
         stdin=subprocess.DEVNULL,
         stdout=theirs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actors.analysis.filereport import FileReport
 from actors.workers.batches import BATCH_BYTES, Batch, split
@@ -25,6 +25,7 @@ class Analyses:
         root: the folder that the paths are relative to.
         files: the paths.
         workers: how many agents share them; a small tree makes smaller batches, so that each has several.
+        known: the reports that there are already, by path; these files are done.
 
     Attributes:
         batches: all files, the most expensive batch first.
@@ -33,16 +34,30 @@ class Analyses:
         cost, done_cost: the same by what they take, as `Batch` counts it.
     """
 
-    def __init__(self, root: str, files: Sequence[str], workers: int) -> None:
+    def __init__(
+        self, root: str, files: Sequence[str], workers: int, known: Mapping[str, FileReport] | None = None
+    ) -> None:
         self._root = root
+        self._known = {path: known[path] for path in files if path in known} if known else {}
+        self.files = len(files)
+        files = [path for path in files if path not in self._known]
         sizes = [_size(os.path.join(root, path)) for path in files]
         share = sum(sizes) // (workers * _BATCHES_EACH)
         self.batches = split(files, sizes, batch_bytes=min(BATCH_BYTES, max(_LEAST_BYTES, share)))
         self.written_off: list[FileReport] = []
-        self.files = len(files)
         self.cost = sum(batch.cost for batch in self.batches)
-        self.done_files = 0
+        self.done_files = len(self._known)
         self.done_cost = 0
+
+    @property
+    def others(self) -> list[FileReport]:
+        """The reports that no batch brings: those that were known, and those of the files that were written off."""
+        return [*self._known.values(), *self.written_off]
+
+    @property
+    def known(self) -> int:
+        """How many files were known."""
+        return len(self._known)
 
     def done(self, batch: Batch) -> None:
         """A batch has been analysed."""

@@ -141,6 +141,7 @@ class CodeReport:
         totals: over all files.
         languages: the same for each language, the most lines first.
         complex_functions, long_functions: the hot spots among the functions, the hottest first.
+        risky_functions: all whose complexity is of the bands above 20, the most complex first.
         complex_files, large_files: the same among the files, by complexity and by lines.
         distribution: the functions by complexity.
         graph: the dependencies between the files.
@@ -158,6 +159,7 @@ class CodeReport:
     graph: Graph
     troubles: tuple[Trouble, ...]
     files: tuple[FileSummary, ...]
+    risky_functions: tuple[HotFunction, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

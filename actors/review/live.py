@@ -24,6 +24,7 @@ _PHASES: dict[Phase, str] = {
     "starting": "starting agents",
     "analysing": "analysing",
     "reducing": "adding up",
+    "checking": "checking",
     "rendering": "rendering the report",
 }
 _STYLES = {

@@ -9,7 +9,7 @@ from actors.review.recorder import AgentView
 
 __all__ = ["Phase", "Progress"]
 
-Phase = Literal["starting", "analysing", "reducing", "rendering"]
+Phase = Literal["starting", "analysing", "reducing", "checking", "rendering"]
 
 
 @dataclass(frozen=True, slots=True)

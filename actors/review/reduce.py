@@ -5,29 +5,34 @@ from __future__ import annotations
 import bisect
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from actors.analysis.filereport import FileReport
 from actors.analysis.lines import LineCounts
-from actors.review.codereport import Bucket, CodeReport, FileSummary, HotFunction, Totals, Trouble
+from actors.review.bands import BANDS
+from actors.review.codereport import Bucket, CodeReport, FileSummary, Graph, HotFunction, Totals, Trouble
 from actors.review.graph import build_graph
 
 __all__ = ["BOUNDS", "reduce_batches", "reduce_reports"]
 
 _T = TypeVar("_T")
+_RISKY = BANDS[4].least
 
 BOUNDS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 21, 31, 51, 101)
 """The least complexity of each bucket of the distribution."""
 
 
-def reduce_reports(reports: Iterable[FileReport], *, top: int = 25) -> CodeReport:
+def reduce_reports(reports: Iterable[FileReport], *, top: int = 25, limit: Collection[str] | None = None) -> CodeReport:
     """Reduce the reports of all files to one.
 
     Args:
         reports: in any order; the result is the same. A path that comes twice counts once, with the report that
             comes last.
         top: how many hot spots of each kind, 1 or more.
+        limit: the paths that the report is about; None for all. The others are looked at only to tell what those
+            depend on: of the graph remain the arrows from and to them, and the cycles that go through them.
 
     Raises:
         ValueError: `top` is less than 1.
@@ -37,6 +42,10 @@ def reduce_reports(reports: Iterable[FileReport], *, top: int = 25) -> CodeRepor
         raise ValueError(message)
     unique = {report.path: report for report in reports}
     ordered = [unique[path] for path in sorted(unique)]
+    graph = build_graph(ordered)
+    if limit is not None:
+        ordered = [report for report in ordered if report.path in limit]
+        graph = _limited(graph, set(limit))
     by_language: dict[str, list[FileReport]] = defaultdict(list)
     for report in ordered:
         by_language[report.language or "unknown"].append(report)
@@ -55,15 +64,31 @@ def reduce_reports(reports: Iterable[FileReport], *, top: int = 25) -> CodeRepor
         complex_files=_top(files, top, lambda one: (-one.complexity, -one.lines, one.path)),
         large_files=_top(files, top, lambda one: (-one.lines, -one.bytes, one.path)),
         distribution=_distribution(one.complexity for one in functions),
-        graph=build_graph(ordered),
+        graph=graph,
         troubles=tuple(sorted(_troubles(ordered), key=lambda one: (not one.is_error, one.path))),
         files=tuple(files),
+        risky_functions=tuple(
+            sorted(
+                (one for one in functions if one.complexity >= _RISKY),
+                key=lambda one: (-one.complexity, one.path, one.line),
+            )
+        ),
     )
 
 
-def reduce_batches(batches: Sequence[Sequence[FileReport]], others: Sequence[FileReport] = ()) -> CodeReport:
+def reduce_batches(
+    batches: Sequence[Sequence[FileReport]],
+    others: Sequence[FileReport] = (),
+    limit: Collection[str] | None = None,
+) -> CodeReport:
     """Reduce what several tasks brought back, and reports from elsewhere. See `reduce_reports`."""
-    return reduce_reports([report for batch in (*batches, others) for report in batch])
+    return reduce_reports([report for batch in (*batches, others) for report in batch], limit=limit)
+
+
+def _limited(graph: Graph, paths: set[str]) -> Graph:
+    edges = tuple(edge for edge in graph.edges if edge.source in paths or edge.target in paths)
+    cycles = tuple(cycle for cycle in graph.cycles if not paths.isdisjoint(cycle.files))
+    return replace(graph, edges=edges, cycles=cycles)
 
 
 def _top(items: Sequence[_T], count: int, key: Callable[[_T], Any]) -> tuple[_T, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
 import importlib.resources
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from actors.review.assessment import Assessment, assess
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport
 from actors.review.depgraph import draw_graph
@@ -23,7 +25,7 @@ from actors.workers.templates import Rules, Templates
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["REPORT_TEMPLATE", "percent", "prepare_report", "render_report", "report_context"]
+__all__ = ["REPORT_TEMPLATE", "page_figures", "percent", "prepare_report", "render_report", "report_context"]
 
 _PACKAGE = "actors.review"
 
@@ -49,6 +51,9 @@ REPORT_TEMPLATE: dict[str, Any] = {
 _MOST_FILES = 4000
 _MOST_TROUBLES = 400
 _MOST_CYCLES = 60
+_MOST_FINDINGS = 300
+_MOST_CHANGES = 60
+_MOST_HOT = 25
 _KINDS = 6
 # Width and height of the treemap, width and most boxes of the graph: for a wide screen and for a phone.
 _WIDE = ((1200, 640), (1180, 48))
@@ -74,6 +79,7 @@ def render_report(
     root: str = "",
     notes: tuple[str, ...] = (),
     generated: datetime | None = None,
+    assessment: Assessment | None = None,
 ) -> str:
     """Render the report as one self-contained HTML page.
 
@@ -86,11 +92,12 @@ def render_report(
         root: where it lies.
         notes: sentences on how the files were found, as `Discovery.notes` has them.
         generated: when; now, if it is not given. Naive times are taken as UTC.
+        assessment: the score, the findings and how they compare; made of the tree if it is not given.
 
     Raises:
         ConfigError: the extra `review` is not installed.
     """
-    context = report_context(code, run, title=title, root=root, notes=notes, generated=generated)
+    context = report_context(code, run, title=title, root=root, notes=notes, generated=generated, assessment=assessment)
     text: str = sandbox_module().render_bounded(_page(), context, REPORT_TEMPLATE["rules"]["max_output"])
     return text
 
@@ -121,10 +128,17 @@ def report_context(
     root: str = "",
     notes: tuple[str, ...] = (),
     generated: datetime | None = None,
+    assessment: Assessment | None = None,
 ) -> dict[str, Any]:
     """What the template of the report is given: the data with the pictures laid out. Arguments as `render_report`."""
     script = importlib.resources.files(_PACKAGE).joinpath("templates", "report.js").read_text("utf-8")
+    made = assess(code) if assessment is None else assessment
     return {
+        "assessment": made,
+        "shown_findings": made.findings[:_MOST_FINDINGS],
+        "new_findings": () if made.comparison is None else made.comparison.new[:_MOST_FINDINGS],
+        "most_changes": _MOST_CHANGES,
+        "most_hot": _MOST_HOT,
         "code": code,
         "totals": code.totals,
         "title": title,
@@ -142,6 +156,56 @@ def report_context(
         "kinds": _KINDS,
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def page_figures(context: dict[str, Any]) -> dict[str, Any]:
+    """The figures that the page's pictures show, without where they are drawn: plain values, ready for JSON.
+
+    Args:
+        context: as `report_context` gives it.
+    """
+    lanes = context["lanes"]
+    return {
+        "generated": context["generated"],
+        "treemaps": [
+            {
+                "files": one.files,
+                "cells": [{"label": cell.label, "note": cell.note, "title": cell.title} for cell in one.cells],
+            }
+            for one in context["treemaps"]
+        ],
+        "graphs": [
+            {
+                "units": one.units,
+                "all_units": one.all_units,
+                "boxes": [{"label": box.label, "title": box.title} for box in one.boxes],
+                "curves": [curve.title for curve in one.curves],
+            }
+            for one in context["pictures"]
+        ],
+        "distribution": [dataclasses.asdict(row) for row in context["distribution"]],
+        "listed_files": len(context["listed"]),
+        "listed_findings": len(context["shown_findings"]),
+        "run": None
+        if lanes is None
+        else {
+            "tasks": lanes.spans,
+            "seconds": lanes.seconds,
+            "kinds": [{"kind": kind, "tasks": number} for kind, number in lanes.kinds],
+            "ticks": [label for _, label in lanes.ticks],
+            "agents": [
+                {
+                    "agent": lane.agent,
+                    "tasks": lane.tasks,
+                    "failed": lane.failed,
+                    "busy": lane.busy,
+                    "share": lane.share,
+                    "bars": [bar.title for bar in lane.bars],
+                }
+                for lane in lanes.lanes
+            ],
+        },
     }
 
 

@@ -9,14 +9,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from actors.analysis.source import MAX_BYTES
 from actors.errors import ActorsError
 from actors.future import TaskFuture
 from actors.review.analyses import Analyses
+from actors.review.assessment import Assessment, assess
+from actors.review.cache import Known, ReportCache, remember
+from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
+from actors.review.compare import Baseline
 from actors.review.discover import Discovery
+from actors.review.extras import Extras
+from actors.review.outcome import Outcome
 from actors.review.progress import Phase, Progress
 from actors.review.recorder import Recorder
 from actors.review.reduce import reduce_batches
@@ -48,35 +55,6 @@ class ReviewFailed(ActorsError):
     """The review itself failed, and not the analysis of some files. The cause is chained."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a review.
-
-    Args:
-        code: the report of the tree.
-        run: who did what, when.
-        page: the HTML page.
-        notes: sentences for people, as they stand in the page.
-        found, covered: files that were found, and those that `code` covers.
-        written_off: those among them whose analysis failed, because their agent died or ran out of time, say.
-        interrupted: whether it was ended before its end.
-    """
-
-    code: CodeReport
-    run: RunTimeline
-    page: str
-    notes: tuple[str, ...]
-    found: int
-    covered: int
-    written_off: int
-    interrupted: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file was analysed, or reported for what it holds."""
-        return not self.interrupted and not self.written_off and self.covered == self.found
-
-
 class Review:
     """One review, run once.
 
@@ -90,6 +68,11 @@ class Review:
         workers: how many agents analyse, 1 or more; None is one for each processor that this process may use.
         max_bytes: larger files are reported and not read; None is the analysis's own bound.
         watch: called with the progress a few times a second, in the thread that calls `run`.
+        cache: where reports of earlier reviews are looked up and those of this one are kept; None is nowhere.
+        changes: what the report is limited to; None for the whole tree.
+        baseline: an earlier report to compare with.
+        checks: whether linters and security scanners look at the files, too.
+        history: whether the commits are read, where there are any.
     """
 
     def __init__(
@@ -100,14 +83,27 @@ class Review:
         workers: int | None = None,
         max_bytes: int | None = None,
         watch: Callable[[Progress], object] = lambda _: None,
+        cache: ReportCache | None = None,
+        changes: Changes | None = None,
+        baseline: Baseline | None = None,
+        checks: bool = False,
+        history: bool = False,
     ) -> None:
         self._found = found
+        self._cache = cache
+        self._changes = changes
+        self._baseline = baseline
+        self._limit = None if changes is None else frozenset(changes.files)
+        self._known = Known()
+        if cache is not None:
+            self._known = cache.known(found.root, found.files, MAX_BYTES if max_bytes is None else max_bytes)
         self._title = title
         self._max_bytes = max_bytes
         self._watch = watch
         most = _usable_cpus() if workers is None else workers
-        self._analyses = Analyses(found.root, found.files, most)
+        self._analyses = Analyses(found.root, found.files, most, self._known.reports)
         self._workers = max(1, min(most, len(self._analyses.batches)))
+        self._extras = Extras(found, self._covered_paths(), checks=checks, history=history)
         self._recorder = Recorder()
         # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
@@ -118,6 +114,7 @@ class Review:
         self._good: list[TaskFuture[Any]] = []
         self._phase: Phase = "starting"
         self._started = time.time()
+        self._generated = datetime.now(UTC)
         self._began = time.monotonic()
         self._analysed: float | None = None
         self._code: CodeReport | None = None
@@ -135,7 +132,10 @@ class Review:
             KeyboardInterrupt: a second one came.
         """
         # What each type may have at most: the analysts, one that reduces and lays out, one that renders.
-        system = ActorSystem({FileAnalyzer: self._workers}, max_agents=self._workers + 2)
+        system = ActorSystem(
+            {FileAnalyzer: self._workers, **self._extras.workers(self._workers)},
+            max_agents=self._workers + 2 + self._extras.agents(self._workers),
+        )
         try:
             outcome = self._whole(system)
         except KeyboardInterrupt:
@@ -170,16 +170,34 @@ class Review:
         system.subscribe(self._recorder.KINDS, self._recorder.hear)
         self._began = time.monotonic()
         self._phase = "analysing"
+        for future, label in self._extras.send(system, _JOB):
+            self._label(future, label)
+            future.add_done_callback(lambda ended: self._ended.put((None, ended)))  # type: ignore[arg-type]
         reduced = self._analyse(system)
         self._analysed = time.monotonic()
+        kept = self._keep(system)
         self._phase = "reducing"
         self._code = code = self._result(reduced)
+        self._phase = "checking"
+        while not self._extras.done():
+            self._next()
         self._phase = "rendering"
-        self._recorder.wait_for([reduced.task_id, *(future.task_id for future in self._futures)], _EVENTS_WAIT)
+        quality, past = self._extras.results(code)
+        assessment = assess(code, quality, past, baseline=self._baseline, changes=self._changes)
+        self._recorder.wait_for(
+            [reduced.task_id, *(future.task_id for future in (*self._futures, *self._extras.futures))], _EVENTS_WAIT
+        )
         run = self._recorder.timeline(self._started)
         notes = self._notes(code.totals.files)
         layout = system.options(job=_JOB, type="review.layout").submit(
-            report_context, code, run, title=self._title, root=self._found.root, notes=notes
+            report_context,
+            code,
+            run,
+            title=self._title,
+            root=self._found.root,
+            notes=notes,
+            generated=self._generated,
+            assessment=assessment,
         )
         # Untyped: a future stands for the value that the parameter wants.
         render: Any = TemplateProcessor.render
@@ -187,8 +205,12 @@ class Review:
         self._label(layout, "the pictures")
         self._label(page, "the page")
         text = self._result(page)
-        self._recorder.wait_for([layout.task_id, page.task_id], _EVENTS_WAIT)
-        return self._outcome(code, self._recorder.timeline(self._started), text, notes)
+        ends = [layout.task_id, page.task_id]
+        if kept is not None:
+            notes += tuple(filter(None, [self._result(kept)]))
+            ends.append(kept.task_id)
+        self._recorder.wait_for(ends, _EVENTS_WAIT)
+        return self._outcome(code, self._recorder.timeline(self._started), run, text, notes, assessment)
 
     def _analyse(self, system: ActorSystem) -> TaskFuture[CodeReport]:
         """See all analyses to their end; gives the future of the task that reduces them."""
@@ -228,9 +250,21 @@ class Review:
         # Untyped: futures stand for the values that the parameter wants.
         reduce: Any = reduce_batches
         options = system.options(job=_JOB, type="review.reduce")
-        reduced: TaskFuture[CodeReport] = options.submit(reduce, futures, self._analyses.written_off)
+        reduced: TaskFuture[CodeReport] = options.submit(reduce, futures, self._analyses.others, self._limit)
         self._label(reduced, "the totals")
         return reduced
+
+    def _keep(self, system: ActorSystem) -> TaskFuture[str] | None:
+        """Have the reports put into the cache, beside the rest of the work."""
+        if self._cache is None or not self._good:
+            return None
+        keep: Any = remember
+        options = system.options(job=_JOB, type="review.remember")
+        kept: TaskFuture[str] = options.submit(
+            keep, self._cache.folder, self._found.root, self._good, dict(self._known.stamps)
+        )
+        self._label(kept, "the cache")
+        return kept
 
     def _label(self, future: TaskFuture[Any], label: str) -> None:
         self._recorder.labels[future.task_id] = label
@@ -303,34 +337,71 @@ class Review:
         try:
             code = self._code
             if code is None:
-                code = reduce_batches(_read(good, _PARTIAL_READ), self._analyses.written_off)
+                code = reduce_batches(_read(good, _PARTIAL_READ), self._analyses.others, self._limit)
             notes = self._notes(code.totals.files, interrupted=True)
-            page = render_report(code, run, title=self._title, root=self._found.root, notes=notes)
-            return self._outcome(code, run, page, notes, interrupted=True)
+            # Without the earlier report: what was not read yet is not gone.
+            assessment = assess(code, changes=self._changes)
+            page = render_report(
+                code,
+                run,
+                title=self._title,
+                root=self._found.root,
+                notes=notes,
+                generated=self._generated,
+                assessment=assessment,
+            )
+            return self._outcome(code, run, run, page, notes, assessment, interrupted=True)
         finally:
             ending.join(_PARTIAL_JOIN)
             if collecting:
                 gc.enable()
 
     def _notes(self, covered: int, *, interrupted: bool = False) -> tuple[str, ...]:
-        notes = list(self._found.notes)
+        notes = [*self._found.notes, *self._known.notes, *self._extras.notes]
+        if self._analyses.known:
+            files = "1 file" if self._analyses.files == 1 else f"{self._analyses.files:,} files"
+            notes.append(f"Of {files}, {self._analyses.known:,} had not changed since an earlier review.")
+        if self._changes is not None:
+            gone = len(self._changes.deleted)
+            notes.insert(
+                0,
+                f"Limited to what was changed since {self._changes.base} (commit {self._changes.commit[:12]}): "
+                f"{len(self._covered_paths()):,} of {self._analyses.files:,} source files; {gone:,} deleted.",
+            )
         if interrupted:
-            notes.insert(0, f"The review was interrupted: {covered:,} of {self._analyses.files:,} files are in here.")
+            of_all = len(self._covered_paths())
+            notes.insert(0, f"The review was interrupted: {covered:,} of {of_all:,} files are in here.")
         lost = len(self._analyses.written_off)
         if lost:
             what = "1 file has" if lost == 1 else f"{lost:,} files have"
             notes.insert(0, f"The analysis of {what} failed: see the problems.")
         return tuple(notes)
 
+    def _covered_paths(self) -> list[str]:
+        """The files that the report is about."""
+        return [path for path in self._found.files if self._limit is None or path in self._limit]
+
     def _outcome(
-        self, code: CodeReport, run: RunTimeline, page: str, notes: tuple[str, ...], *, interrupted: bool = False
+        self,
+        code: CodeReport,
+        run: RunTimeline,
+        page_run: RunTimeline,
+        page: str,
+        notes: tuple[str, ...],
+        assessment: Assessment,
+        *,
+        interrupted: bool = False,
     ) -> Outcome:
         return Outcome(
             code=code,
             run=run,
             page=page,
+            page_run=page_run,
+            generated=self._generated,
             notes=notes,
-            found=self._analyses.files,
+            assessment=assessment,
+            found=len(self._covered_paths()),
+            known=self._analyses.known,
             covered=code.totals.files,
             written_off=len(self._analyses.written_off),
             interrupted=interrupted,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors.analysis.filereport import Finding
 from actors.analysis.languages import label_of
 from actors.errors import ConfigError
+from actors.review.assessment import Assessment
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport, Cycle, Totals, Trouble
 from actors.review.display import count, duration, printable, shorten
@@ -27,7 +28,12 @@ _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def print_summary(
-    code: CodeReport, run: RunTimeline | None = None, *, report: str = "", console: Console | None = None
+    code: CodeReport,
+    run: RunTimeline | None = None,
+    *,
+    report: str = "",
+    console: Console | None = None,
+    assessment: Assessment | None = None,
 ) -> None:
     """Print the summary.
 
@@ -36,11 +42,12 @@ def print_summary(
         run: the run itself, for its last line.
         report: where the report is; empty if none was written.
         console: where to print; standard output if it is not given.
+        assessment: the score and the findings; without it there are no lines about them.
 
     Raises:
         ConfigError: the extra `cli` is not installed.
     """
-    parts = render_summary(code, run, report=report)
+    parts = render_summary(code, run, report=report, assessment=assessment)
     if console is None:
         from rich.console import Console  # noqa: PLC0415 - an extra
 
@@ -52,7 +59,9 @@ def print_summary(
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def render_summary(code: CodeReport, run: RunTimeline | None = None, *, report: str = "") -> list[RenderableType]:
+def render_summary(
+    code: CodeReport, run: RunTimeline | None = None, *, report: str = "", assessment: Assessment | None = None
+) -> list[RenderableType]:
     """The parts of the summary, for `rich` to print. Arguments and errors as for `print_summary`."""
     try:
         from rich.text import Text  # noqa: PLC0415 - an extra
@@ -74,6 +83,8 @@ def render_summary(code: CodeReport, run: RunTimeline | None = None, *, report: 
     errors = sum(1 for trouble in code.troubles if trouble.is_error)
     if errors > _TROUBLES:
         parts.append(Text(f"       and {count(errors - _TROUBLES, 'more file')} with problems", style="dim"))
+    if assessment is not None and totals.files:
+        parts += _assessed(assessment)
     if run is not None and run.spans:
         agents = len({span.agent for span in run.spans})
         parts.append(
@@ -90,6 +101,38 @@ def _headline(totals: Totals) -> str:
     line = f"{count(totals.files, 'file')}, {count(totals.lines.total, 'line')}, {count(totals.functions, 'function')}"
     line += f", mean complexity {totals.mean_complexity:.2f}" if totals.functions else ""
     return line + (f"; {count(totals.reported, 'file')} could not be analysed" if totals.reported else "")
+
+
+def _assessed(assessment: Assessment) -> list[RenderableType]:
+    """The score with what cost it most, the number of findings, and what changed."""
+    from rich.text import Text  # noqa: PLC0415 - an extra
+
+    score = assessment.score
+    parts: list[RenderableType] = []
+    line = Text.assemble("Score ", (f"{score.value:.1f}", "bold"), " of 100")
+    lost = sorted((part for part in score.parts if part.lost), key=lambda part: -part.lost)
+    if lost:
+        line.append("; points lost: " + ", ".join(f"{part.lost:.1f} of {part.points} by {part.name}" for part in lost))
+    parts.append(line)
+    counts = [count(number, name) for name, number in assessment.severities.items() if number]
+    if counts:
+        parts.append(Text("Findings: " + ", ".join(counts)))
+    comparison = assessment.comparison
+    if comparison is not None:
+        before = comparison.score_before
+        text = f"Since the earlier report: {count(len(comparison.new), 'new finding')}, {len(comparison.gone):,} gone"
+        text += f", score {before:.1f} before" if before is not None else ""
+        parts.append(Text(text, style="red" if comparison.got_worse else "green"))
+        parts += [
+            Text.assemble(
+                ("new    ", "red"),
+                printable(one.path),
+                f":{one.line}" if one.line else "",
+                f"  {printable(one.message)}",
+            )
+            for one in comparison.new[:_TROUBLES]
+        ]
+    return parts
 
 
 def _table(*columns: tuple[str, bool]) -> Table:

@@ -115,7 +115,18 @@ def test_all_sections_are_there_and_reached_by_links() -> None:
     page = Page(render_report(code, run, title="x", generated=datetime(2026, 11, 22, 10, 0, tzinfo=UTC)))
     ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     links = {(a["href"] or "")[1:] for _, a in page.tags if "href" in a}
-    assert links == {"map", "complexity", "hot", "dependencies", "problems", "run", "languages", "files"}
+    assert links == {
+        "score",
+        "findings",
+        "map",
+        "complexity",
+        "hot",
+        "dependencies",
+        "problems",
+        "run",
+        "languages",
+        "files",
+    }
     assert links <= ids
     assert "2026-11-22 10:00 UTC" in page.text
     labels = [a.get("aria-label") or "" for tag, a in page.tags if tag == "svg"]

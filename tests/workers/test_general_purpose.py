@@ -42,12 +42,20 @@ def test_the_built_in_workers_are_what_their_names_say() -> None:
             "moderate",
             {"template_rendering", "file_generation", "validation"},
         ),
+        "quality_checker": ("validator", "high", "moderate", "low", {"linting", "testing", "security_scanning"}),
         "general_purpose": (
             "worker",
             "moderate",
             "moderate",
             "moderate",
             {"general_purpose", "general_tasks", "file_operations", "basic_analysis"},
+        ),
+        "git_integrator": (
+            "integrator",
+            "low",
+            "low",
+            "moderate",
+            {"git_operations", "commit_analysis", "branch_management", "merge_operations"},
         ),
         "orchestrator": (
             "orchestrator",
