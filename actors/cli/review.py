@@ -104,7 +104,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
     title = os.path.basename(found.root) if found.method != "file" else found.files[0]
     view = view_for(sys.stderr, options.path, quiet=options.quiet)
     review = Review(found, title=title or "/", workers=options.workers, max_bytes=options.max_bytes, watch=view.show)
-    stop.review = review
+    stop.running = review
     if not options.quiet:
         # Now, and not when somebody waits for the end of an interrupted review.
         import rich.console  # noqa: PLC0415
@@ -120,7 +120,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         refuse(USAGE, str(error))
     finally:
         view.close()
-        stop.review = None
+        stop.running = None
     try:
         write_output(options.html, outcome.page)
         if options.json not in {None, "-"}:
