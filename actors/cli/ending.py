@@ -10,7 +10,19 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol
 
-__all__ = ["DONE", "FAILED", "PROBLEMS", "USAGE", "Interruptible", "Stop", "Stopped", "installed_version", "leave", "refuse", "text_of"]
+__all__ = [
+    "DONE",
+    "FAILED",
+    "PROBLEMS",
+    "USAGE",
+    "Interruptible",
+    "Stop",
+    "Stopped",
+    "installed_version",
+    "leave",
+    "refuse",
+    "text_of",
+]
 
 DONE = 0
 PROBLEMS = 1

@@ -187,7 +187,9 @@ def _summary(outcome: Outcome, journal: Path | None) -> str:
 
     steps = outcome.report.steps.values()
     counts = {status: sum(step.status == status for step in steps) for status in ("completed", "skipped", "failed")}
-    parts = [f"{count(number, 'task')} {status}" for status, number in counts.items() if number or status == "completed"]
+    parts = [
+        f"{count(number, 'task')} {status}" for status, number in counts.items() if number or status == "completed"
+    ]
     left = len(outcome.report.steps) - sum(counts.values())
     if left:
         parts.append(f"{left:,} not done")

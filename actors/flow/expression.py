@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -140,17 +141,19 @@ def plain(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, float):
         # JSON has no NaN and no infinity.
-        return value if value - value == 0 else str(value)
-    if depth > _DEEPEST:
-        return "…"
+        return value if math.isfinite(value) else str(value)
+    return "…" if depth > _DEEPEST else _plain_inside(value, depth + 1)
+
+
+def _plain_inside(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): plain(one, depth + 1) for name, one in value.items()}
+        return {str(name): plain(one, depth) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one, depth + 1) for one in value]
+        return [plain(one, depth) for one in value]
     if isinstance(value, set | frozenset):
-        return sorted((plain(one, depth + 1) for one in value), key=repr)
+        return sorted((plain(one, depth) for one in value), key=repr)
     to_dict = getattr(value, "to_dict", None)
-    return plain(to_dict(), depth + 1) if callable(to_dict) and not isinstance(value, type) else str(value)
+    return plain(to_dict(), depth) if callable(to_dict) and not isinstance(value, type) else str(value)
 
 
 def _read_text(text: str, roots: Collection[str]) -> Any:
@@ -183,7 +186,9 @@ def _read(text: str, roots: Collection[str]) -> Expression:
         way.append(int(index) if index is not None else name if name is not None else quoted or single or "")
         at = match.end()
     if not way or at < len(path):
-        raise ExpressionFailed(f"${{{{ {text} }}}} is no expression; expected a place such as tasks.find.result[0].path")
+        raise ExpressionFailed(
+            f"${{{{ {text} }}}} is no expression; expected a place such as tasks.find.result[0].path"
+        )
     if way[0] not in roots:
         raise ExpressionFailed(f"${{{{ {text} }}}} begins with {way[0]!r}; here it may begin with {', '.join(roots)}")
     for name in filters:
@@ -201,7 +206,8 @@ def _inside(value: Any, place: Any) -> Any:
     if place.startswith("_"):
         raise AttributeError(place)
     found = getattr(value, place)
-    if callable(found):
+    is_method = callable(found)
+    if is_method:
         raise AttributeError(place)
     return found
 

@@ -55,9 +55,8 @@ def _details(flow: Flow, task: FlowTask) -> str:
         parts.append(f"requires {', '.join(sorted(step.requires))}")
     if step.resources:
         parts.append(f"takes {', '.join(f'{amount:g} {name}' for name, amount in dict(step.resources).items())}")
-    for name in ("priority", "timeout", "on_failure"):
-        if getattr(step, name) is not None:
-            parts.append(f"{name} {getattr(step, name)}")
+    named = {"priority": step.priority, "timeout": step.timeout, "on_failure": step.on_failure}
+    parts += [f"{name} {value}" for name, value in named.items() if value is not None]
     return f"  ({'; '.join(parts)})" if parts else ""
 
 

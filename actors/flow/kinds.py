@@ -78,7 +78,11 @@ class Kinds:
                 prefix = f"{kind.name}."
                 known = [name.removeprefix(prefix) for name in self._kinds if name.startswith(prefix)]
                 # Without such types its fields are its own business.
-                return [(_OPERATION, f"there is no {_OPERATION} {operation!r}{closest(operation, known)}")] if known else []
+                return (
+                    [(_OPERATION, f"there is no {_OPERATION} {operation!r}{closest(operation, known)}")]
+                    if known
+                    else []
+                )
             fields, whose = {**kind.fields, **inner.fields}, f"{kind.name} with {_OPERATION} {operation}"
         found += [
             (name, f"{whose} has no field {name!r}{closest(name, fields)}") for name in data if name not in fields
@@ -91,7 +95,9 @@ class Kinds:
     ) -> list[tuple[str | None, str]]:
         del kind
         return [
-            (None, f"{whose} lacks the field {name!r}") for name, needed in fields.items() if needed and name not in data
+            (None, f"{whose} lacks the field {name!r}")
+            for name, needed in fields.items()
+            if needed and name not in data
         ]
 
 

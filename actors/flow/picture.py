@@ -34,11 +34,11 @@ def svg(flow: Flow) -> str:
         places[task_id] = (_EDGE + level * (_WIDTH + _ACROSS), _EDGE + row * (_HEIGHT + _DOWN))
     width = 2 * _EDGE + len(rows) * (_WIDTH + _ACROSS) - _ACROSS
     height = 2 * _EDGE + max(rows.values()) * (_HEIGHT + _DOWN) - _DOWN
+    size = f'width="{width}" height="{height}"'
     title = escape(printable(f"The workflow {flow.name}: {len(flow.tasks)} tasks"))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'role="img" aria-label="{title}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {size} role="img" aria-label="{title}">',
             f"<title>{title}</title>",
             f"<style>{_STYLE}</style>",
             f'<rect class="ground" width="{width}" height="{height}" fill="#ffffff"/>',

@@ -209,14 +209,18 @@ class Reader:
         for name, message in kinds.wrong_fields(kind, data):
             self._wrong((*way, "data", name) if name else (*way, "data"), message)
         if kind.name == "command" and isinstance(data.get("argv"), str) and not data.get("shell"):
-            self._wrong((*way, "data", "argv"), "argv is a list; a text is for a shell, which has to be asked for: shell: true")
+            self._wrong(
+                (*way, "data", "argv"), "argv is a list; a text is for a shell, which has to be asked for: shell: true"
+            )
 
     def _needs(self, entry: _Entry, data: Any, groups: Mapping[str, list[str]]) -> dict[str, None]:
         """The ids of the tasks that come first."""
         needs: dict[str, None] = {}
         after = entry.values.get("after") or []
         ids = {task_id for members in groups.values() for task_id in members}
-        for index, name in enumerate([after] if isinstance(after, str) else after if isinstance(after, list) else [None]):
+        for index, name in enumerate(
+            [after] if isinstance(after, str) else after if isinstance(after, list) else [None]
+        ):
             where = (*entry.way, "after", index)
             if name in ids:
                 needs[name] = None
@@ -290,7 +294,7 @@ def _limits(value: Any) -> dict[str, Any]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"expected a mapping, got {_what(value)}")
+        raise TypeError(f"expected a mapping, got {_what(value)}")
     return value
 
 

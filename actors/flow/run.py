@@ -19,12 +19,22 @@ from actors.flow.expression import fill, plain, references
 from actors.flow.flow import Flow, FlowTask
 from actors.flow.past import Past, forget, once_name
 from actors.future import TaskFuture
-from actors.protocol.events import Event, TaskProgressed, TaskStarted
+from actors.protocol.events import (
+    Event,
+    TaskCancelledEvent,
+    TaskCompleted,
+    TaskFailed,
+    TaskProgressed,
+    TaskStarted,
+)
 from actors.system import ActorSystem
 
 __all__ = ["FlowRun", "Outcome", "Watcher"]
 
 _TICK = 0.2
+# A future knows its outcome a little earlier than events tell of it, and the last output comes before that event.
+_EVENTS_WAIT = 1.0
+_ENDS = (TaskCompleted, TaskFailed, TaskCancelledEvent)
 # Somebody who pressed Ctrl-C waits two seconds at most.
 _END_TIMEOUT = 0.5
 
@@ -66,7 +76,7 @@ class Outcome:
 
     @property
     def status(self) -> str:
-        """ "completed", "failed" or "interrupted"."""
+        """One of "completed", "failed" and "interrupted"."""
         if self.interrupted:
             return "interrupted"
         return "failed" if self.report.status == "stopped" else "completed"
@@ -117,6 +127,10 @@ class FlowRun:
         self._submitted: dict[str, str] = {}
         self._tries: dict[str, int] = {}
         self._resumed: set[str] = set()
+        # Ends that the watcher is told of with the event, or at this time: by the id of the last attempt's task.
+        self._untold: dict[str, float] = {}
+        # The ids of tasks of whose end an event has told.
+        self._told: set[str] = set()
         self._interrupted = False
         self._digests = {task.id: task.digest() for task in flow.tasks.values()}
 
@@ -140,7 +154,7 @@ class FlowRun:
             for future in system.recovered():
                 if future.task_id in stale:
                     future.cancel("the workflow has no such task any more")
-            with system.subscribe([TaskStarted, TaskProgressed], self._news.put):
+            with system.subscribe([TaskStarted, TaskProgressed, *_ENDS], self._news.put):
                 self._carry_out(system, past)
         finally:
             if self._interrupted:
@@ -156,7 +170,7 @@ class FlowRun:
 
     def _system(self) -> ActorSystem:
         flow = self._flow
-        callables = {"callable_agent": {"limits": dict(flow.limits)}} if flow.limits else {}
+        callables: dict[str, Any] = {"callable_agent": {"limits": dict(flow.limits)}} if flow.limits else {}
         return ActorSystem(
             list(flow.workers),
             max_agents=flow.max_agents,
@@ -169,8 +183,9 @@ class FlowRun:
 
     def _carry_out(self, system: ActorSystem, past: Past) -> None:
         self._go_on(system, past)
-        while self._futures and not self._interrupted:
+        while (self._futures or self._untold) and not self._interrupted:
             self._watch.tick(self._run.ended, len(self._run))
+            self._tell_overdue()
             try:
                 news = self._news.get(timeout=_TICK)
             except queue.Empty:
@@ -250,9 +265,26 @@ class FlowRun:
         self._tell_end(task)
 
     def _tell_end(self, task: str) -> None:
+        """A task may have ended for good: tell the watcher, or wait until its last output has been heard."""
         report = self._run.step_report(task, time.monotonic())
-        if report.status in ("completed", "skipped", "failed", "cancelled"):
+        if report.status == "not_started":
+            # There is another attempt.
+            return
+        waits = report.tasks and report.status != "cancelled" and task not in self._resumed
+        if waits and report.tasks[-1] not in self._told:
+            self._untold[report.tasks[-1]] = time.monotonic() + _EVENTS_WAIT
+        else:
             self._watch.ended(report, resumed=task in self._resumed)
+
+    def _tell_overdue(self) -> None:
+        now = time.monotonic()
+        for task_id in [task_id for task_id, due in self._untold.items() if due <= now]:
+            self._tell_now(task_id)
+
+    def _tell_now(self, task_id: str) -> None:
+        if self._untold.pop(task_id, None) is not None:
+            task = self._by_task[task_id]
+            self._watch.ended(self._run.step_report(task, time.monotonic()), resumed=False)
 
     def _heard(self, event: Event) -> None:
         task = self._by_task.get(getattr(event, "task_id", ""))
@@ -263,6 +295,10 @@ class FlowRun:
             self._watch.said(task, event.note)
         elif isinstance(event, TaskStarted):
             self._watch.started(task, event.agent or "")
+        elif isinstance(event, _ENDS):
+            task_id = getattr(event, "task_id", "")
+            self._told.add(task_id)
+            self._tell_now(task_id)
 
 
 class _Results(Mapping[str, Any]):
@@ -288,5 +324,3 @@ class _Results(Mapping[str, Any]):
     def _of(self, task: str) -> dict[str, Any]:
         report = self._run.step_report(task, 0.0)
         return {"result": report.result, "status": report.status}
-
-

@@ -58,7 +58,9 @@ def _task(kinds: list[Kind]) -> dict[str, Any]:
                     {"type": "string", "description": "A task type of one of the workflow's own workers."},
                 ],
             ),
-            "data": _said("The fields of the task; ${{ tasks.NAME.result }} is the result of another one.", type="object"),
+            "data": _said(
+                "The fields of the task; ${{ tasks.NAME.result }} is the result of another one.", type="object"
+            ),
             "after": _said(
                 "Names of tasks that come first.",
                 anyOf=[{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -85,7 +87,10 @@ def _task(kinds: list[Kind]) -> dict[str, Any]:
         "allOf": [
             {
                 "if": {"properties": {"type": {"const": kind.name}}, "required": ["type"]},
-                "then": {"properties": {"data": _data(kind)}, **({"required": ["data"]} if any(kind.fields.values()) else {})},
+                "then": {
+                    "properties": {"data": _data(kind)},
+                    **({"required": ["data"]} if any(kind.fields.values()) else {}),
+                },
             }
             for kind in kinds
         ],

@@ -160,4 +160,6 @@ class _Reader:
         for key, _ in node.value:
             line = key.start_mark.line + 1
             if isinstance(key.value, str) and seen.setdefault(key.value, line) != line:
-                self.problems.append(Problem(line, f"{key.value!r} stands twice; it is in line {seen[key.value]} already"))
+                self.problems.append(
+                    Problem(line, f"{key.value!r} stands twice; it is in line {seen[key.value]} already")
+                )

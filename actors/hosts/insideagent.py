@@ -354,7 +354,14 @@ class InsideAgent(Submitter, AgentAdministration):
             head = self.run(["git", "rev-parse", "HEAD"], cwd=repository, check=True).stdout
         """
         child = partial(
-            ChildProcess, argv, cwd=cwd, env=env, stdin=stdin, limit=limit, on_output=on_output, output_every=output_every
+            ChildProcess,
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            limit=limit,
+            on_output=on_output,
+            output_every=output_every,
         )
         if self._context is not None:
             return self._context.run(child, timeout, check=check)

@@ -59,10 +59,18 @@ class Command:
 
 def _words(argv: Any) -> tuple[str, ...]:
     if isinstance(argv, str):
-        _refuse("argv", argv, 'a list, as ["git", "status"]; a text is for a shell, which has to be asked for: shell: true')
-    if not isinstance(argv, Sequence) or not argv or not all(_is_word(word) for word in argv) or not argv[0]:
+        _refuse(
+            "argv", argv, 'a list, as ["git", "status"]; a text is for a shell, which has to be asked for: shell: true'
+        )
+    words: list[Any] = []
+    for word in argv if isinstance(argv, Sequence) else ():
+        if isinstance(word, list | tuple):
+            words += word
+        else:
+            words.append(word)
+    if not words or not all(_is_word(word) for word in words) or not words[0]:
         _refuse("argv", argv, 'a list of texts, the program and each argument by itself, as ["git", "status"]')
-    return tuple(argv)
+    return tuple(words)
 
 
 def _shell_words(argv: Any) -> tuple[str, ...]:
