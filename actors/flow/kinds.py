@@ -11,7 +11,7 @@ from typing import Any
 
 from actors.errors import ConfigError
 from actors.runtime.worker_type import is_class_of
-from actors.worker import Worker
+from actors.worker import TaskMethod, Worker
 from actors.workers import BUILT_IN
 from actors.workers.general_purpose import resolve_callable
 
@@ -51,7 +51,7 @@ class Kinds:
         self._kinds: dict[str, Kind] = {}
         for worker in (*workers, *built_in):
             for method in worker.tasks().values():
-                kind = _kind(method.task_type, worker.agent_type, method.function)
+                kind = _kind(method, worker.agent_type)
                 self._kinds.setdefault(kind.name, kind)
 
     def __iter__(self) -> Any:
@@ -67,38 +67,32 @@ class Kinds:
 
     def wrong_fields(self, kind: Kind, data: Mapping[str, Any]) -> list[tuple[str | None, str]]:
         """What is wrong with the names of some data: the field, None for one that is not there, and what to say."""
-        found: list[tuple[str | None, str]] = []
         fields, whose = dict(kind.fields), kind.name
+        operation = data.get(_OPERATION)
         if kind.open:
-            operation = data.get(_OPERATION)
-            if not isinstance(operation, str):
-                return self._lacking(kind, data, fields, whose)
-            inner = self._kinds.get(f"{kind.name}.{operation}")
+            inner = self._kinds.get(f"{kind.name}.{operation}") if isinstance(operation, str) else None
             if inner is None:
-                prefix = f"{kind.name}."
-                known = [name.removeprefix(prefix) for name in self._kinds if name.startswith(prefix)]
-                # Without such types its fields are its own business.
-                return (
-                    [(_OPERATION, f"there is no {_OPERATION} {operation!r}{closest(operation, known)}")]
-                    if known
-                    else []
-                )
+                wrong = self._wrong_operation(kind, operation)
+                return [(_OPERATION, wrong)] if wrong else _lacking(whose, fields, data)
             fields, whose = {**kind.fields, **inner.fields}, f"{kind.name} with {_OPERATION} {operation}"
-        found += [
+        unknown = [
             (name, f"{whose} has no field {name!r}{closest(name, fields)}") for name in data if name not in fields
         ]
-        return found + self._lacking(kind, data, fields, whose)
+        return [*unknown, *_lacking(whose, fields, data)]
 
-    @staticmethod
-    def _lacking(
-        kind: Kind, data: Mapping[str, Any], fields: Mapping[str, bool], whose: str
-    ) -> list[tuple[str | None, str]]:
-        del kind
-        return [
-            (None, f"{whose} lacks the field {name!r}")
-            for name, needed in fields.items()
-            if needed and name not in data
-        ]
+    def _wrong_operation(self, kind: Kind, operation: Any) -> str:
+        """What to say of an operation that there is not; nothing if the type has none, or it is known later."""
+        prefix = f"{kind.name}."
+        known = [name.removeprefix(prefix) for name in self._kinds if name.startswith(prefix)]
+        if not known or not isinstance(operation, str):
+            return ""
+        return f"there is no {_OPERATION} {operation!r}{closest(operation, known)}"
+
+
+def _lacking(whose: str, fields: Mapping[str, bool], data: Mapping[str, Any]) -> list[tuple[str | None, str]]:
+    return [
+        (None, f"{whose} lacks the field {name!r}") for name, needed in fields.items() if needed and name not in data
+    ]
 
 
 def load_worker(place: Any) -> type[Worker]:
@@ -126,12 +120,6 @@ def closest(name: Any, known: Iterable[str]) -> str:
     return f"{meant} There are {', '.join(names)}" if meant else f"; there are {', '.join(names)}"
 
 
-def _kind(name: str, agent_type: str, function: Any) -> Kind:
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    fields = {
-        one.name: one.default is one.empty
-        for one in parameters
-        if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
-    }
-    about = (inspect.getdoc(function) or "").partition("\n")[0]
-    return Kind(name, agent_type, fields, any(one.kind is one.VAR_KEYWORD for one in parameters), about)
+def _kind(method: TaskMethod[Any, Any], agent_type: str) -> Kind:
+    about = (inspect.getdoc(method.function) or "").partition("\n")[0]
+    return Kind(method.task_type, agent_type, method.fields(), method.is_open, about)

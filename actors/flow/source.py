@@ -84,7 +84,11 @@ def parse(text: str, file: str) -> Source:
     if len(text) > _MAX_BYTES:
         message = f"the file has {len(text):,} characters; a workflow has {_MAX_BYTES:,} at most"
         raise FlowInvalid.of(file, [Problem(1, message)])
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise FlowInvalid.of(file, [Problem(line, f"no YAML: it has the character #x{error.character:04x}")]) from None
     try:
         node = loader.get_single_node()
         reader = _Reader(loader)
