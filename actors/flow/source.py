@@ -163,7 +163,9 @@ class _Reader:
         seen: dict[Any, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            if isinstance(key.value, str) and seen.setdefault(key.value, line) != line:
-                self.problems.append(
-                    Problem(line, f"{key.value!r} stands twice; it is in line {seen[key.value]} already")
-                )
+            if not isinstance(key.value, str):
+                continue
+            if key.value in seen:
+                message = f"{key.value!r} stands twice; it is in line {seen[key.value]} already"
+                self.problems.append(Problem(line, message))
+            seen.setdefault(key.value, line)

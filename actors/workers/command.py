@@ -68,6 +68,7 @@ def _words(argv: Any) -> tuple[str, ...]:
             words += word
         else:
             words.append(word)
+    words = [_word(word) for word in words]
     if not words or not all(_is_word(word) for word in words) or not words[0]:
         _refuse("argv", argv, 'a list of texts, the program and each argument by itself, as ["git", "status"]')
     return tuple(words)
@@ -84,7 +85,8 @@ def _environment(env: Any) -> dict[str, str]:
     if not isinstance(env, Mapping):
         _refuse("env", env, allowed)
     made = dict(os.environ)
-    for name, value in env.items():
+    for name, given in env.items():
+        value = _word(given)
         if not _is_word(name) or not name or "=" in name or not (value is None or _is_word(value)):
             _refuse("env", {name: value}, allowed)
         if value is None:
@@ -99,6 +101,11 @@ def _codes(given: Any) -> frozenset[int]:
     if not good or not all(isinstance(code, int) and not isinstance(code, bool) for code in given):
         _refuse("exit_codes", given, "a list of whole numbers, as [0, 1]")
     return frozenset(given)
+
+
+def _word(value: Any) -> Any:
+    """A number as the text that a command gets of it: in a file `5` needs no quotes."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _is_word(value: Any) -> bool:

@@ -63,10 +63,10 @@ class GeneralPurpose(Worker):
     @task(type="command")
     def command(
         self,
-        argv: Sequence[str | Sequence[str]] | str,
+        argv: Sequence[Any] | str,
         *,
         cwd: str | None = None,
-        env: Mapping[str, str | None] | None = None,
+        env: Mapping[str, str | float | None] | None = None,
         stdin: str | None = None,
         shell: bool = False,
         exit_codes: Sequence[int] = (0,),
@@ -75,7 +75,8 @@ class GeneralPurpose(Worker):
         """Run a command. Its output is told as progress; it ends with the task at the latest, and all that it started.
 
         Args:
-            argv: the program and each of its arguments by itself, a list among them for its items; no shell reads them.
+            argv: the program and each of its arguments by itself, texts and numbers; a list among them stands for its
+                items. No shell reads them.
             cwd: the folder that it runs in; None is where the agent runs.
             env: variables of its environment, beside those of the agent; one that is None is taken away.
             stdin: what it reads; None is nothing.

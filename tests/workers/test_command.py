@@ -31,13 +31,13 @@ def command(**data: Any) -> TaskSpec:
         ({"argv": "git status"}, "argv of a command is a list, .* shell: true"),
         ({"argv": []}, "argv of a command"),
         ({"argv": [""]}, "argv of a command"),
-        ({"argv": ["a", 3]}, "argv of a command"),
+        ({"argv": ["a", True]}, "argv of a command"),
         ({"argv": ["a\0b"]}, "argv of a command"),
         ({"argv": ["a"], "shell": True}, "argv of a command is one text"),
         ({"argv": "a", "shell": "yes"}, "shell of a command"),
         ({"argv": ["a"], "cwd": "/no/such/folder"}, "cwd of a command is an existing folder"),
         ({"argv": ["a"], "env": ["A=1"]}, "env of a command"),
-        ({"argv": ["a"], "env": {"A": 1}}, "env of a command"),
+        ({"argv": ["a"], "env": {"A": [1]}}, "env of a command"),
         ({"argv": ["a"], "env": {"A=B": "1"}}, "env of a command"),
         ({"argv": ["a"], "stdin": b"x"}, "stdin of a command"),
         ({"argv": ["a"], "exit_codes": 0}, "exit_codes of a command"),
@@ -60,6 +60,13 @@ def test_a_command_gets_its_words_its_folder_its_variables_and_its_input(tmp_pat
     )
     assert (done.code, done.stdout) == (0, f"$HOME; * {os.path.realpath(tmp_path)} b False True told\n")
     assert done.to_dict()["argv"][-1] == "$HOME; *"
+
+
+def test_a_number_and_a_list_among_the_words_need_no_quotes() -> None:
+    """A1: as they come out of a file or of another result."""
+    code = "import os, sys; print(sys.argv[1:], os.environ['N'])"
+    done = GeneralPurpose().command([PYTHON, "-c", code, 3, ["a", 1.5], []], env={"N": 7})
+    assert done.stdout == "['3', 'a', '1.5'] 7\n"
 
 
 def test_a_shell_reads_a_text_only_where_it_is_asked_for() -> None:
