@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
 
 from actors.flow.flow import Flow, load, read
@@ -229,7 +230,6 @@ def test_the_picture_of_the_graph_is_sound_whatever_the_names_are() -> None:
 
 def test_the_schema_takes_what_the_reader_takes() -> None:
     """A1: an editor says the same as the command, for the shape of a file."""
-    jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(schema())
     jsonschema.Draft202012Validator.check_schema(schema())
     assert not list(validator.iter_errors(parse(FULL, "f").value))

@@ -27,7 +27,7 @@ def test_the_workflow_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=55,
         check=False,
     )
     assert done.returncode == 0, done.stderr

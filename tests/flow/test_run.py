@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 
+from actors.cli import main
+
+# Each run is a program of its own, and some tests need three, one after the other.
+pytestmark = pytest.mark.timeout(240)
+
 RESULTS = """\
 name: letters
 vars: {greeting: Dear}
@@ -50,7 +55,7 @@ def start(folder: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
 
 def run(folder: Path, *words: str) -> tuple[int, str, str]:
     process = start(folder, *words)
-    out, err = process.communicate(timeout=50)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
@@ -60,7 +65,7 @@ def report(folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def wait_for(path: Path, text: str, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 40
+    until = time.monotonic() + 100
     while not (path.exists() and text in path.read_text()):
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.01)
@@ -75,6 +80,7 @@ def test_results_go_from_task_to_task(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["f.yaml"]
 
 
+@pytest.mark.slow
 def test_a_run_tells_of_each_task_and_of_its_output(tmp_path: Path) -> None:
     """D7: each line of output before the end of its task."""
     (tmp_path / "f.yaml").write_text(RESULTS)
@@ -84,27 +90,50 @@ def test_a_run_tells_of_each_task_and_of_its_output(tmp_path: Path) -> None:
     assert "✓ each[upper]  completed" in err
 
 
-def test_a_dry_run_does_nothing_and_shows_the_graph(tmp_path: Path) -> None:
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which the command is called without a process of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_a_dry_run_does_nothing_and_shows_the_graph(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """C5: as text, and as a picture."""
-    (tmp_path / "f.yaml").write_text(RESULTS)
-    code, out, err = run(tmp_path, "f.yaml", "--dry-run", "--picture", "f.svg")
-    assert (code, err) == (0, "") and "after each[2]" in out
-    assert (tmp_path / "f.svg").read_text().startswith("<svg ")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.svg", "f.yaml"]
+    (here / "f.yaml").write_text(RESULTS)
+    assert main(["run", "f.yaml", "--dry-run", "--picture", "f.svg"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and "after each[2]" in said.out
+    assert (here / "f.svg").read_text().startswith("<svg ")
+    assert sorted(path.name for path in here.iterdir()) == ["f.svg", "f.yaml"]
 
 
-def test_wrong_usage_ends_with_2_and_says_why(tmp_path: Path) -> None:
+def test_wrong_usage_ends_with_2_and_says_why(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A1: a wrong file with its line; nothing runs."""
-    (tmp_path / "f.yaml").write_text("tasks:\n  a:\n    type: comand\n")
+    (here / "f.yaml").write_text("tasks:\n  a:\n    type: comand\n")
+    (here / "good.yaml").write_text(RESULTS)
+    (here / "folder").mkdir()
     for words, said in (
         (["f.yaml"], "f.yaml:3: there is no task type 'comand'"),
         (["none.yaml"], "No such file"),
+        (["folder"], "directory"),
         ([], "which workflow?"),
-        (["f.yaml", "--var", "x"], "expected name=value"),
-        (["f.yaml", "--journal", "j", "--no-journal"], "f.yaml:3"),
+        (["good.yaml", "--journal", "j", "--no-journal"], "exclude each other"),
+        (["good.yaml", "--json", "folder"], "cannot write to 'folder'"),
+        (["good.yaml", "--json", "-", "--picture", "-"], "standard output"),
+        (["good.yaml", "--var", "no=1"], "no variable 'no'"),
     ):
-        code, out, err = run(tmp_path, *words)
-        assert (code, out) == (2, "") and said in err, (words, err)
+        assert main(["run", *words]) == 2, words
+        told = capsys.readouterr()
+        assert told.out == "" and said in told.err, words
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "good.yaml", "--var", "x"])
+
+
+def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A1: for editors."""
+    assert main(["run", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"].startswith("A workflow")
 
 
 FAILS = """\
@@ -121,6 +150,7 @@ tasks:
 """
 
 
+@pytest.mark.slow
 def test_a_failure_ends_with_1_and_the_next_run_goes_on_from_it(tmp_path: Path) -> None:
     """D3, D4, F3: what was completed stays so, what failed is tried again, also after the workflow was mended."""
     (tmp_path / "f.yaml").write_text(FAILS)
@@ -139,6 +169,7 @@ def test_a_failure_ends_with_1_and_the_next_run_goes_on_from_it(tmp_path: Path) 
     assert code == 0 and log.read_text().split() == ["bad", "last", "good", "bad", "last"]
 
 
+@pytest.mark.slow
 def test_a_run_can_begin_anew(tmp_path: Path) -> None:
     """F3: --fresh forgets, --no-journal keeps nothing."""
     (tmp_path / "f.yaml").write_text(FAILS)
@@ -151,6 +182,7 @@ def test_a_run_can_begin_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "f.yaml.journal").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_that_may_be_skipped_stops_nothing(tmp_path: Path) -> None:
     """D3: its default stands for its result, and its dependents run."""
     (tmp_path / "f.yaml").write_text(
@@ -163,6 +195,7 @@ def test_a_failure_that_may_be_skipped_stops_nothing(tmp_path: Path) -> None:
     assert told["tasks"]["b"]["result"]["stdout"] == "nothing skipped\n"
 
 
+@pytest.mark.slow
 def test_a_place_that_a_result_does_not_have_fails_its_own_task(tmp_path: Path) -> None:
     """D3: known only when the result is there; it names the place."""
     (tmp_path / "f.yaml").write_text(
@@ -185,7 +218,14 @@ tasks:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_after_a_kill_in_the_middle_the_next_run_goes_on_where_it_was(tmp_path: Path, number: signal.Signals) -> None:
     """F3: what was completed is not done again, what ran is, what came after it is done; all with their results."""
     (tmp_path / "f.yaml").write_text(LONG)
@@ -193,7 +233,7 @@ def test_after_a_kill_in_the_middle_the_next_run_goes_on_where_it_was(tmp_path: 
     process = start(tmp_path, "f.yaml")
     wait_for(log, "middle", process)
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == (-9 if number == signal.SIGKILL else 128 + number), err
     (tmp_path / "go").touch()
     code, told = report(tmp_path, "f.yaml")
@@ -203,6 +243,7 @@ def test_after_a_kill_in_the_middle_the_next_run_goes_on_where_it_was(tmp_path: 
     assert told["tasks"]["last"]["result"]["stdout"] == "completed\n"
 
 
+@pytest.mark.slow
 def test_what_must_not_run_twice_does_not_after_a_kill(tmp_path: Path) -> None:
     """D8: it fails, and says that it may have run; only then somebody who runs it again means it."""
     (tmp_path / "f.yaml").write_text(LONG.replace("  middle:\n", "  middle:\n    idempotent: false\n"))
@@ -210,13 +251,14 @@ def test_what_must_not_run_twice_does_not_after_a_kill(tmp_path: Path) -> None:
     process = start(tmp_path, "f.yaml")
     wait_for(log, "middle", process)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     (tmp_path / "go").touch()
     code, told = report(tmp_path, "f.yaml")
     assert code == 1 and "must not run twice" in told["tasks"]["middle"]["error"], told
     assert log.read_text().split() == ["first", "middle"]
 
 
+@pytest.mark.slow
 def test_work_that_the_workflow_has_no_more_does_not_go_on(tmp_path: Path) -> None:
     """F3: a task that was changed is other work."""
     (tmp_path / "f.yaml").write_text(LONG)
@@ -224,12 +266,13 @@ def test_work_that_the_workflow_has_no_more_does_not_go_on(tmp_path: Path) -> No
     process = start(tmp_path, "f.yaml")
     wait_for(log, "middle", process)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     (tmp_path / "f.yaml").write_text(LONG.replace("while [ ! -e go ]; do sleep 0.05; done", "true"))
     code, told = report(tmp_path, "f.yaml")
     assert code == 0 and told["tasks"]["first"]["resumed"] and not told["tasks"]["middle"]["resumed"], told
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time_has_the_journal(tmp_path: Path) -> None:
     """F3: a second one is refused and harms nothing."""
     (tmp_path / "f.yaml").write_text(LONG)
@@ -238,7 +281,7 @@ def test_one_run_at_a_time_has_the_journal(tmp_path: Path) -> None:
     code, _out, err = run(tmp_path, "f.yaml")
     assert code == 3 and re.search("in use|has it open|another program", err), err
     (tmp_path / "go").touch()
-    assert process.communicate(timeout=30)[0].startswith("long: completed") and process.returncode == 0
+    assert process.communicate(timeout=60)[0].startswith("long: completed") and process.returncode == 0
 
 
 def test_workers_of_its_own_take_part(tmp_path: Path) -> None:
@@ -255,6 +298,7 @@ def test_workers_of_its_own_take_part(tmp_path: Path) -> None:
     assert code == 0 and told["tasks"]["b"]["result"] == 16, told
 
 
+@pytest.mark.slow
 def test_the_limits_of_a_workflow_hold_for_its_commands(tmp_path: Path) -> None:
     """E2: with all that they start."""
     hungry = "x = bytearray(10**9)\nfor n in range(0, len(x), 4096): x[n] = 1\nimport time; time.sleep(60)"
@@ -265,9 +309,3 @@ def test_the_limits_of_a_workflow_hold_for_its_commands(tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text(json.dumps(flow))
     code, told = report(tmp_path, "f.json")
     assert code == 1 and "memory" in told["tasks"]["a"]["error"].lower(), told
-
-
-def test_the_schema_is_printed(tmp_path: Path) -> None:
-    """A1: for editors."""
-    code, out, _ = run(tmp_path, "--schema")
-    assert code == 0 and json.loads(out)["title"].startswith("A workflow")
