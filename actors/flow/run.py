@@ -156,14 +156,17 @@ class FlowRun:
                     future.cancel("the workflow has no such task any more")
             with system.subscribe([TaskStarted, TaskProgressed, *_ENDS], self._news.put):
                 self._carry_out(system, past)
-        finally:
-            if self._interrupted:
-                system.shutdown(wait=False, timeout=_END_TIMEOUT)
-            else:
-                system.shutdown(cancel_tasks=bool(run.stopped))
-        outcome = Outcome(
-            self._flow.name, run.report(time.monotonic()), frozenset(self._resumed), interrupted=self._interrupted
-        )
+        except BaseException:
+            # Nobody waits for what runs when somebody who was told of it cannot go on.
+            system.shutdown(wait=False, timeout=_END_TIMEOUT)
+            raise
+        interrupted = self._interrupted and not run.over
+        if interrupted:
+            system.shutdown(wait=False, timeout=_END_TIMEOUT)
+        else:
+            system.shutdown(cancel_tasks=bool(run.stopped))
+        report = run.report(time.monotonic())
+        outcome = Outcome(self._flow.name, report, frozenset(self._resumed), interrupted=interrupted)
         if outcome.status == "completed" and self._journal is not None:
             forget(self._journal)
         return outcome

@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 
 from actors.cli import main
+from actors.flow.flow import read
+from actors.flow.run import FlowRun
+from actors.flow.source import parse
+from actors.flow.view import SilentView
 
 # Each run is a program of its own, and some tests need three, one after the other.
 pytestmark = pytest.mark.timeout(240)
@@ -180,6 +184,20 @@ def test_a_run_can_begin_anew(tmp_path: Path) -> None:
     (tmp_path / "f.yaml.journal").unlink()
     run(tmp_path, "f.yaml", "--no-journal")
     assert not (tmp_path / "f.yaml.journal").exists()
+
+
+class Failing(SilentView):
+    """A watcher that cannot go on, as one whose terminal is gone."""
+
+    def started(self, task: str, agent: str) -> None:
+        raise BrokenPipeError
+
+
+def test_when_a_watcher_fails_nobody_waits_for_what_runs() -> None:
+    """F2: the error comes through, and the command has ended with its tree."""
+    source = parse("max_agents: 2\ntasks: {a: {type: command, data: {argv: [sleep, 600]}}}", "f.yaml")
+    with pytest.raises(BrokenPipeError):
+        FlowRun(read(source), None, Failing()).run()
 
 
 @pytest.mark.slow
