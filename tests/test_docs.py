@@ -19,6 +19,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/guide.md",
+    "docs/workflows.md",
     "docs/errors.md",
     "docs/testing.md",
     "docs/chaos.md",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from actors.cli.ending import FAILED, Stop, Stopped, installed_version, leave
 from actors.cli.journal import add_journal
 from actors.cli.review import add_review
+from actors.cli.run import add_run
 
 __all__ = ["main"]
 
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its arguments; None takes those of the process.
 
     Returns:
-        The exit code; see `actors review --help`.
+        The exit code; see `actors review --help` and `actors run --help`.
     """
     stop = Stop()
     try:
@@ -53,5 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"actors {installed_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_review(commands)
+    add_run(commands)
     add_journal(commands)
     return parser

@@ -8,12 +8,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, Protocol
 
-if TYPE_CHECKING:
-    from actors.review.review import Review
-
-__all__ = ["DONE", "FAILED", "PROBLEMS", "USAGE", "Stop", "Stopped", "installed_version", "leave", "refuse", "text_of"]
+__all__ = [
+    "DONE",
+    "FAILED",
+    "PROBLEMS",
+    "USAGE",
+    "Interruptible",
+    "Stop",
+    "Stopped",
+    "installed_version",
+    "leave",
+    "refuse",
+    "text_of",
+]
 
 DONE = 0
 PROBLEMS = 1
@@ -66,12 +75,19 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
+class Interruptible(Protocol):
+    """What a command has under way."""
+
+    def interrupt(self) -> None:
+        """End it soon, at a place of its own choice. Called by a signal's handler."""
+
+
 class Stop:
-    """Signals that ask the command to end: the first one the running review, a second one at once."""
+    """Signals that ask the command to end: the first one what it has under way, a second one at once."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
-        self.review: Review | None = None
+        self.running: Interruptible | None = None
 
     @property
     def code(self) -> int:
@@ -94,8 +110,8 @@ class Stop:
 
     def _heed(self, number: int, frame: object) -> None:
         first, self._signal = self._signal is None, number
-        if first and self.review is not None:
-            # Not by an exception, which could come anywhere: the review ends at a place of its own choice.
-            self.review.interrupt()
+        if first and self.running is not None:
+            # Not by an exception, which could come anywhere.
+            self.running.interrupt()
         else:
             raise KeyboardInterrupt

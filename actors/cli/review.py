@@ -172,7 +172,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         checks=not options.no_checks,
         history=not options.no_history,
     )
-    stop.review = review
+    stop.running = review
     if not options.quiet:
         # Now, and not when somebody waits for the end of an interrupted review.
         import rich.console  # noqa: PLC0415
@@ -188,7 +188,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         refuse(USAGE, str(error))
     finally:
         view.close()
-        stop.review = None
+        stop.running = None
     try:
         write_output(options.html, outcome.page)
         for name, text in _others(options, found, outcome, title or "/").items():

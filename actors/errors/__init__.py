@@ -225,11 +225,12 @@ class LimitExceeded(RecordedError):
 class CommandFailed(ActorsError):
     """A command that a task ran could not be started, did not end in time, or ended badly.
 
-    `code` is its exit code, negative the number of a signal, None if it never ran.
+    `code` is its exit code, negative the number of a signal, None if it never ran; `signal` is that signal's name.
     """
 
     argv: tuple[str, ...] | None
     code: int | None
+    signal: str | None
     stdout: str | None
     stderr: str | None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -10,12 +12,12 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from actors.errors import CommandFailed, ConfigError
 
-__all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished"]
+__all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished", "failure_of"]
 
 OUTPUT_LIMIT = 1 << 20
 """How many bytes of each stream are kept, the last ones."""
@@ -24,6 +26,8 @@ _READ = 1 << 16
 # Where the end of a process cannot be polled for, look for it this often.
 _LOOK_EVERY = 0.05
 _TOLD = 2000
+# Of what comes between two calls of `on_output`, so many characters of each stream are told, the last ones.
+_JOINED = 4096
 
 OnOutput = Callable[[str, str], object]
 
@@ -42,6 +46,43 @@ class Finished:
     stderr: str
     truncated: bool
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for JSON."""
+        return {**asdict(self), "argv": list(self.argv)}
+
+
+class _Told:
+    """Output on its way to `on_output`: at once, or joined where there is to be some time between two calls."""
+
+    def __init__(self, on_output: OnOutput | None, every: float) -> None:
+        self._on_output = on_output
+        self._every = every
+        # A character may come in two pieces.
+        self._decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
+        self._held: dict[str, str] = {}
+        self._last = -math.inf
+
+    def add(self, name: str, data: bytes) -> None:
+        if self._on_output is None:
+            return
+        text = self._decoders[name].decode(data)
+        held = self._held.get(name, "") + text
+        self._held[name] = held if not self._every else held[-_JOINED:]
+        self.tell(time.monotonic())
+
+    def due(self, now: float) -> float | None:
+        """Seconds until what is held is to be told; None if nothing is."""
+        return max(0.0, self._last + self._every - now) if self._held else None
+
+    def tell(self, now: float, *, last: bool = False) -> None:
+        if self._on_output is None or (not last and now - self._last < self._every):
+            return
+        held, self._held = self._held, {}
+        self._last = now
+        for name, text in held.items():
+            if text:
+                self._on_output(name, text)
 
 
 class _Tail:
@@ -78,6 +119,8 @@ class ChildProcess:
         stdin: what it reads; None is nothing.
         limit: how many bytes of each output stream to keep.
         on_output: called with "stdout" or "stderr" and each piece of text as it comes.
+        output_every: seconds between two calls of `on_output`, 0 or more; what comes in between is joined, and of much
+            of it the last part is told.
 
     Raises:
         ConfigError: `argv` is no list of texts.
@@ -93,6 +136,7 @@ class ChildProcess:
         stdin: bytes | str | None = None,
         limit: int = OUTPUT_LIMIT,
         on_output: OnOutput | None = None,
+        output_every: float = 0.0,
     ) -> None:
         if isinstance(argv, str | bytes) or not argv:
             raise ConfigError(
@@ -101,7 +145,7 @@ class ChildProcess:
                 value=argv,
             )
         self.argv = tuple(os.fspath(word) for word in argv)
-        self._on_output = on_output
+        self._told = _Told(on_output, output_every)
         self._began = time.monotonic()
         self._input = memoryview(stdin.encode() if isinstance(stdin, str) else stdin or b"")
         self._tails = {"stdout": _Tail(limit), "stderr": _Tail(limit)}
@@ -157,12 +201,7 @@ class ChildProcess:
 
     def failure(self, finished: Finished) -> CommandFailed:
         """The error for a command that did not end well."""
-        how = f"was ended by {_signal_name(-finished.code)}" if finished.code < 0 else f"ended with {finished.code}"
-        told = finished.stderr.strip() or finished.stdout.strip()
-        message = f"{' '.join(self.argv)} {how}" + (f":\n{told[-_TOLD:]}" if told else "")
-        return CommandFailed(
-            message, argv=self.argv, code=finished.code, stdout=finished.stdout, stderr=finished.stderr
-        )
+        return failure_of(finished)
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -192,7 +231,8 @@ class ChildProcess:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 self._out_of_time()
-            wait = left if not polls else min(_LOOK_EVERY, left if left is not None else _LOOK_EVERY)
+            waits = [left, self._told.due(time.monotonic()), _LOOK_EVERY if polls else None]
+            wait = min((one for one in waits if one is not None), default=None)
             for key, _ in selector.select(wait):
                 if key.data == "exit":
                     ended = True
@@ -200,11 +240,13 @@ class ChildProcess:
                     self._write(selector, key.fileobj)
                 elif not self._read(key.data, key.fd):
                     selector.unregister(key.fileobj)
+            self._told.tell(time.monotonic())
             if polls and self._process.poll() is not None:
                 ended = True
         for name in ("stdout", "stderr"):
             while self._read(name, getattr(self._process, name).fileno()):
                 pass
+        self._told.tell(time.monotonic(), last=True)
 
     def _read(self, name: str, descriptor: int) -> bool:
         """Take one piece. False if there is none now, or never again."""
@@ -215,8 +257,7 @@ class ChildProcess:
         if not data:
             return False
         self._tails[name].add(data)
-        if self._on_output is not None:
-            self._on_output(name, data.decode(errors="replace"))
+        self._told.add(name, data)
         return True
 
     def _write(self, selector: selectors.BaseSelector, stream: Any) -> None:
@@ -241,6 +282,17 @@ class ChildProcess:
             stdout=self._tails["stdout"].text(),
             stderr=self._tails["stderr"].text(),
         )
+
+
+def failure_of(finished: Finished) -> CommandFailed:
+    """The error for a command that did not end well, with its last lines."""
+    ended = _signal_name(-finished.code) if finished.code < 0 else None
+    how = f"was ended by {ended}" if ended else f"ended with {finished.code}"
+    told = finished.stderr.strip() or finished.stdout.strip()
+    message = f"{' '.join(finished.argv)} {how}" + (f":\n{told[-_TOLD:]}" if told else "")
+    return CommandFailed(
+        message, argv=finished.argv, code=finished.code, signal=ended, stdout=finished.stdout, stderr=finished.stderr
+    )
 
 
 def _exit_descriptor(pid: int) -> int | None:

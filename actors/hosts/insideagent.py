@@ -331,6 +331,7 @@ class InsideAgent(Submitter, AgentAdministration):
         check: bool = False,
         limit: int = OUTPUT_LIMIT,
         on_output: Callable[[str, str], object] | None = None,
+        output_every: float = 0.0,
     ) -> Finished:
         """Run a command, under the agent's limits; it ends with the task at the latest, however that ends.
 
@@ -343,6 +344,8 @@ class InsideAgent(Submitter, AgentAdministration):
             check: raise unless it ends with 0.
             limit: how many bytes of each output stream are kept, the last ones.
             on_output: called with "stdout" or "stderr" and each piece of text as it comes.
+            output_every: seconds between two such calls; what comes in between is joined, and the last 4,096
+                characters of it are told.
 
         Raises:
             CommandFailed: it cannot be started, did not end in time, or with `check` ended badly; has its output.
@@ -350,7 +353,16 @@ class InsideAgent(Submitter, AgentAdministration):
         Example:
             head = self.run(["git", "rev-parse", "HEAD"], cwd=repository, check=True).stdout
         """
-        child = partial(ChildProcess, argv, cwd=cwd, env=env, stdin=stdin, limit=limit, on_output=on_output)
+        child = partial(
+            ChildProcess,
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            limit=limit,
+            on_output=on_output,
+            output_every=output_every,
+        )
         if self._context is not None:
             return self._context.run(child, timeout, check=check)
         alone = child()

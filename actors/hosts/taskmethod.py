@@ -282,6 +282,19 @@ class TaskMethod(Generic[P, R]):
         """Whether it is an `async def`."""
         return inspect.iscoroutinefunction(self.function)
 
+    def fields(self) -> dict[str, bool]:
+        """What it takes by name, and whether that has to be given."""
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {one.name: one.default is one.empty for one in self._parameters() if one.kind in named}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes any other name, too."""
+        return any(one.kind is one.VAR_KEYWORD for one in self._parameters())
+
+    def _parameters(self) -> list[inspect.Parameter]:
+        return list(inspect.signature(self.function).parameters.values())[1:]
+
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Self: ...
     @overload

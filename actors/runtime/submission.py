@@ -308,7 +308,7 @@ class Submission:
         try:
             return self.task(method, (), dict(spec.data), options.updated({**named, "after": spec.after}))
         except TypeError as error:
-            raise _misfit(spec.type, error, dict(spec.data)) from None
+            raise _misfit(spec.type, method, error, dict(spec.data)) from None
 
     def kind_of_spec(self, spec: TaskSpec, names: Iterable[str], options: Options) -> TaskKind:
         """The kind of a task that an agent describes as data.
@@ -325,7 +325,7 @@ class Submission:
         try:
             method.bind_check((), dict.fromkeys(names))
         except TypeError as error:
-            raise _misfit(spec.type, error, sorted(names)) from None
+            raise _misfit(spec.type, method, error, sorted(names)) from None
         return self.kind_of(method, options.updated(named))
 
     def _of_spec(self, spec: TaskSpec) -> tuple[TaskMethod[Any, Any], dict[str, Any]]:
@@ -380,8 +380,14 @@ class Submission:
         return numbers
 
 
-def _misfit(task_type: str, error: TypeError, data: Any) -> ConfigError:
-    return ConfigError(f"the data of a task of type {task_type!r} does not fit: {error}", key="data", value=data)
+def _misfit(task_type: str, method: TaskMethod[Any, Any], error: TypeError, data: Any) -> ConfigError:
+    fields = method.fields()
+    unknown = [name for name in data if not method.is_open and name not in fields]
+    text = f"the data of a task of type {task_type!r} does not fit: "
+    text += f"there is no field {unknown[0]!r}" if unknown else str(error)
+    known = ", ".join(fields) or None
+    text += f"; its fields are {known}" if known else ""
+    return ConfigError(text, key=unknown[0] if unknown else "data", value=data, allowed=known)
 
 
 def _finite(seconds: float | None) -> float | None:

@@ -8,17 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from actors.errors import ConfigError
+from actors.hosts.childprocess import OUTPUT_LIMIT, Finished, failure_of
 from actors.worker import Worker, task
+from actors.workers.command import Command
 
 __all__ = ["GeneralPurpose"]
 
+_TELL_EVERY = 0.1
+
 
 class GeneralPurpose(Worker):
-    """Runs any callable.
+    """Runs any callable, and any command.
 
-    What `submit` is given as a plain callable comes here by itself. Work described as data names its callable:
+    What `submit` is given as a plain callable comes here by itself. Work described as data names its callable, or has
+    the words of its command:
 
         system.submit_task(TaskSpec(type="general", data={"callable": "math:gcd", "args": [12, 18]}))
+        system.submit_task(TaskSpec(type="command", data={"argv": ["git", "status", "--short"], "cwd": "project"}))
     """
 
     agent_type = "general_purpose"
@@ -53,6 +59,51 @@ class GeneralPurpose(Worker):
         found = resolve_callable(callable)
         _check_call(found, callable, args, kwargs)
         return found(*args, **kwargs)
+
+    @task(type="command")
+    def command(
+        self,
+        argv: Sequence[Any] | str,
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str | float | None] | None = None,
+        stdin: str | None = None,
+        shell: bool = False,
+        exit_codes: Sequence[int] = (0,),
+        keep: int = OUTPUT_LIMIT,
+    ) -> Finished:
+        """Run a command. Its output is told as progress; it ends with the task at the latest, and all that it started.
+
+        Args:
+            argv: the program and each of its arguments by itself, texts and numbers; a list among them stands for its
+                items. No shell reads them.
+            cwd: the folder that it runs in; None is where the agent runs.
+            env: variables of its environment, beside those of the agent; one that is None is taken away.
+            stdin: what it reads; None is nothing.
+            shell: `argv` is one text, which /bin/sh reads.
+            exit_codes: those that are no failure.
+            keep: how many bytes of each output stream are kept, the last ones; 1 or more.
+
+        Returns:
+            Its exit code, and the last of its output.
+
+        Raises:
+            CommandFailed: it cannot be started, or ended otherwise; has its exit code, its signal and its output.
+            ConfigError: the data are not what is expected.
+        """
+        made = Command.of(argv, cwd=cwd, env=env, stdin=stdin, shell=shell, exit_codes=exit_codes, keep=keep)
+        finished = self.run(
+            made.argv,
+            cwd=made.cwd,
+            env=made.environment,
+            stdin=made.stdin,
+            limit=made.keep,
+            on_output=lambda _stream, text: self.progress(0.0, text),
+            output_every=_TELL_EVERY,
+        )
+        if finished.code not in made.exit_codes:
+            raise failure_of(finished)
+        return finished
 
 
 def resolve_callable(name: Any) -> Callable[..., Any]:
