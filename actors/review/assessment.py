@@ -12,7 +12,7 @@ from actors.quality.finding import Finding, QualityReport, Severity
 from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline, Comparison, compare
-from actors.review.findings import code_findings
+from actors.review.findings import CODE_TOOL, code_findings
 from actors.review.score import Score, score_of
 from actors.review.treehistory import TreeHistory
 
@@ -91,7 +91,7 @@ def assess(
         baseline: an earlier report.
         changes: what `code` is limited to; None if it is the whole tree.
     """
-    checks = None if quality is None else quality.findings
+    checks = None if quality is None else _without_repeats(quality.findings, code)
     score = score_of(code, checks)
     findings = sorted((*code_findings(code), *(checks or ())), key=_rank)
     comparison = None
@@ -99,6 +99,12 @@ def assess(
         limit = None if changes is None else {*changes.files, *changes.deleted}
         comparison = compare(baseline, code, findings, score, checked=quality is not None, limit=limit)
     return Assessment(score, tuple(findings), _rules(findings), quality, history, comparison, changes)
+
+
+def _without_repeats(findings: tuple[Finding, ...], code: CodeReport) -> tuple[Finding, ...]:
+    """Without the word of the checks that a file cannot be read, where the analysis has said so."""
+    told = {one.path for one in code.troubles if one.problem is not None}
+    return tuple(one for one in findings if one.tool != CODE_TOOL or one.path not in told)
 
 
 def _without_findings(quality: QualityReport) -> dict[str, Any]:

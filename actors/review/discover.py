@@ -40,6 +40,8 @@ class Discovery:
         method: "git" when git said what is ignored, "walk" when the usual folders were skipped, "file" for one file.
         left_out: what was seen and not taken. What git ignores is not listed.
         notes: sentences for people about how the files were found.
+        others: the remaining files, in the same form: what linters and scanners may take and the analysis does not.
+        package: the dotted name of the Python package that the root itself is; empty if it is none.
     """
 
     root: str
@@ -47,6 +49,8 @@ class Discovery:
     method: Literal["git", "walk", "file"]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    package: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -56,6 +60,8 @@ class Discovery:
             "method": self.method,
             "left_out": [{"path": one.path, "reason": one.reason} for one in self.left_out],
             "notes": list(self.notes),
+            "others": list(self.others),
+            "package": self.package,
         }
 
 
@@ -65,6 +71,7 @@ class _Found:
 
     root: str
     files: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
     left_out: set[LeftOut] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     done: set[tuple[int, int]] = field(default_factory=set)
@@ -95,7 +102,8 @@ def discover(root: str) -> Discovery:
         message = f"expected a folder or a source file, and there is nothing at {root!r}"
         raise FileNotFoundError(message)
     if stat.S_ISREG(mode) and language_of(full) is not None:
-        return Discovery(os.path.dirname(full), (os.path.basename(full),), "file")
+        folder = os.path.dirname(full)
+        return Discovery(folder, (os.path.basename(full),), "file", package=_package_of(folder))
     if not stat.S_ISDIR(mode):
         message = f"expected a folder or a file in a language that the analysis takes, got {root!r}"
         raise NotADirectoryError(message)
@@ -108,7 +116,21 @@ def discover(root: str) -> Discovery:
         method="git" if by_git else "walk",
         left_out=tuple(sorted(found.left_out, key=lambda one: (one.reason, one.path))),
         notes=tuple(dict.fromkeys(found.notes)),
+        others=tuple(sorted(found.others)),
+        package=_package_of(full),
     )
+
+
+def _package_of(folder: str) -> str:
+    """The dotted name under which programs import a folder; empty if it is no package."""
+    names: list[str] = []
+    while os.path.lexists(os.path.join(folder, "__init__.py")):
+        folder, name = os.path.split(folder)
+        if not name.isidentifier():
+            # No import can have this name: the folder of a project that has a stray __init__.py.
+            break
+        names.append(name)
+    return ".".join(reversed(names))
 
 
 def _relative(path: str, root: str) -> str:
@@ -153,7 +175,8 @@ def _take(path: str, found: _Found) -> None:
     if stat.S_ISDIR(mode):
         _enter(path, found)
     elif language_of(path) is None:
-        return
+        if stat.S_ISREG(mode):
+            found.others.add(_relative(path, found.root))
     elif stat.S_ISLNK(mode) and os.path.exists(path):
         found.leave(path, "link")
     else:

@@ -6,10 +6,11 @@ from actors.quality.finding import Finding, fingerprinted
 from actors.review.bands import BANDS
 from actors.review.codereport import CodeReport
 
-__all__ = ["code_findings"]
+__all__ = ["CODE_TOOL", "code_findings"]
 
 
-_TOOL = "actors"
+CODE_TOOL = "actors"
+"""The tool that findings of the review itself name, and those on files that cannot be read."""
 
 
 def code_findings(code: CodeReport) -> tuple[Finding, ...]:
@@ -18,7 +19,7 @@ def code_findings(code: CodeReport) -> tuple[Finding, ...]:
         *_troubles(code),
         *(
             Finding(
-                tool=_TOOL,
+                tool=CODE_TOOL,
                 rule="import-cycle",
                 severity="warning",
                 path=cycle.path[0],
@@ -33,7 +34,7 @@ def code_findings(code: CodeReport) -> tuple[Finding, ...]:
         ),
         *(
             Finding(
-                tool=_TOOL,
+                tool=CODE_TOOL,
                 rule="complexity",
                 severity="warning" if one.complexity >= BANDS[5].least else "note",
                 path=one.path,
@@ -55,7 +56,7 @@ def _troubles(code: CodeReport) -> list[Finding]:
         if trouble.problem is not None:
             found.append(
                 Finding(
-                    tool=_TOOL,
+                    tool=CODE_TOOL,
                     rule=trouble.problem.replace("_", "-"),
                     severity="error",
                     path=trouble.path,
@@ -67,7 +68,7 @@ def _troubles(code: CodeReport) -> list[Finding]:
             )
         found += [
             Finding(
-                tool=_TOOL,
+                tool=CODE_TOOL,
                 rule="syntax",
                 severity=one.severity,
                 path=trouble.path,

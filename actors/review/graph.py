@@ -17,13 +17,14 @@ _RANK = {"load": 0, "call": 1, "typing": 2}
 _WHEN: tuple[Literal["load", "call", "typing"], ...] = ("load", "call", "typing")
 
 
-def build_graph(reports: Sequence[FileReport]) -> Graph:
+def build_graph(reports: Sequence[FileReport], package: str = "") -> Graph:
     """Resolve the imports of all files to files of the tree.
 
     Args:
         reports: of the whole tree, each path once.
+        package: the dotted name of the Python package that the root of the tree itself is; empty if it is none.
     """
-    resolver = Resolver(reports)
+    resolver = Resolver(reports, package)
     ranks: dict[tuple[str, str], int] = {}
     outside: Counter[str] = Counter()
     for report in reports:

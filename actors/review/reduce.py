@@ -24,7 +24,9 @@ BOUNDS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 21, 31, 51, 101)
 """The least complexity of each bucket of the distribution."""
 
 
-def reduce_reports(reports: Iterable[FileReport], *, top: int = 25, limit: Collection[str] | None = None) -> CodeReport:
+def reduce_reports(
+    reports: Iterable[FileReport], *, top: int = 25, limit: Collection[str] | None = None, package: str = ""
+) -> CodeReport:
     """Reduce the reports of all files to one.
 
     Args:
@@ -33,6 +35,7 @@ def reduce_reports(reports: Iterable[FileReport], *, top: int = 25, limit: Colle
         top: how many hot spots of each kind, 1 or more.
         limit: the paths that the report is about; None for all. The others are looked at only to tell what those
             depend on: of the graph remain the arrows from and to them, and the cycles that go through them.
+        package: the dotted name of the Python package that the root of the tree itself is; empty if it is none.
 
     Raises:
         ValueError: `top` is less than 1.
@@ -42,7 +45,7 @@ def reduce_reports(reports: Iterable[FileReport], *, top: int = 25, limit: Colle
         raise ValueError(message)
     unique = {report.path: report for report in reports}
     ordered = [unique[path] for path in sorted(unique)]
-    graph = build_graph(ordered)
+    graph = build_graph(ordered, package)
     if limit is not None:
         ordered = [report for report in ordered if report.path in limit]
         graph = _limited(graph, set(limit))
@@ -80,9 +83,10 @@ def reduce_batches(
     batches: Sequence[Sequence[FileReport]],
     others: Sequence[FileReport] = (),
     limit: Collection[str] | None = None,
+    package: str = "",
 ) -> CodeReport:
     """Reduce what several tasks brought back, and reports from elsewhere. See `reduce_reports`."""
-    return reduce_reports([report for batch in (*batches, others) for report in batch], limit=limit)
+    return reduce_reports([report for batch in (*batches, others) for report in batch], limit=limit, package=package)
 
 
 def _limited(graph: Graph, paths: set[str]) -> Graph:

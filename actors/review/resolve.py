@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,9 +29,11 @@ class Resolver:
 
     Args:
         reports: of all files.
+        package: the dotted name of the Python package that the root of the tree itself is; empty if it is none.
     """
 
-    def __init__(self, reports: Sequence[FileReport]) -> None:
+    def __init__(self, reports: Sequence[FileReport], package: str = "") -> None:
+        self._package = package.split(".") if package else []
         self._files = {report.path for report in reports}
         self._python_folders = {
             folder
@@ -43,6 +46,8 @@ class Resolver:
         for path in self._files:
             if path.endswith((".py", ".pyi")):
                 root = self._import_root(path)
+                if self._is_inside(root):
+                    continue
                 top = path[len(root) :].lstrip("/").split("/", 1)[0]
                 self._offers[top.removesuffix(".pyi").removesuffix(".py")].add(root)
         self._rules: dict[str, Callable[[str, ImportReport], tuple[set[str], str]]] = {
@@ -83,6 +88,10 @@ class Resolver:
             if not folder.strip("/") or not self._is_package(folder)
         )
 
+    def _is_inside(self, root: str) -> bool:
+        """Whether a folder is the package that the whole tree is: what lies in it has no name of its own."""
+        return bool(self._package) and not root
+
     def _is_package(self, folder: str) -> bool:
         return f"{folder}/__init__.py" in self._files or f"{folder}/__init__.pyi" in self._files
 
@@ -103,6 +112,9 @@ class Resolver:
                 base = posixpath.dirname(base) if base else None
             found = self._from(base, parts, one.names) if base is not None else set()
             return found, "" if found else "." * one.level + one.module
+        if self._package and parts[: len(self._package)] == self._package:
+            rest = parts[len(self._package) :]
+            return self._from("", rest, one.names) or self._from("", (), ()), ""
         for base in self._bases(path, parts[0]):
             found = self._from(base, parts, one.names)
             if found:
@@ -115,8 +127,12 @@ class Resolver:
         Beside the importer's own package, at the top, or at a place that only one folder of the tree offers.
         """
         own = self._import_root(path)
-        likely = dict.fromkeys((own, "", "src"))
+        # A module that is named as one of the standard library, and does not lie beside, is another one.
+        places = (own,) if top in sys.stdlib_module_names else (own, "", "src")
+        likely = [root for root in dict.fromkeys(places) if not self._is_inside(root)]
         yield from likely
+        if top in sys.stdlib_module_names:
+            return
         others = [root for root in self._offers.get(top, ()) if root not in likely]
         if len(others) == 1:
             yield others[0]

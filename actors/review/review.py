@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -103,7 +103,7 @@ class Review:
         most = _usable_cpus() if workers is None else workers
         self._analyses = Analyses(found.root, found.files, most, self._known.reports)
         self._workers = max(1, min(most, len(self._analyses.batches)))
-        self._extras = Extras(found, self._covered_paths(), checks=checks, history=history)
+        self._extras = Extras(found, self._covered(found.files + found.others), checks=checks, history=history)
         self._recorder = Recorder()
         # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
@@ -250,7 +250,9 @@ class Review:
         # Untyped: futures stand for the values that the parameter wants.
         reduce: Any = reduce_batches
         options = system.options(job=_JOB, type="review.reduce")
-        reduced: TaskFuture[CodeReport] = options.submit(reduce, futures, self._analyses.others, self._limit)
+        reduced: TaskFuture[CodeReport] = options.submit(
+            reduce, futures, self._analyses.others, self._limit, self._found.package
+        )
         self._label(reduced, "the totals")
         return reduced
 
@@ -337,7 +339,8 @@ class Review:
         try:
             code = self._code
             if code is None:
-                code = reduce_batches(_read(good, _PARTIAL_READ), self._analyses.others, self._limit)
+                values = _read(good, _PARTIAL_READ)
+                code = reduce_batches(values, self._analyses.others, self._limit, self._found.package)
             notes = self._notes(code.totals.files, interrupted=True)
             # Without the earlier report: what was not read yet is not gone.
             assessment = assess(code, changes=self._changes)
@@ -366,10 +369,10 @@ class Review:
             notes.insert(
                 0,
                 f"Limited to what was changed since {self._changes.base} (commit {self._changes.commit[:12]}): "
-                f"{len(self._covered_paths()):,} of {self._analyses.files:,} source files; {gone:,} deleted.",
+                f"{len(self._covered(self._found.files)):,} of {self._analyses.files:,} source files; {gone:,} deleted.",
             )
         if interrupted:
-            of_all = len(self._covered_paths())
+            of_all = len(self._covered(self._found.files))
             notes.insert(0, f"The review was interrupted: {covered:,} of {of_all:,} files are in here.")
         lost = len(self._analyses.written_off)
         if lost:
@@ -377,9 +380,9 @@ class Review:
             notes.insert(0, f"The analysis of {what} failed: see the problems.")
         return tuple(notes)
 
-    def _covered_paths(self) -> list[str]:
-        """The files that the report is about."""
-        return [path for path in self._found.files if self._limit is None or path in self._limit]
+    def _covered(self, paths: Sequence[str]) -> list[str]:
+        """Those of some files that the report is about."""
+        return [path for path in paths if self._limit is None or path in self._limit]
 
     def _outcome(
         self,
@@ -400,7 +403,7 @@ class Review:
             generated=self._generated,
             notes=notes,
             assessment=assessment,
-            found=len(self._covered_paths()),
+            found=len(self._covered(self._found.files)),
             known=self._analyses.known,
             covered=code.totals.files,
             written_off=len(self._analyses.written_off),

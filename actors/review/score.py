@@ -10,6 +10,7 @@ from typing import Any
 from actors.quality.finding import Finding
 from actors.review.codereport import CodeReport
 from actors.review.display import count
+from actors.review.findings import CODE_TOOL
 
 __all__ = ["Part", "Score", "score_of"]
 
@@ -88,7 +89,8 @@ def score_of(code: CodeReport, checks: Iterable[Finding] | None = None) -> Score
     parts = [_complexity(code), _large_files(code), _cycles(code), _problems(code)]
     if checks is None:
         return Score(tuple(parts), ("lint", "security"))
-    found = list(checks)
+    # What cannot be read has a part of its own, and is no fault if it is data.
+    found = [one for one in checks if one.tool != CODE_TOOL]
     parts.append(_density(code, "lint", 15, 50.0, [one for one in found if one.kind == "lint"], _LINT_WEIGHTS))
     parts.append(_density(code, "security", 20, 2.0, [one for one in found if one.kind == "security"], _RISK_WEIGHTS))
     return Score(tuple(parts))

@@ -17,6 +17,7 @@ from actors.analysis.filereport import FileReport, Finding, FunctionReport, Impo
 from actors.analysis.lines import LineCounts
 from actors.analysis.measure import analyse_file
 from actors.review.codereport import CodeReport, Graph
+from actors.review.discover import discover
 from actors.review.graph import strongly_connected
 from actors.review.reduce import BOUNDS, reduce_reports
 
@@ -245,3 +246,55 @@ def test_reports_of_a_real_package_reduce_without_loss() -> None:
     code = reduce_reports(analyse_file(name, root) for name in names)
     assert ("__init__.py", "decoder.py", "load") in edges(code.graph)
     assert not any(cycle.at_load for cycle in code.graph.cycles)
+
+
+# A tree that is itself a package, and names that the standard library has
+
+
+def test_absolute_imports_of_a_package_are_resolved_where_it_is_the_whole_tree(tmp_path: Path) -> None:
+    """A1: `actors review site-packages/django`: the files of django import `django.…`."""
+    root = tmp_path / "outer" / "mine"
+    files = {
+        "__init__.py": "",
+        "types.py": "",
+        "a.py": "import types\nimport b\nfrom mine import b, types\nfrom outer.mine.sub import x",
+        "b.py": "import mine.sub.x\nimport mine.compiled.y",
+        "sub/__init__.py": "",
+        "sub/x.py": "from ..a import f\nfrom .. import b",
+    }
+    code = tree(root, files)
+    assert {edge[:2] for edge in edges(code.graph)} == {
+        ("a.py", "types.py"),
+        ("a.py", "b.py"),
+        ("sub/x.py", "a.py"),
+        ("sub/x.py", "b.py"),
+    }, "without a word on what the root is"
+    found = discover(str(root))
+    assert found.package == "mine"
+    code = reduce_reports((analyse_file(name, found.root) for name in found.files), package=found.package)
+    assert {edge[:2] for edge in edges(code.graph)} == {
+        ("a.py", "b.py"),
+        ("a.py", "types.py"),
+        ("b.py", "sub/x.py"),
+        ("b.py", "__init__.py"),
+        ("sub/x.py", "a.py"),
+        ("sub/x.py", "b.py"),
+    }
+    # `import b` means another one than that of the package, as does `import types`.
+    assert dict(code.graph.outside) == {"types": 1, "b": 1, "outer": 1}
+    (tmp_path / "outer" / "__init__.py").write_text("")
+    assert (discover(str(root)).package, discover(str(root / "sub")).package) == ("outer.mine", "outer.mine.sub")
+
+
+def test_a_module_named_as_one_of_the_standard_library_is_taken_only_where_it_lies_beside(tmp_path: Path) -> None:
+    """A1: `import random` in one package does not mean the module of that name in another."""
+    code = tree(
+        tmp_path,
+        {
+            "pkg/__init__.py": "",
+            "pkg/a.py": "import random",
+            "tools/random.py": "",
+            "tools/run.py": "import random",
+        },
+    )
+    assert edges(code.graph) == {("tools/run.py", "tools/random.py", "load")}
