@@ -26,8 +26,8 @@ class Bandit(Tool):
     install = "pip install 'actors-hub[quality]'"
 
     def takes(self, target: Target) -> bool:
-        """See `Tool`: not notebooks."""
-        return target.syntax == self.syntax and not target.path.endswith(".ipynb")
+        """See `Tool`: neither notebooks, nor stubs, which nothing runs; as bandit itself does in a folder."""
+        return target.syntax == self.syntax and not target.path.endswith((".ipynb", ".pyi"))
 
     def argv(self, program: str, root: str) -> list[str]:
         """See `Tool`."""

@@ -16,6 +16,8 @@ __all__ = ["Box", "Curve", "Picture", "draw_graph"]
 _BOX_HEIGHT = 24.0
 _ROW_GAP = 44.0
 _BOX_GAP = 14.0
+# Above the first row and below the last one, where arrows between neighbours go.
+_MARGIN = 20.0
 _CHARACTER = 6.6
 _SWEEPS = 6
 _REDUCE_ABOVE = 60
@@ -91,7 +93,7 @@ def draw_graph(code: CodeReport, width: int, limit: int) -> Picture:
     rows = _ordered_rows(layers, kept, max(2, int((width + _BOX_GAP) // (_box_width(width) + _BOX_GAP))))
     boxes = _boxes(rows, code, unit_of, width, circular)
     curves = tuple(_curve(boxes[s], boxes[t], (s, t) in circular, weights[s, t], s, t) for s, t in sorted(kept))
-    height = max((box.y + box.height for box in boxes.values()), default=0.0) + 8
+    height = max((box.y + box.height for box in boxes.values()), default=0.0) + _MARGIN
     return Picture(
         width=width,
         height=round(height, 1),
@@ -227,7 +229,7 @@ def _boxes(
             what = f"{unit}: {count(files[unit], 'file')}, " if unit.endswith("/") else f"{unit}: "
             boxes[unit] = Box(
                 x=round(step * (index + 0.5) - wide / 2, 1),
-                y=round(8 + number * (_BOX_HEIGHT + _ROW_GAP), 1),
+                y=round(_MARGIN + number * (_BOX_HEIGHT + _ROW_GAP), 1),
                 width=round(wide, 1),
                 height=_BOX_HEIGHT,
                 label=shorten(printable(names[unit]), int((wide - 12) / _CHARACTER)),

@@ -110,14 +110,13 @@ class Resolver:
             base: str | None = posixpath.dirname(path)
             for _ in range(one.level - 1):
                 base = posixpath.dirname(base) if base else None
-            found = self._from(base, parts, one.names) if base is not None else set()
-            return found, "" if found else "." * one.level + one.module
+            found = self._from(path, base, parts, one.names) if base is not None else None
+            return found or set(), "" if found is not None else "." * one.level + one.module
         if self._package and parts[: len(self._package)] == self._package:
-            rest = parts[len(self._package) :]
-            return self._from("", rest, one.names) or self._from("", (), ()), ""
+            return self._from(path, "", parts[len(self._package) :], one.names) or set(), ""
         for base in self._bases(path, parts[0]):
-            found = self._from(base, parts, one.names)
-            if found:
+            found = self._from(path, base, parts, one.names, least=1)
+            if found is not None:
                 return found, ""
         return set(), parts[0]
 
@@ -137,15 +136,25 @@ class Resolver:
         if len(others) == 1:
             yield others[0]
 
-    def _from(self, base: str, parts: Sequence[str], names: Sequence[str]) -> set[str]:
-        """What `from parts import names` loads: each name that is a module, and the package for what is none."""
+    def _from(
+        self, path: str, base: str, parts: Sequence[str], names: Sequence[str], *, least: int = 0
+    ) -> set[str] | None:
+        """What `from parts import names` loads: each name that is a module, and the package for what is none.
+
+        Args:
+            path: the importer.
+            base: the folder that the parts start at.
+            parts: of the module's name.
+            names: what is taken from it; none for `import parts`.
+            least: how many parts must be in the tree at least.
+
+        Returns:
+            The files; None if the tree does not have it.
+        """
         module = self._module(base, parts)
         folder = posixpath.join(base, *parts) if parts else base
         if module is None and folder not in self._python_folders:
-            # `import a.b.c` of which only a.b is a file of the tree: c is a name in it, or made at run time.
-            if len(parts) > 1:
-                return self._from(base, parts[:-1], ())
-            return set()
+            return self._nearest(path, base, parts, least)
         found = set()
         missed = not names
         for name in names:
@@ -156,7 +165,18 @@ class Resolver:
                 missed = True
         if missed and module is not None:
             found.add(module)
-        return found
+        return found or None
+
+    def _nearest(self, path: str, base: str, parts: Sequence[str], least: int) -> set[str] | None:
+        """The package that a module is in which is no file of the tree: it is compiled, or made at run time."""
+        for end in range(len(parts) - 1, least - 1, -1):
+            package = self._module(base, parts[:end])
+            if package is not None:
+                # One that the importer is in was loaded before it, and is not what it needs.
+                folder = posixpath.dirname(package)
+                own = posixpath.basename(package).startswith("__init__.") and path.startswith(folder and f"{folder}/")
+                return set() if own else {package}
+        return None
 
     # The others
 

@@ -83,7 +83,7 @@ def render_summary(
     errors = sum(1 for trouble in code.troubles if trouble.is_error)
     if errors > _TROUBLES:
         parts.append(Text(f"       and {count(errors - _TROUBLES, 'more file')} with problems", style="dim"))
-    if assessment is not None and totals.files:
+    if assessment is not None and (totals.files or assessment.findings):
         parts += _assessed(assessment)
     if run is not None and run.spans:
         agents = len({span.agent for span in run.spans})

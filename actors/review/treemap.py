@@ -19,6 +19,8 @@ _LEAST_AREA = 130.0
 _CHARACTER = 6.4
 _LABEL_HEIGHT = 15.0
 _LEAST_LABEL = 5
+# What is left of a name that is cut further tells nobody which one it was.
+_LEAST_CUT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def _label(text: str, place: _Rectangle, prefix: str = "") -> str:
     text = printable(text)
     if columns(text) <= room:
         return text
+    if room < _LEAST_CUT:
+        return ""
     folder = text.endswith("/")
     stem = text if folder else text.rsplit(".", 1)[0] or text
     if prefix and stem.startswith(prefix) and columns(stem) > room:

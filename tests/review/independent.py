@@ -91,7 +91,7 @@ def dependencies(root: Path, package: str) -> set[tuple[str, str]]:
     """Which Python file of a package imports which other, as the import system would find them.
 
     A name that is a module counts as that module, any other one as the module that it comes from; a module that is
-    no file of the package, as one that is compiled, as the package that it is in.
+    no file of the package, as one that is compiled, as the package that it is in, if the importer is not in that, too.
     """
     files = {path for path in sources(root) if path.suffix in PYTHON}
     modules: dict[str, str] = {}
@@ -112,7 +112,7 @@ def dependencies(root: Path, package: str) -> set[tuple[str, str]]:
 def imported(node: ast.AST, above: list[str], modules: dict[str, str]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield from nearest(alias.name, modules)
+            yield from nearest(alias.name, above, modules)
     elif isinstance(node, ast.ImportFrom):
         if node.level > len(above):
             return
@@ -124,14 +124,15 @@ def imported(node: ast.AST, above: list[str], modules: dict[str, str]) -> Iterat
             if alias.name != "*" and f"{module}.{alias.name}" in modules:
                 yield f"{module}.{alias.name}"
             elif not folder:
-                yield from nearest(module, modules)
+                yield from nearest(module, above, modules)
 
 
-def nearest(name: str, modules: dict[str, str]) -> list[str]:
+def nearest(name: str, above: list[str], modules: dict[str, str]) -> list[str]:
     parts = name.split(".")
     while parts and ".".join(parts) not in modules:
         parts.pop()
-    return [".".join(parts)] if parts else []
+    found = ".".join(parts)
+    return [] if not parts or (found != name and above[: len(parts)] == parts) else [found]
 
 
 def found_by_hand(root: Path) -> set[tuple[str, str, str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Literal
 
@@ -204,3 +205,19 @@ def test_figures_are_written_for_people() -> None:
     ]
     assert [size(one) for one in (12, 2048, 5 * 1024**2, 2000 * 1024**3)] == ["12 B", "2.0 KiB", "5.0 MiB", "2000 GiB"]
     assert printable("a\x1b[31m\u202eb\udce9\n") == "a\\x1b[31m\\u202eb\\udce9\\n"
+
+
+def test_arrows_between_neighbours_stay_inside_the_picture() -> None:
+    """A1: two files that need each other stand side by side, with one arrow above them and one below."""
+    picture = draw_graph(reduce_reports([report("a.py", needs=("b",)), report("b.py", needs=("a",))]), 800, 10)
+    assert len(picture.curves) == 2
+    for curve in picture.curves:
+        a, b, c, d = [float(number) for number in re.findall(r"-?[\d.]+", curve.path)][1::2]
+        assert 1 < a / 8 + 3 * b / 8 + 3 * c / 8 + d / 8 < picture.height - 1
+
+
+def test_a_name_of_which_too_little_fits_is_left_out() -> None:
+    """A1: three letters between two ellipses tell nobody which file it is."""
+    files = reduce_reports([report(f"test_engine_{n}.py", lines=100) for n in range(300)]).files
+    labels = [cell.label for cell in lay_out_treemap(files, 1200, 640).cells if cell.label]
+    assert all(label.count("…") < 2 or len(label) >= 9 for label in labels)

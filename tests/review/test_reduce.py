@@ -258,7 +258,7 @@ def test_absolute_imports_of_a_package_are_resolved_where_it_is_the_whole_tree(t
         "__init__.py": "",
         "types.py": "",
         "a.py": "import types\nimport b\nfrom mine import b, types\nfrom outer.mine.sub import x",
-        "b.py": "import mine.sub.x\nimport mine.compiled.y",
+        "b.py": "import mine.sub.x\nimport mine.sub.compiled\nimport mine.gone",
         "sub/__init__.py": "",
         "sub/x.py": "from ..a import f\nfrom .. import b",
     }
@@ -276,7 +276,7 @@ def test_absolute_imports_of_a_package_are_resolved_where_it_is_the_whole_tree(t
         ("a.py", "b.py"),
         ("a.py", "types.py"),
         ("b.py", "sub/x.py"),
-        ("b.py", "__init__.py"),
+        ("b.py", "sub/__init__.py"),
         ("sub/x.py", "a.py"),
         ("sub/x.py", "b.py"),
     }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from actors.review.codereport import CodeReport
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e" + os.fsdecode(b"\xff") + "{{7*7}}.py"
-VOID = {"meta", "input", "br", "link", "img", "hr"}
+VOID = {"wbr", "meta", "input", "br", "link", "img", "hr"}
 
 
 class Page(HTMLParser):
