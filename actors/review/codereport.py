@@ -165,5 +165,8 @@ class CodeReport:
         """Plain values, ready for JSON."""
         plain = dataclasses.asdict(self)
         plain["totals"]["mean_complexity"] = self.totals.mean_complexity
-        plain["languages"] = {language: dataclasses.asdict(totals) for language, totals in self.languages}
+        plain["languages"] = {
+            language: {**dataclasses.asdict(totals), "mean_complexity": totals.mean_complexity}
+            for language, totals in self.languages
+        }
         return plain

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
 import subprocess
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ _SKIPPED = frozenset(
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".direnv", ".gradle", "__pypackages__"},
 )
 _GIT_SECONDS = 120.0
+_CLOSED = re.compile(rb"^warning: could not open directory '(.*)': ", re.MULTILINE)
 # A repository's own configuration may name a program to run: none of it is.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
 
@@ -223,7 +226,15 @@ def _git_listing(folder: str, found: _Found) -> list[str] | None:
         return None
     if inside.returncode != 0 or inside.stdout.strip() != b"true":
         if b"dubious ownership" in inside.stderr:
-            found.notes.append("git does not trust this checkout, which another user owns: its rules were not used.")
+            found.notes.append(
+                "git does not trust this checkout, which another user owns: neither its rules nor its history were used. "
+                f"If you do: git config --global --add safe.directory {shlex.quote(folder)}"
+            )
+        elif inside.returncode == 0:
+            found.notes.append(
+                "This is the inside of a git repository and no checkout of it: its commits have no files here. "
+                "git clone makes a checkout."
+            )
         return None
     ignored = _git(folder, "check-ignore", "-q", ".")
     if ignored is not None and ignored.returncode == 0:
@@ -233,6 +244,8 @@ def _git_listing(folder: str, found: _Found) -> list[str] | None:
     if listed is None or listed.returncode != 0:
         found.notes.append("git could not list its files: the usual folders of tools were skipped instead.")
         return None
+    for name in _CLOSED.findall(listed.stderr):
+        found.leave(os.path.join(folder, os.fsdecode(name).rstrip("/")), "unreadable folder")
     return sorted({os.fsdecode(name) for name in listed.stdout.split(b"\0") if name})
 
 

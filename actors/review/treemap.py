@@ -17,6 +17,8 @@ _PADDING = 2.0
 _LEAST_FOLDER = (64.0, 46.0)
 _LEAST_AREA = 130.0
 _CHARACTER = 6.4
+# The heads of folders are in bold type.
+_WIDE_CHARACTER = 7.4
 _LABEL_HEIGHT = 15.0
 _LEAST_LABEL = 5
 # What is left of a name that is cut further tells nobody which one it was.
@@ -202,7 +204,7 @@ def _folder_title(node: _Node) -> str:
 
 def _folder_cell(node: _Node, place: _Rectangle) -> Cell:
     x, y, width, height = (round(value, 1) for value in place)
-    room = int((place[2] - 8) / _CHARACTER)
+    room = int((place[2] - 8) / _WIDE_CHARACTER)
     note = count(node.lines, "line")
     name = printable(f"{node.name}/")
     if len(name) + len(note) + 2 > room:
