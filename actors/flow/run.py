@@ -145,7 +145,7 @@ class FlowRun:
         Raises:
             ActorsError: the system failed, or its journal cannot be used.
         """
-        past = Past(self._journal)
+        past = Past(self._journal, self._flow.name)
         self._run = run = PlanRun(self._flow.plan(), time.monotonic())
         system = self._system()
         try:
@@ -168,7 +168,7 @@ class FlowRun:
         report = run.report(time.monotonic())
         outcome = Outcome(self._flow.name, report, frozenset(self._resumed), interrupted=interrupted)
         if outcome.status == "completed" and self._journal is not None:
-            forget(self._journal)
+            forget(self._journal, self._flow.name)
         return outcome
 
     def _system(self) -> ActorSystem:
@@ -179,7 +179,8 @@ class FlowRun:
             max_agents=flow.max_agents,
             resources=dict(flow.resources),
             journal=self._journal,
-            config=SystemConfig.load(**callables),
+            # Also where it is None: one that the environment names belongs to programs.
+            config=SystemConfig.load(journal=None if self._journal is None else str(self._journal), **callables),
         )
 
     # --- tasks -----------------------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ class FlowRun:
         task, step = self._flow.tasks[begin.id], begin.step
         digest, before = self._digests[begin.id], self._before(task)
         tries = past.tries(digest, before, begin.id) + self._tries.get(begin.id, 0)
-        name = once_name(digest, before, begin.id, tries)
+        name = once_name(self._flow.name, digest, before, begin.id, tries)
         self._submitted[begin.id] = name
         if past.has_completed(name):
             self._resumed.add(begin.id)
