@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from actors.config import SystemConfig
 from actors.core.planreport import PlanReport, StepReport
 from actors.core.planrun import Begin, PlanRun
-from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError
 from actors.flow.expression import fill, plain, references
 from actors.flow.flow import Flow, FlowTask
@@ -230,22 +229,9 @@ class FlowRun:
         self._submitted[begin.id] = name
         if past.has_completed(name):
             self._resumed.add(begin.id)
-        return system.submit_task(
-            TaskSpec(
-                type=step.task or "",
-                data=fill(task.step.data, {"tasks": _Results(self._flow, self._run, task)}),
-                requires=step.requires,
-                resources=step.resources,
-                priority=step.priority or 2,
-                timeout=step.timeout,
-                retries=step.retries,
-                duration=step.duration,
-                agent_type=step.agent_type,
-                idempotent=task.idempotent,
-                job=self._flow.name,
-                once=name,
-            )
-        )
+        data = fill(task.step.data, {"tasks": _Results(self._flow, self._run, task)})
+        spec = step.spec(data, idempotent=task.idempotent, job=self._flow.name, once=name)
+        return system.submit_task(spec)
 
     def _before(self, task: FlowTask) -> str:
         """What a task comes after, as it ended: other results, and it is other work."""

@@ -197,7 +197,9 @@ def test_a_journal_of_others_is_refused_and_stays_as_it_is(here: Path, capsys: p
     flow = read(parse("name: one\ntasks: {a: {type: general, data: {callable: 'builtins:abs', args: [-1]}}}", "f.yaml"))
     name = once_name("an/other", "d", "b", "a", 0)
     with ActorSystem(host="thread", journal="other.journal") as system:
-        system.submit_task(TaskSpec(type="general", data={"callable": "builtins:abs", "args": [-2]}, once=name)).result(timeout=20)
+        system.submit_task(TaskSpec(type="general", data={"callable": "builtins:abs", "args": [-2]}, once=name)).result(
+            timeout=20
+        )
     (here / "f.yaml").write_text("name: one\ntasks: {a: {type: command, data: {argv: ['true']}}}\n")
     for journal, whose in (("app.journal", "another program"), ("other.journal", "the workflow 'an/other'")):
         before = list_tasks(here / journal)
