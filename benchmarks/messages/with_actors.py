@@ -16,7 +16,7 @@ __all__ = ["actors", "workers"]
 _PATIENCE = 300.0
 
 
-class Echo(Actor):
+class _Echoing:
     """Gets messages."""
 
     def __init__(self) -> None:
@@ -37,6 +37,10 @@ class Echo(Actor):
     def count(self, message: Count) -> Told:
         """Tell what came."""
         return self.tally.told()
+
+
+class Echo(_Echoing, Actor):
+    """Gets messages one after the other."""
 
 
 class Sender(Actor):
@@ -89,26 +93,8 @@ def actors(scene: str) -> Iterator[Runner]:
         yield lambda workload, count: sender.ask(Drive(workload, count), timeout=_PATIENCE)
 
 
-class EchoWorker(Worker):
+class EchoWorker(_Echoing, Worker):
     """Gets messages between its tasks."""
-
-    def __init__(self) -> None:
-        self.tally = Tally()
-
-    @handles(Question)
-    def question(self, message: Question) -> Question:
-        """Give it back."""
-        return message
-
-    @handles(Parcel)
-    def parcel(self, message: Parcel) -> None:
-        """Note it."""
-        self.tally.add(message.number, message.payload)
-
-    @handles(Count)
-    def count(self, message: Count) -> Told:
-        """Tell what came."""
-        return self.tally.told()
 
 
 class SenderWorker(Worker):
