@@ -1,12 +1,13 @@
-"""Where the library runs, and the clear word where it does not."""
+"""Where the library runs, the clear word where it does not, and what the operating system names."""
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from actors.errors import ConfigError
 
-__all__ = ["check_platform"]
+__all__ = ["check_platform", "signal_name"]
 
 
 def check_platform(platform: str | None = None) -> None:
@@ -27,3 +28,11 @@ def check_platform(platform: str | None = None) -> None:
             value=platform,
             allowed="linux, darwin (not tested)",
         )
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, or `signal 40` for one that has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -138,7 +138,7 @@ def _carried_out(options: argparse.Namespace, flow: Flow, stop: Stop) -> int:
     try:
         check_platform()
         if options.fresh and journal is not None and journal.exists():
-            forget(journal)
+            forget(journal, flow.name)
         outcome = run.run()
     except ConfigError as error:
         refuse(USAGE, str(error))

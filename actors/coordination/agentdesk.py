@@ -114,23 +114,8 @@ class AgentDesk(SyncDesk):
     async def rest_async(self, pending: Pending, *, waits: bool) -> None:
         """See `SyncDesk.rest_async`. The slot of the task is waiting meanwhile."""
         lane = self._context.lane
-        attempt = None if lane is None else lane.attempt_in_hand()
-        slot = None if lane is None or attempt is None else lane.slot_of(attempt)
-        moved = waits and slot is not None and slot.machine.state is AgentState.WORKING
-        if moved and slot is not None:
-            slot.machine.move(AgentState.WAITING)
-        try:
+        with contextlib.nullcontext() if lane is None or not waits else lane.resting():
             await until(pending)
-        finally:
-            if (
-                moved
-                and slot is not None
-                and attempt is not None
-                and slot.attempt is attempt
-                and not attempt.waits
-                and slot.machine.state is AgentState.WAITING
-            ):
-                slot.machine.move(AgentState.WORKING)
 
     def outcome(self, pending: Pending) -> Any:
         """See `SyncDesk.outcome`."""

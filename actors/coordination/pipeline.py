@@ -236,29 +236,26 @@ class Pipeline(Iterator[Any], AsyncIterator[Any]):
             signal.set_payload(None, _nothing)
 
     def _wait(self, signal: _Signal) -> None:
-        left = None if self._deadline is None else max(0.0, self._deadline - self._ground.monotonic())
-        try:
+        with self._in_time() as left:
             signal.result(left)
+
+    async def _async_wait(self, signal: _Signal) -> None:
+        import asyncio  # noqa: PLC0415 - only who has a loop pays for it
+
+        with self._in_time() as left, self._ground.awaiting(self._parts()):
+            async with asyncio.timeout(left):
+                await signal
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[float | None]:
+        """Around a wait: how many seconds there are for it, None without end. One that fails closes the pipeline."""
+        try:
+            yield None if self._deadline is None else max(0.0, self._deadline - self._ground.monotonic())
         except TimeoutError:
             self.close()
             raise TimeoutError(f"{self.name} has no further result in time, and is closed") from None
         except BaseException:
             # Ctrl-C, or the end of the task that waits.
-            self.close()
-            raise
-
-    async def _async_wait(self, signal: _Signal) -> None:
-        import asyncio  # noqa: PLC0415 - only who has a loop pays for it
-
-        left = None if self._deadline is None else max(0.0, self._deadline - self._ground.monotonic())
-        try:
-            with self._ground.awaiting(self._parts()):
-                async with asyncio.timeout(left):
-                    await signal
-        except TimeoutError:
-            self.close()
-            raise TimeoutError(f"{self.name} has no further result in time, and is closed") from None
-        except BaseException:
             self.close()
             raise
 

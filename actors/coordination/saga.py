@@ -13,6 +13,7 @@ from actors.coordination.whole import Whole, noted
 from actors.errors import ConfigError, SagaFailed
 from actors.future import TaskFuture
 from actors.hosts.ground import Ground
+from actors.hosts.markers import filled
 from actors.hosts.options import Options
 
 __all__ = ["ResultFrom", "Saga", "Step", "steps_of"]
@@ -234,13 +235,6 @@ def _filled(call: Invocation, steps: list[_Step], results: list[Any]) -> Invocat
         return results[place]
 
     def one(value: Any) -> Any:
-        kind = type(value)
-        if kind is ResultFrom:
-            return get(value)
-        if kind in (list, tuple) and ResultFrom in map(type, value):
-            return kind(get(each) if type(each) is ResultFrom else each for each in value)
-        if kind is dict and ResultFrom in map(type, value.values()):
-            return {key: get(each) if type(each) is ResultFrom else each for key, each in value.items()}
-        return value
+        return filled(value, ResultFrom, get)
 
     return Invocation(call.call, tuple(map(one, call.args)), {key: one(value) for key, value in call.kwargs.items()})

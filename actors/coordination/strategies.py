@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from actors.coordination.unset import NOTHING
-from actors.hosts.options import Options
-from actors.hosts.submitter import Sink, Submitter
+from actors.hosts.submitter import BoundSubmitter, Sink, Submitter
 
 if TYPE_CHECKING:
     from actors.coordination.calls import CallLike
@@ -291,17 +290,5 @@ class Strategies(Submitter):
         return _started(_making().Gathering(what, tally, calls, self._opened().ground(), self._options, timeout))
 
 
-class BoundStrategies(Strategies):
-    """Hands in work with certain options.
-
-    Args:
-        opened: gives the place to hand in work.
-        options: how the work is to be run.
-    """
-
-    def __init__(self, opened: Callable[[], Sink], options: Options) -> None:
-        self._open_sink = opened
-        self._options = options
-
-    def _opened(self) -> Sink:
-        return self._open_sink()
+class BoundStrategies(BoundSubmitter[Sink], Strategies):
+    """Hands in work with certain options."""

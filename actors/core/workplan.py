@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
 from actors.core.amounts import read_amounts
+from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
 
 __all__ = ["Condition", "Plan", "Rule", "Step", "StepLike", "Team", "read_plan", "read_step"]
@@ -127,6 +128,26 @@ class Step:
 
     def __post_init__(self) -> None:
         _check_step(self)
+
+    def spec(self, data: Mapping[str, Any], **more: Any) -> TaskSpec:
+        """What is submitted for a step that is described as data.
+
+        Args:
+            data: its own, with the results that it names filled in.
+            **more: fields of `TaskSpec` that a step does not have.
+        """
+        return TaskSpec(
+            type=self.task or "",
+            data=data,
+            requires=self.requires,
+            resources=self.resources,
+            priority=self.priority or 2,
+            timeout=self.timeout,
+            retries=self.retries,
+            duration=self.duration,
+            agent_type=self.agent_type,
+            **more,
+        )
 
     def needs(self) -> tuple[str, ...]:
         """The ids of all steps that come first, each once."""

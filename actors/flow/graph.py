@@ -71,7 +71,8 @@ def _grouped(flow: Flow, ids: tuple[str, ...]) -> Iterator[str]:
         if len(members) > 1 and all(one in left for one in members):
             for one in members:
                 del left[one]
-            yield f"{name}[{len(members)}]"
+            # Not in brackets: a number there is a value of the matrix.
+            yield f"all {len(members):,} of {name}"
         else:
             del left[task_id]
             yield task_id

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from actors.config import SystemConfig
 from actors.core.planreport import PlanReport, StepReport
 from actors.core.planrun import Begin, PlanRun
-from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError
 from actors.flow.expression import fill, plain, references
 from actors.flow.flow import Flow, FlowTask
@@ -145,7 +144,7 @@ class FlowRun:
         Raises:
             ActorsError: the system failed, or its journal cannot be used.
         """
-        past = Past(self._journal)
+        past = Past(self._journal, self._flow.name)
         self._run = run = PlanRun(self._flow.plan(), time.monotonic())
         system = self._system()
         try:
@@ -168,7 +167,7 @@ class FlowRun:
         report = run.report(time.monotonic())
         outcome = Outcome(self._flow.name, report, frozenset(self._resumed), interrupted=interrupted)
         if outcome.status == "completed" and self._journal is not None:
-            forget(self._journal)
+            forget(self._journal, self._flow.name)
         return outcome
 
     def _system(self) -> ActorSystem:
@@ -179,7 +178,8 @@ class FlowRun:
             max_agents=flow.max_agents,
             resources=dict(flow.resources),
             journal=self._journal,
-            config=SystemConfig.load(**callables),
+            # Also where it is None: one that the environment names belongs to programs.
+            config=SystemConfig.load(journal=None if self._journal is None else str(self._journal), **callables),
         )
 
     # --- tasks -----------------------------------------------------------------------------------------------------
@@ -225,26 +225,13 @@ class FlowRun:
         task, step = self._flow.tasks[begin.id], begin.step
         digest, before = self._digests[begin.id], self._before(task)
         tries = past.tries(digest, before, begin.id) + self._tries.get(begin.id, 0)
-        name = once_name(digest, before, begin.id, tries)
+        name = once_name(self._flow.name, digest, before, begin.id, tries)
         self._submitted[begin.id] = name
         if past.has_completed(name):
             self._resumed.add(begin.id)
-        return system.submit_task(
-            TaskSpec(
-                type=step.task or "",
-                data=fill(task.step.data, {"tasks": _Results(self._flow, self._run, task)}),
-                requires=step.requires,
-                resources=step.resources,
-                priority=step.priority or 2,
-                timeout=step.timeout,
-                retries=step.retries,
-                duration=step.duration,
-                agent_type=step.agent_type,
-                idempotent=task.idempotent,
-                job=self._flow.name,
-                once=name,
-            )
-        )
+        data = fill(task.step.data, {"tasks": _Results(self._flow, self._run, task)})
+        spec = step.spec(data, idempotent=task.idempotent, job=self._flow.name, once=name)
+        return system.submit_task(spec)
 
     def _before(self, task: FlowTask) -> str:
         """What a task comes after, as it ended: other results, and it is other work."""

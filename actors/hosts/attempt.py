@@ -25,7 +25,7 @@ class Attempt:
         children: the child processes that it started and that still run; None if it never had any.
         many: it makes one call for each of many items.
         outer: the attempt that waits for this one and inside which it runs.
-        waits, talks: how many of its coroutines await sub-tasks, and answers of other agents.
+        waits, rests, talks: how many of its coroutines await sub-tasks, locks and the like, and answers of other agents.
         cancel: cancels its coroutine, from any thread; None if its body is none.
         coroutine: the asyncio task that runs it; None if its body is no coroutine.
         on_end: called with it, and the error that it ended with or None, once its body has ended; None if nobody cares.
@@ -41,6 +41,7 @@ class Attempt:
     many: bool = False
     outer: Attempt | None = None
     waits: int = 0
+    rests: int = 0
     talks: int = 0
     cancel: Callable[[], object] | None = None
     coroutine: Any = None

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from actors.errors import CommandFailed, ConfigError
+from actors.platforms import signal_name
 
 __all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished", "failure_of"]
 
@@ -286,7 +287,7 @@ class ChildProcess:
 
 def failure_of(finished: Finished) -> CommandFailed:
     """The error for a command that did not end well, with its last lines."""
-    ended = _signal_name(-finished.code) if finished.code < 0 else None
+    ended = signal_name(-finished.code) if finished.code < 0 else None
     how = f"was ended by {ended}" if ended else f"ended with {finished.code}"
     told = finished.stderr.strip() or finished.stdout.strip()
     message = f"{' '.join(finished.argv)} {how}" + (f":\n{told[-_TOLD:]}" if told else "")
@@ -301,10 +302,3 @@ def _exit_descriptor(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

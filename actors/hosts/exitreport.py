@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 from dataclasses import dataclass
 
 from actors.core.stacks import crashed
 from actors.hosts.lastwords import STACK_SIGNAL
+from actors.platforms import signal_name
 from actors.protocol.states import AgentState, Move
 
-__all__ = ["Ending", "ExitReport", "explain", "native_stack", "signal_name"]
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal, or `signal 40` for one that has none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+__all__ = ["Ending", "ExitReport", "explain", "native_stack"]
 
 
 # With the signal that asks for the stacks an agent may die that has become another program by exec.

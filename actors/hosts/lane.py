@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from types import CoroutineType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from actors.errors import ChannelClosed, ConfigError, NotSerializable
 from actors.hosts.attempt import Attempt
@@ -120,44 +120,37 @@ class LaneBase:
         """The slot in which an attempt runs, if it is the innermost there."""
         return self.parts.slots.holding(attempt)
 
-    @contextlib.contextmanager
-    def suspended(self) -> Iterator[None]:
-        """A coroutine of the attempt in hand waits.
+    def suspended(self) -> contextlib.AbstractContextManager[None]:
+        """A coroutine of the attempt in hand awaits sub-tasks: the slot is waiting for as long as any of them does."""
+        return self._away(AgentState.WAITING, "waits")
 
-        The slot is waiting for as long as any of them does.
-        """
-        attempt = self.attempt_in_hand()
-        slot = None if attempt is None else self.slot_of(attempt)
-        if attempt is None or slot is None:
-            yield
-            return
-        attempt.waits += 1
-        if slot.machine.state is AgentState.WORKING:
-            slot.machine.move(AgentState.WAITING)
-        try:
-            yield
-        finally:
-            attempt.waits -= 1
-            if not attempt.waits and slot.attempt is attempt and slot.machine.state is AgentState.WAITING:
-                slot.machine.move(AgentState.WORKING)
+    def resting(self) -> contextlib.AbstractContextManager[None]:
+        """A coroutine of the attempt in hand waits for a lock or the like: the slot is waiting meanwhile."""
+        return self._away(AgentState.WAITING, "rests")
 
-    @contextlib.contextmanager
-    def talking(self) -> Iterator[None]:
+    def talking(self) -> contextlib.AbstractContextManager[None]:
         """A coroutine of the attempt in hand awaits the answer of another agent: the slot is communicating meanwhile."""
+        return self._away(AgentState.COMMUNICATING, "talks")
+
+    @contextlib.contextmanager
+    def _away(self, state: AgentState, counter: Literal["waits", "rests", "talks"]) -> Iterator[None]:
         attempt = self.attempt_in_hand()
         slot = None if attempt is None else self.slot_of(attempt)
         if attempt is None or slot is None:
             yield
             return
-        attempt.talks += 1
+        setattr(attempt, counter, getattr(attempt, counter) + 1)
         if slot.machine.state is AgentState.WORKING:
-            slot.machine.move(AgentState.COMMUNICATING)
+            slot.machine.move(state)
         try:
             yield
         finally:
-            attempt.talks -= 1
-            if not attempt.talks and slot.attempt is attempt and slot.machine.state is AgentState.COMMUNICATING:
-                slot.machine.move(AgentState.WAITING if attempt.waits else AgentState.WORKING)
+            left = getattr(attempt, counter) - 1
+            setattr(attempt, counter, left)
+            if not left and slot.attempt is attempt and slot.machine.state is state:
+                target = AgentState.WAITING if attempt.waits or attempt.rests else AgentState.WORKING
+                if target is not state:
+                    slot.machine.move(target)
 
     # --- one task --------------------------------------------------------------------------------------------------
 

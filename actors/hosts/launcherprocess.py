@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 
 from actors.errors import ConfigError
 from actors.hosts.descriptors import socket_pair
-from actors.hosts.exitreport import signal_name
 from actors.hosts.launchlink import LaunchLink, Setup
 from actors.hosts.linux import process_descriptor
 from actors.hosts.proctree import LAUNCHER_MARK, end_marked
+from actors.platforms import signal_name
 
 __all__ = ["LauncherProcess", "checked_executable"]
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
 from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
+from actors.hosts.markers import filled
 from actors.hosts.payload import Bytes, copy_in_pieces, pack, view_of
 from actors.protocol.messages import Failure, Payload
 
@@ -359,14 +360,7 @@ def fill(call: Call, results: Mapping[int, Payload]) -> Call:
         return read[slot.number]
 
     def one(value: Any) -> Any:
-        kind = type(value)
-        if kind is ResultOf:
-            return get(value)
-        if kind in (list, tuple) and ResultOf in map(type, value):
-            return kind(get(inner) if type(inner) is ResultOf else inner for inner in value)
-        if kind is dict and ResultOf in map(type, value.values()):
-            return {key: get(inner) if type(inner) is ResultOf else inner for key, inner in value.items()}
-        return value
+        return filled(value, ResultOf, get)
 
     items = None if call.items is None else [tuple(map(one, item)) for item in call.items]
     named = {key: one(value) for key, value in call.kwargs.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from actors.future import TaskFuture
 from actors.hosts.ground import Ground
@@ -35,6 +35,9 @@ class Sink(Protocol):
 
     def ground(self) -> Ground:
         """What a strategy that is called here stands on."""
+
+
+S = TypeVar("S", bound=Sink)
 
 
 class Submitter:
@@ -165,17 +168,17 @@ class Submitter:
         return BoundSubmitter(self._opened, self._options.updated(options))
 
 
-class BoundSubmitter(Submitter):
-    """Hands in work with certain options; what `options` gives.
+class BoundSubmitter(Submitter, Generic[S]):
+    """Hands in work with certain options; what `options` gives. A class that hands in more is derived from it and this.
 
     Args:
         opened: gives the place to hand in work.
         options: how the work is to be run.
     """
 
-    def __init__(self, opened: Callable[[], Sink], options: Options) -> None:
+    def __init__(self, opened: Callable[[], S], options: Options) -> None:
         self._open_sink = opened
         self._options = options
 
-    def _opened(self) -> Sink:
+    def _opened(self) -> S:
         return self._open_sink()

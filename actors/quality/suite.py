@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import CommandFailed
+from actors.platforms import signal_name
 from actors.quality.command import Ended, Run
 from actors.quality.finding import Coverage, Finding, QualityReport, Skip
 from actors.quality.suitelog import SuiteLog, read_log
@@ -170,7 +171,7 @@ class _Trial:
     def _ended_badly(self, log: SuiteLog, ended: Ended) -> None:
         """It crashed, left by itself, or could not begin."""
         last = _last_words(ended)
-        how = _signal_name(-ended.code) if ended.code < 0 else f"exit code {ended.code}"
+        how = signal_name(-ended.code) if ended.code < 0 else f"exit code {ended.code}"
         if log.running:
             why = (
                 "the suite was ended for its memory" if log.ate_too_much else f"the interpreter ended in it, with {how}"
@@ -307,10 +308,3 @@ def _read_coverage(path: str) -> Coverage | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

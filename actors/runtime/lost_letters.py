@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from actors.core.lettercount import LetterCount
@@ -55,13 +56,11 @@ class LettersAbroad:
     """The listener for messages from this process to actors elsewhere; called in any thread.
 
     Args:
-        publish: hands an event to its subscribers; must not block.
-        clock: the time.
+        publish, clock: see `LostLetters`.
     """
 
     def __init__(self, publish: Callable[[Event], object], clock: Clock) -> None:
-        self._publish = publish
-        self._clock = clock
+        self._listener = partial(LostLetters, publish, clock)
         self._lock = threading.Lock()
         self._letters: dict[Address, LostLetters] = {}
 
@@ -72,5 +71,5 @@ class LettersAbroad:
             if letters is None:
                 if len(self._letters) >= _MOST_RECIPIENTS:
                     del self._letters[next(iter(self._letters))]
-                letters = self._letters[address] = LostLetters(self._publish, self._clock)
+                letters = self._letters[address] = self._listener()
         letters(address, message)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from actors.coordination.strategies import Strategies
 from actors.core.taskspec import TaskSpec
 from actors.future import TaskFuture
 from actors.hosts.options import Options
-from actors.hosts.submitter import Sink
+from actors.hosts.submitter import BoundSubmitter, Sink
 
 __all__ = ["ProgramSubmitter"]
 
@@ -40,12 +39,5 @@ class ProgramSubmitter(Strategies):
         return _Bound(self._opened, self._options.updated(options))
 
 
-class _Bound(ProgramSubmitter):
+class _Bound(BoundSubmitter[ProgramSink], ProgramSubmitter):
     """Hands in work with certain options."""
-
-    def __init__(self, opened: Callable[[], ProgramSink], options: Options) -> None:
-        self._open_sink = opened
-        self._options = options
-
-    def _opened(self) -> ProgramSink:
-        return self._open_sink()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from actors.config import AgentConfig, Limits
 from actors.core.planreport import PlanReport, StepReport
 from actors.core.planrun import Begin, PlanRun
-from actors.core.taskspec import TaskSpec
 from actors.core.workplan import Plan, Rule, Step, StepLike, Team, read_plan, read_step
 from actors.errors import ActorsError, ConfigError, PlanFailed
 from actors.worker import Worker, task
@@ -180,20 +179,7 @@ class _Course:
         step = begin.step
         data = {name: self._filled(value, 1) for name, value in step.data.items()}
         if step.call is None:
-            return self._worker.submit_task(
-                TaskSpec(
-                    type=step.task or "",
-                    data=data,
-                    requires=step.requires,
-                    resources=step.resources,
-                    priority=step.priority or 2,
-                    timeout=step.timeout,
-                    retries=step.retries,
-                    duration=step.duration,
-                    agent_type=step.agent_type,
-                    job=self._job,
-                )
-            )
+            return self._worker.submit_task(step.spec(data, job=self._job))
         named: dict[str, Any] = {
             "priority": step.priority,
             "timeout": step.timeout,

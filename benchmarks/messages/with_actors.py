@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from actors import Actor, ActorRef, ActorSystem, AgentRef, Worker, handles, task
 from benchmarks.messages.line import Line
@@ -16,7 +16,7 @@ __all__ = ["actors", "workers"]
 _PATIENCE = 300.0
 
 
-class Echo(Actor):
+class _Echoing:
     """Gets messages."""
 
     def __init__(self) -> None:
@@ -39,6 +39,13 @@ class Echo(Actor):
         return self.tally.told()
 
 
+class Echo(_Echoing, Actor):
+    """Gets messages one after the other."""
+
+
+Ref = TypeVar("Ref", ActorRef[Echo], AgentRef)
+
+
 class Sender(Actor):
     """Sends messages."""
 
@@ -52,26 +59,28 @@ class Sender(Actor):
         return self.line.run(message.workload, message.messages)
 
 
-class _ActorLine(Line):
-    name = "actors"
-
-    def __init__(self, echo: ActorRef[Echo]) -> None:
-        self.echo = echo
+class _EchoLine(Line, Generic[Ref]):
+    def __init__(self, echo: Ref) -> None:
+        self.echo: Ref = echo
 
     def ask(self, number: int, content: bytes) -> Any:
         return self.echo.ask(Question(number, content))
-
-    def begin(self, number: int, content: bytes) -> Any:
-        return self.echo.ask_later(Question(number, content))
-
-    def end(self, handle: Any) -> Any:
-        return handle.get()
 
     def tell(self, number: int, content: bytes) -> None:
         self.echo.tell(Parcel(number, content))
 
     def told(self) -> Any:
         return self.echo.ask(Count(), timeout=_PATIENCE)
+
+
+class _ActorLine(_EchoLine[ActorRef[Echo]]):
+    name = "actors"
+
+    def begin(self, number: int, content: bytes) -> Any:
+        return self.echo.ask_later(Question(number, content))
+
+    def end(self, handle: Any) -> Any:
+        return handle.get()
 
 
 @contextlib.contextmanager
@@ -89,26 +98,8 @@ def actors(scene: str) -> Iterator[Runner]:
         yield lambda workload, count: sender.ask(Drive(workload, count), timeout=_PATIENCE)
 
 
-class EchoWorker(Worker):
+class EchoWorker(_Echoing, Worker):
     """Gets messages between its tasks."""
-
-    def __init__(self) -> None:
-        self.tally = Tally()
-
-    @handles(Question)
-    def question(self, message: Question) -> Question:
-        """Give it back."""
-        return message
-
-    @handles(Parcel)
-    def parcel(self, message: Parcel) -> None:
-        """Note it."""
-        self.tally.add(message.number, message.payload)
-
-    @handles(Count)
-    def count(self, message: Count) -> Told:
-        """Tell what came."""
-        return self.tally.told()
 
 
 class SenderWorker(Worker):
@@ -120,26 +111,14 @@ class SenderWorker(Worker):
         return _WorkerLine(echo).run(workload, count)
 
 
-class _WorkerLine(Line):
+class _WorkerLine(_EchoLine[AgentRef]):
     name = "actors (workers)"
-
-    def __init__(self, echo: AgentRef) -> None:
-        self.echo = echo
-
-    def ask(self, number: int, content: bytes) -> Any:
-        return self.echo.ask(Question(number, content))
 
     def begin(self, number: int, content: bytes) -> Any:
         raise NotImplementedError
 
     def end(self, handle: Any) -> Any:
         raise NotImplementedError
-
-    def tell(self, number: int, content: bytes) -> None:
-        self.echo.tell(Parcel(number, content))
-
-    def told(self) -> Any:
-        return self.echo.ask(Count(), timeout=_PATIENCE)
 
 
 @contextlib.contextmanager

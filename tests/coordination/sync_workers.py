@@ -184,6 +184,16 @@ class Coroutines(Worker):
             pass
 
     @task
+    async def one_after_the_other(self) -> None:
+        """Two coroutines wait for a lock each; the one that has waited for longer tells when it has its own."""
+
+        async def wants(name: str) -> None:
+            async with self.lock(name):
+                await self.flag(f"has {name}").set_async()
+
+        await asyncio.gather(wants("near"), wants("far"))
+
+    @task
     async def beside(self) -> str:
         """One coroutine of a task waits for what another one of it holds, and gets it."""
         lock = self.lock("beside")

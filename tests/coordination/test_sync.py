@@ -88,6 +88,11 @@ def kill(system: ActorSystem, agent_id: str) -> None:
     os.kill(next(each.pid for each in system.agents() if each.agent == agent_id and each.pid), signal.SIGKILL)
 
 
+def state(system: ActorSystem, agent_id: str) -> AgentState:
+    """The state that an agent shows."""
+    return next(each for each in system.agents() if each.agent == agent_id).state
+
+
 def test_one_at_a_time_does_what_two_at_a_time_must_not(system: ActorSystem, tmp_path: Path) -> None:
     """G1: a lock between agents and the program; the fencing numbers grow."""
     path = tmp_path / "lines"
@@ -132,7 +137,7 @@ def test_a_task_that_is_cancelled_while_it_waits_leaves_the_queue(system: ActorS
         future = system.submit(Locker.want, "p")
         seen = waiters(system, "p")
         agent_id = seen.waiters[0].owner.rpartition(" at ")[2]
-        assert next(each for each in system.agents() if each.agent == agent_id).state is AgentState.WAITING
+        assert state(system, agent_id) is AgentState.WAITING
         assert future.cancel()
         wait_for(lambda: not getattr(info(system, "p"), "waiters", ()), "the wait ends")
     with pytest.raises(TaskCancelled):
@@ -284,6 +289,18 @@ def test_a_coroutine_that_waits_for_a_lock_does_not_hold_up_its_loop(system: Act
     assert future.result(_LIMIT) > 0
     with pytest.raises(ActorsError, match="would hold up the event loop of this thread"):
         system.submit(Coroutines.blocks).result(_LIMIT)
+
+
+def test_a_task_is_waiting_for_as_long_as_any_of_its_coroutines_waits_for_a_lock(system: ActorSystem) -> None:
+    """G1: that another one of them goes on does not hide it."""
+    with system.lock("far"):
+        with system.lock("near"):
+            future = system.submit(Coroutines.one_after_the_other)
+            waiters(system, "near")
+            agent_id = waiters(system, "far").waiters[0].owner.rpartition(" at ")[2]
+        system.flag("has near").wait(_LIMIT)
+        assert state(system, agent_id) is AgentState.WAITING
+    future.result(_LIMIT)
 
 
 def test_coroutines_of_one_task_wait_for_each_other(system: ActorSystem) -> None:

@@ -14,11 +14,15 @@ from typing import Any
 
 import pytest
 
+from actors import ActorSystem, TaskSpec
 from actors.cli import main
+from actors.errors import JournalError
 from actors.flow.flow import read
+from actors.flow.past import once_name
 from actors.flow.run import FlowRun
 from actors.flow.source import parse
 from actors.flow.view import SilentView
+from actors.runtime.journal.inspection import list_tasks
 
 # Each run is a program of its own, and some tests need three, one after the other.
 pytestmark = pytest.mark.timeout(240)
@@ -107,7 +111,7 @@ def test_a_dry_run_does_nothing_and_shows_the_graph(here: Path, capsys: pytest.C
     (here / "f.yaml").write_text(RESULTS)
     assert main(["run", "f.yaml", "--dry-run", "--picture", "f.svg"]) == 0
     said = capsys.readouterr()
-    assert said.err == "" and "after each[2]" in said.out
+    assert said.err == "" and "after all 2 of each" in said.out
     assert (here / "f.svg").read_text().startswith("<svg ")
     assert sorted(path.name for path in here.iterdir()) == ["f.svg", "f.yaml"]
 
@@ -184,6 +188,44 @@ def test_a_run_can_begin_anew(tmp_path: Path) -> None:
     (tmp_path / "f.yaml.journal").unlink()
     run(tmp_path, "f.yaml", "--no-journal")
     assert not (tmp_path / "f.yaml.journal").exists()
+
+
+def test_a_journal_of_others_is_refused_and_stays_as_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """F3: a run cancels what is not wanted any more and removes the journal at its end; neither may befall others."""
+    with ActorSystem(host="thread", journal="app.journal") as system:
+        assert system.submit(abs, -1).result(timeout=20) == 1
+    flow = read(parse("name: one\ntasks: {a: {type: general, data: {callable: 'builtins:abs', args: [-1]}}}", "f.yaml"))
+    name = once_name("an/other", "d", "b", "a", 0)
+    with ActorSystem(host="thread", journal="other.journal") as system:
+        system.submit_task(TaskSpec(type="general", data={"callable": "builtins:abs", "args": [-2]}, once=name)).result(
+            timeout=20
+        )
+    (here / "f.yaml").write_text("name: one\ntasks: {a: {type: command, data: {argv: ['true']}}}\n")
+    for journal, whose in (("app.journal", "another program"), ("other.journal", "the workflow 'an/other'")):
+        before = list_tasks(here / journal)
+        with pytest.raises(JournalError, match=f"has tasks of {whose}, and the workflow 'one' cannot share it"):
+            FlowRun(flow, here / journal, SilentView()).run()
+        assert main(["run", "f.yaml", "--journal", journal, "--fresh"]) == 3
+        assert whose in capsys.readouterr().err
+        assert list_tasks(here / journal) == before
+
+
+def test_what_is_no_journal_is_not_removed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """F3: somebody has named the wrong file."""
+    (here / "f.yaml").write_text("tasks: {a: {type: command, data: {argv: ['true']}}}\n")
+    (here / "notes.txt").write_text("mine\n" * 1000)
+    for words in ([], ["--fresh"]):
+        assert main(["run", "f.yaml", "--journal", "notes.txt", *words]) == 3
+        assert "notes.txt" in capsys.readouterr().err
+    assert (here / "notes.txt").read_text() == "mine\n" * 1000
+
+
+def test_the_journal_of_the_environment_is_for_programs(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A4: a workflow's is that which its command names, or none."""
+    monkeypatch.setenv("ACTORS_JOURNAL", str(here / "app.journal"))
+    (here / "f.yaml").write_text("tasks: {a: {type: command, data: {argv: ['true']}}}\n")
+    assert main(["run", "f.yaml", "--no-journal", "-q"]) == 0
+    assert [path.name for path in here.iterdir()] == ["f.yaml"]
 
 
 class Failing(SilentView):

@@ -79,7 +79,18 @@ class Record:
         return len(self.entries)
 
 
-class Echo(Actor):
+class Busy(Actor):
+    """Is kept busy."""
+
+    @handles(Wait)
+    def _wait(self, message: Wait) -> str:
+        Path(message.busy).touch()
+        while not os.path.exists(message.until):
+            threading.Event().wait(0.002)
+        return "done"
+
+
+class Echo(Busy):
     """Answers with what it gets, and remembers it."""
 
     def __init__(self, shift: int = 0) -> None:
@@ -127,13 +138,6 @@ class Echo(Actor):
     @handles(Padded)
     def _padded(self, message: Padded) -> Any:
         return message.to.ask(Say("back"), timeout=LIMIT)
-
-    @handles(Wait)
-    def _wait(self, message: Wait) -> str:
-        Path(message.busy).touch()
-        while not os.path.exists(message.until):
-            threading.Event().wait(0.002)
-        return "done"
 
     @handles(bytes)
     def _bytes(self, message: bytes) -> int:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
-import threading
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from actors import Actor, ActorRef, ActorSystem, DeadlockDetected, handles
-from tests.remote.parts import LIMIT, Wait
+from actors import ActorRef, ActorSystem, DeadlockDetected, handles
+from tests.remote.parts import LIMIT, Busy, Wait
 from tests.system.support import wait_for
 
 WAYS = ("ask", "later", "proxy")
@@ -40,7 +37,7 @@ class Now(NamedTuple):
     value: Any
 
 
-class Waiting(Actor):
+class Waiting(Busy):
     """Waits for others."""
 
     def __init__(self) -> None:
@@ -72,13 +69,6 @@ class Waiting(Actor):
     def waits_for_deferred(self, of: ActorRef[Any]) -> Any:
         """Waits long for an answer that is deferred."""
         return of.ask_later(Later()).get(timeout=LIMIT)
-
-    @handles(Wait)
-    def _wait(self, message: Wait) -> str:
-        Path(message.busy).touch()
-        while not os.path.exists(message.until):
-            threading.Event().wait(0.002)
-        return "done"
 
 
 @pytest.mark.parametrize("ways", [ways for ways in itertools.product(WAYS, repeat=2) if ways != ("ask", "ask")])

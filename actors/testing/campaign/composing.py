@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from actors.errors import QuorumFailed
-from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.workers import Clerk, Runner
 from actors.worker import Worker, task
 
@@ -72,20 +71,12 @@ class Composer(Worker):
         return sum(numbers)
 
 
-class Composing:
-    """Further things for a program to do: tasks with strategies inside.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those things.
-    """
+class Composing(Part):
+    """Tasks with strategies inside."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._choices = program.choices
-        self.gentle: tuple[Callable[[], None], ...] = (self._ordered, self._ordered, self._first, self._streamed)
+        super().__init__(program)
+        self.gentle = (self._ordered, self._ordered, self._first, self._streamed)
 
     def _count(self) -> int:
         return 1 + self._choices.below(5, "count")

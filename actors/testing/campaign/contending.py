@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from actors.errors import WaitTimeout
 from actors.future import TaskFuture
-from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.sharers import Sharer, Weaver
 
 __all__ = ["Sharing"]
@@ -18,20 +17,12 @@ _NAMES = ("a", "b", "c")
 _ORDERED = ("p", "q", "r")
 
 
-class Sharing:
-    """Further things for a program to do: tasks that stand in each other's way.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those things.
-    """
+class Sharing(Part):
+    """Tasks that stand in each other's way."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._choices = program.choices
-        self.gentle: tuple[Callable[[], None], ...] = (self._locks, self._others, self._hold, self._knot)
+        super().__init__(program)
+        self.gentle = (self._locks, self._others, self._hold, self._knot)
 
     def _name(self) -> str:
         names = _NAMES + _ORDERED
@@ -41,7 +32,7 @@ class Sharing:
         """Several that want the same locks, one of which may be cancelled."""
         futures = self._want_locks()
         if self._choices.below(2, "cancel") == 0:
-            self._program.sim.run(0.02)
+            self._sim.run(0.02)
             futures[self._choices.below(len(futures), "which")].cancel("it is not wanted")
 
     def _want_locks(self) -> list[TaskFuture[Any]]:
@@ -95,7 +86,7 @@ class Sharing:
 
     def _hold(self) -> None:
         """The program has a lock itself for a while."""
-        lock = self._program.sim.system.lock(self._name(), timeout=1)
+        lock = self._system.lock(self._name(), timeout=1)
         try:
             lock.acquire()
         except WaitTimeout:
@@ -103,9 +94,9 @@ class Sharing:
         try:
             number = self._program.number()
             future = self._program.submit(Sharer.in_order, number, [lock.name], 0.0, value=number)
-            self._program.sim.run((0.05, 1.0)[self._choices.below(2, "seconds")])
+            self._sim.run((0.05, 1.0)[self._choices.below(2, "seconds")])
             future.cancel("it has waited for long enough")
-            self._program.sim.run(0.05)
+            self._sim.run(0.05)
             lock.check()
         finally:
             lock.release()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import (
@@ -18,7 +17,8 @@ from actors.errors import (
 )
 from actors.protocol.events import TaskCompleted
 from actors.protocol.messages import Priority
-from actors.testing.campaign.harms import Harms, Submitting, is_assigned
+from actors.testing.campaign.harms import Harms, is_assigned
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.porter import Echo, Fatal, Porter, Urgent, twice
 from actors.testing.campaign.workers import Clerk, Question, Specialist
 
@@ -33,25 +33,14 @@ _WAIT = 20.0
 """Virtual seconds that an ask for two may take with all that can hold it up."""
 
 
-class Hardships:
-    """Further things for a program to do.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those after which every task must have the outcome that it would have had without them.
-        harmful: the others.
-    """
+class Hardships(Part):
+    """The rarer calls, shortages, and failures of the system's actors."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._sim = program.sim
-        self._system = program.system
-        self._choices = program.choices
+        super().__init__(program)
         self._harms = Harms(program)
         self._stepping: list[TaskFuture[Any]] = []
-        self.gentle: tuple[Callable[[], None], ...] = (
+        self.gentle = (
             self._plain,
             self._impossible,
             self._for_a_job,

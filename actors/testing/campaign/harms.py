@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from actors.errors import AskTimeout, ConfigError, DeadLetter, TaskTimeout
 from actors.protocol.states import AgentState, TaskStatus
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.porter import Porter
 from actors.testing.campaign.workers import Clerk
 from actors.testing.failinginside import fail_inside
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
-    from actors.system import ActorSystem
-    from actors.testing.sim.choices import Choices
     from actors.testing.sim.host import SimHandle
     from actors.testing.simulation import Simulation
 
-__all__ = ["Harms", "Submitting", "is_assigned"]
+__all__ = ["Harms", "is_assigned"]
 
 _RESTARTS = 3
 """The system bears so many failures of its actors in five seconds; one more, and it ends, as it should."""
@@ -30,51 +28,19 @@ _FEWER_LINES = 80
 """The same of a turn in which a lock is asked for."""
 
 
-class Submitting(Protocol):
-    """A program, as far as it is needed here; see `Program`."""
-
-    sim: Simulation
-    system: ActorSystem
-    choices: Choices
-
-    def number(self) -> int:
-        """One that no task has had yet."""
-
-    def submit(
-        self, call: Any, *args: Any, value: Any = ..., errors: Iterable[type[BaseException]] = (), **options: Any
-    ) -> TaskFuture[Any]:
-        """Hand in a task."""
-
-    def futures(self) -> list[TaskFuture[Any]]:
-        """Those of all tasks that it has handed in."""
-
-    def harmed(self) -> None:
-        """Something goes wrong from now on that may cost tasks their outcome."""
-
-
 def is_assigned(sim: Simulation, future: TaskFuture[Any]) -> bool:
     """Whether the task of a future is on its way to an agent, and has not begun as far as is known."""
     task = sim.engine.task(future.number)
     return task is not None and task.status is TaskStatus.ASSIGNED
 
 
-class Harms:
-    """Things that go wrong because the program makes them.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        harmful: those that may cost tasks their outcome.
-    """
+class Harms(Part):
+    """Things that go wrong because the program makes them."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._sim = program.sim
-        self._system = program.system
-        self._choices = program.choices
+        super().__init__(program)
         self._crashes: list[float] = []
-        self.harmful: tuple[Callable[[], None], ...] = (
+        self.harmful = (
             self._stubborn,
             self._terminate_busy,
             self._newborn,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from actors.core.workplan import read_plan
@@ -16,7 +15,7 @@ from actors.errors import (
     PlanFailed,
 )
 from actors.kernel.handlers import handles
-from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.workers import Clerk
 from actors.worker import task
 from actors.workers.orchestrator import Orchestrator
@@ -110,34 +109,25 @@ class Leader(Orchestrator):
         return min(1, len([agent for agent in self.agents() if agent.agent_type == "leader"]))
 
 
-class Leading:
-    """Further things for a program to do: agents that talk in circles, that lead, and that carry out plans.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those things.
-        harmful: those that end agents.
-    """
+class Leading(Part):
+    """Agents that talk in circles, that lead, and that carry out plans."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._choices = program.choices
+        super().__init__(program)
         if program.sim.journal is not None:
             # Tasks of an earlier life may start some.
             program.sim.allow_more(100)
-        self.gentle: tuple[Callable[[], None], ...] = (
+        self.gentle = (
             self._round,
             self._summed,
             self._deep,
             self._as_they_come,
             self._plan,
         )
-        self.harmful: tuple[Callable[[], None], ...] = (self._grow,)
+        self.harmful = (self._grow,)
 
     def _leader(self) -> str | None:
-        there = [agent.agent for agent in self._program.sim.system.agents() if agent.agent_type == "leader"]
+        there = [agent.agent for agent in self._system.agents() if agent.agent_type == "leader"]
         return there[self._choices.below(len(there), "leader")] if there else None
 
     def _round(self) -> None:
@@ -183,6 +173,6 @@ class Leading:
         self._program.harmed()
         grow = self._choices.below(2, "grow") == 0
         # Each attempt may start one more than the type is to have.
-        self._program.sim.allow_more(4 if grow else 0)
+        self._sim.allow_more(4 if grow else 0)
         errors = (AgentLimitReached, AgentDied, AskTimeout, ConfigError)
         self._program.submit(Leader.look_and_grow, grow, value=1, errors=errors)

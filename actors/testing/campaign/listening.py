@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from actors.future import TaskFuture
 from actors.protocol.events import Event, EventsMissed
 from actors.runtime.event_stream import EventStream
-from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.workers import Clerk, Said
 
 __all__ = ["Listening"]
@@ -28,23 +28,15 @@ class _Speech(NamedTuple):
     events: int
 
 
-class Listening:
-    """Further things for a program to do: events of agents and of its own, heard by streams and by agents.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those things.
-    """
+class Listening(Part):
+    """Events of agents and of its own, heard by streams and by agents."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._choices = program.choices
+        super().__init__(program)
         # Each stream, with how many speeches there were before it was opened.
         self._streams: list[tuple[EventStream, int]] = []
         self._speeches: list[_Speech] = []
-        self.gentle: tuple[Callable[[], None], ...] = (self._talk, self._talk, self._say)
+        self.gentle = (self._talk, self._talk, self._say)
 
     def _talk(self) -> None:
         """Somebody listens, and then something is said."""
@@ -65,7 +57,7 @@ class Listening:
         """By the program."""
         name, count = f"{_PROGRAM} {self._program.number()}", self._count()
         for number in range(count):
-            self._program.sim.system.publish(Said(task=name, attempt=1, number=number))
+            self._system.publish(Said(task=name, attempt=1, number=number))
         self._speeches.append(_Speech(name, None, count))
 
     def _listen(self) -> None:
@@ -76,7 +68,7 @@ class Listening:
             return
         before = len(self._speeches)
         bound = _BOUNDS[self._choices.below(len(_BOUNDS), "bound")]
-        self._streams.append((self._program.sim.system.events(Said, EventsMissed, bound=bound), before))
+        self._streams.append((self._system.events(Said, EventsMissed, bound=bound), before))
 
     # --- judging ---
 
@@ -92,8 +84,8 @@ class Listening:
         """
         if not self._speeches:
             return
-        self._program.sim.run(_PATIENCE)
-        for handle in list(self._program.sim.host.agents.values()):
+        self._sim.run(_PATIENCE)
+        for handle in list(self._sim.host.agents.values()):
             worker = handle.sim.shipped.parts.worker
             if isinstance(worker, Clerk) and worker.heard:
                 self._judge(handle.sim.name, worker.heard, worker.events_missed)
@@ -130,7 +122,7 @@ class Listening:
         return by_task
 
     def _broken(self, text: str) -> None:
-        self._program.sim.break_promise("EventsAreHeardInOrder", "B5", text)
+        self._sim.break_promise("EventsAreHeardInOrder", "B5", text)
 
 
 def _went_well(future: TaskFuture[int]) -> bool:

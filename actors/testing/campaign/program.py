@@ -99,11 +99,11 @@ class Program:
             self._take,
         )
         self._hardships = Hardships(self)
-        leading = Leading(self)
         self._listening = Listening(self)
-        for further in (self._hardships, Rationing(self), Sharing(self), leading, Composing(self), self._listening):
-            self._gentle += further.gentle
-        self._harmful += self._hardships.harmful + leading.harmful
+        parts = (self._hardships, Rationing(self), Sharing(self), Leading(self), Composing(self), self._listening)
+        for part in parts:
+            self._gentle += part.gentle
+            self._harmful += part.harmful
 
     @property
     def handed(self) -> int:

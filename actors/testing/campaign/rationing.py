@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from actors.errors import ConfigError
-from actors.testing.campaign.harms import Submitting
+from actors.testing.campaign.part import Part, Submitting
 from actors.testing.campaign.porter import twice
 from actors.testing.campaign.workers import Clerk, Runner
 
@@ -24,20 +24,12 @@ _AMOUNTS: tuple[dict[str, float], ...] = (
 )
 
 
-class Rationing:
-    """Further things for a program to do: tasks that need what there is little of.
-
-    Args:
-        program: on whose behalf.
-
-    Attributes:
-        gentle: those things.
-    """
+class Rationing(Part):
+    """Tasks that need what there is little of."""
 
     def __init__(self, program: Submitting) -> None:
-        self._program = program
-        self._choices = program.choices
-        self.gentle: tuple[Callable[[], None], ...] = (self._short, self._long, self._lend, self._refused)
+        super().__init__(program)
+        self.gentle = (self._short, self._long, self._lend, self._refused)
 
     def _amounts(self) -> dict[str, float]:
         return _AMOUNTS[self._choices.below(len(_AMOUNTS), "resources")]
@@ -58,7 +50,7 @@ class Rationing:
             seconds = 0.3 * self._choices.below(5, "seconds")
             futures.append(self._program.submit(Clerk.slow, number, seconds, value=number, resources=self._amounts()))
         if self._choices.below(2, "cancel") == 0:
-            self._program.sim.run(0.1)
+            self._sim.run(0.1)
             futures[self._choices.below(len(futures), "which")].cancel("it is not wanted")
 
     def _lend(self) -> None:
@@ -75,4 +67,4 @@ class Rationing:
             self._program.submit(twice, 1, resources=needs)
         except ConfigError:
             return
-        self._program.sim.break_promise("WhatThereIsNotIsRefused", "E4", f"a task that needs {needs} was handed in")
+        self._sim.break_promise("WhatThereIsNotIsRefused", "E4", f"a task that needs {needs} was handed in")
