@@ -97,13 +97,14 @@ def discover(root: str) -> Discovery:
     Raises:
         FileNotFoundError: nothing is there.
         NotADirectoryError: it is a file of no language that the analysis takes, or neither file nor folder.
-        PermissionError: the folder cannot be listed.
+        PermissionError: the folder cannot be listed, or one above it not be entered.
     """
     full = os.path.realpath(root)
-    mode = os.stat(full).st_mode if os.path.lexists(full) else 0
-    if mode == 0:
+    try:
+        mode = os.stat(full).st_mode
+    except (FileNotFoundError, NotADirectoryError):
         message = f"expected a folder or a source file, and there is nothing at {root!r}"
-        raise FileNotFoundError(message)
+        raise FileNotFoundError(message) from None
     if stat.S_ISREG(mode) and language_of(full) is not None:
         folder = os.path.dirname(full)
         return Discovery(folder, (os.path.basename(full),), "file", package=_package_of(folder))

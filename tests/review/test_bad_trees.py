@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,16 +16,15 @@ from actors.quality.finding import Finding
 from actors.review.discover import discover
 from actors.review.document import report_document
 from actors.review.outcome import Outcome
-from actors.review.review import Review
 from actors.review.summary import render_summary
 from tests.gitrepo.made import Made
-from tests.review.trees import REPOSITORY
+from tests.review.trees import REPOSITORY, whole_review
 
 BAD = "import os\n"
 
 
 def review(root: Path | str) -> Outcome:
-    outcome = Review(discover(str(root)), title="tree", workers=1, checks=True, history=True).run()
+    outcome = whole_review(discover(str(root)), workers=1)
     json.dumps(report_document(discover(str(root)), outcome, "0", "tree"))
     return outcome
 
@@ -56,7 +57,7 @@ def test_whatever_a_file_is_it_is_told_in_its_place_and_the_rest_goes_on(tmp_pat
     found = discover(str(root))
     for name in ("vanished.py", "vanished.yaml"):
         (root / name).unlink()
-    outcome = Review(found, title="tree", workers=1, checks=True, history=True).run()
+    outcome = whole_review(found, workers=1)
     json.dumps(report_document(found, outcome, "0", "tree"))
     assert outcome.complete and outcome.notes == ()
     by_path = told(outcome)
@@ -136,8 +137,9 @@ def test_what_may_not_be_read_is_told(tmp_path: Path) -> None:
     made = Made(tmp_path / "tree")
     made.commit({"good.py": BAD, "closed.py": BAD})
     made.write({"shut/a.py": BAD})
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for folder in itertools.takewhile(lambda one: one != Path(tempfile.gettempdir()), (tmp_path, *tmp_path.parents)):
         folder.chmod(0o755)
+    (tmp_path / "dark" / "inner").mkdir(parents=True)
     code = """
 import json, os, subprocess, sys
 from actors.analysis.measure import analyse_file
@@ -145,10 +147,14 @@ from actors.review.discover import discover
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(12345); os.setuid(12345)
 found = discover(sys.argv[1])
+try:
+    discover(sys.argv[2])
+except PermissionError:
+    pass
 told = {name: analyse_file(name, found.root).problem for name in found.files}
 print(json.dumps([told, [(one.path, one.reason) for one in found.left_out], found.method]))
 """
-    closed = [made.folder / "closed.py", made.folder / "shut"]
+    closed = [made.folder / "closed.py", made.folder / "shut", tmp_path / "dark"]
     if os.geteuid() == 0:
         for path in made.folder.rglob("*"):
             os.chown(path, 12345, 12345)
@@ -156,7 +162,7 @@ print(json.dumps([told, [(one.path, one.reason) for one in found.left_out], foun
     for path in closed:
         path.chmod(0)
     try:
-        command = [sys.executable, "-c", code, made.path]
+        command = [sys.executable, "-c", code, made.path, str(tmp_path / "dark" / "inner")]
         home = {"HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
         done = subprocess.run(command, env=os.environ | home, capture_output=True, text=True, check=False, timeout=50)
     finally:

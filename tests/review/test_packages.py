@@ -12,7 +12,6 @@ import pytest
 
 from actors.review.discover import discover
 from actors.review.outcome import Outcome
-from actors.review.review import Review
 from tests.gitrepo.made import Made
 from tests.review.independent import (
     PYTHON,
@@ -23,7 +22,7 @@ from tests.review.independent import (
     sources,
     with_history,
 )
-from tests.review.trees import REPOSITORY
+from tests.review.trees import REPOSITORY, whole_review
 
 PACKAGES = {"django": "django==5.1.4", "sqlalchemy": "sqlalchemy==2.0.36", "numpy": "numpy==2.1.3"}
 
@@ -62,7 +61,7 @@ def reviewed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     else:
         root = unpacked(request.param, folder)
         made = with_history(root.parent)
-    return root, made, Review(discover(str(root)), title=request.param, checks=True, history=True).run()
+    return root, made, whole_review(discover(str(root)), request.param)
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["REPOSITORY", "make_tree", "poison"]
+from actors.review.discover import Discovery
+from actors.review.outcome import Outcome
+from actors.review.review import Review
+
+__all__ = ["REPOSITORY", "make_tree", "poison", "whole_review"]
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+def whole_review(found: Discovery, title: str = "tree", workers: int | None = None) -> Outcome:
+    """The review of a tree with all that there is: linters, scanners and the history."""
+    return Review(found, title=title, workers=workers, checks=True, history=True).run()
+
 
 _POISON = """
 import os, signal, time
