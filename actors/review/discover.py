@@ -99,6 +99,9 @@ def discover(root: str) -> Discovery:
         NotADirectoryError: it is a file of no language that the analysis takes, or neither file nor folder.
         PermissionError: the folder cannot be listed, or one above it not be entered.
     """
+    if not root:
+        # The name of a variable that is not set, mostly; the working directory is not what was meant.
+        raise FileNotFoundError("expected a folder or a source file, got an empty path")
     full = os.path.realpath(root)
     try:
         mode = os.stat(full).st_mode

@@ -165,6 +165,8 @@ def test_what_is_no_tree_is_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("")
     with pytest.raises(FileNotFoundError, match="nothing at"):
         discover(str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="got an empty path"):
+        discover("")
     with pytest.raises(NotADirectoryError, match="expected a folder or a file in a language"):
         discover(str(tmp_path / "a.txt"))
     assert discover(str(tmp_path)).files == ()
