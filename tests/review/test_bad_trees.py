@@ -230,6 +230,22 @@ def test_every_kind_of_repository_is_reviewed(kind: str, tmp_path: Path, monkeyp
         assert history is not None and history.shallow and "shallow" in history.notes[0]
 
 
+@pytest.mark.slow
+def test_the_folder_itself_may_have_any_name(tmp_path: Path) -> None:
+    """A1: spaces, line feeds and bytes that are no UTF-8 above the files."""
+    made = Made(tmp_path / os.fsdecode(b"odd root\ncaf\xe9"))
+    made.commit({"sub dir/a.py": BAD, "b.sh": "#!/bin/sh\necho $x\n"})
+    outcome = review(made.folder)
+    assert outcome.complete and outcome.notes == ()
+    found = {(one.rule, one.path) for one in outcome.assessment.findings}
+    assert found == {("F401", "sub dir/a.py"), ("SC2086", "b.sh"), ("SC2154", "b.sh")}
+    inner = review(made.folder / "sub dir")
+    assert {(one.rule, one.path) for one in inner.assessment.findings} == {("F401", "a.py")}
+    for one, path in ((outcome, "sub dir/a.py"), (inner, "a.py")):
+        assert one.assessment.history is not None
+        assert path in {file.path for file in one.assessment.history.files}
+
+
 # Trees that somebody tries it on without a thought
 
 
