@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.analysis.languages import language_of
+from actors.quality.target import syntax_of
 
 __all__ = ["Discovery", "LeftOut", "discover"]
 
@@ -21,16 +22,21 @@ _SKIPPED = frozenset(
 )
 _GIT_SECONDS = 120.0
 _CLOSED = re.compile(rb"^warning: could not open directory '(.*)': ", re.MULTILINE)
+# More is data, in which a search for secrets takes as long as everything else together.
+_MOST_OTHER = 256 * 1024
 # A repository's own configuration may name a program to run: none of it is.
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
 
 
+Reason = Literal["folder", "virtual environment", "link", "unreadable folder", "large data"]
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something in the tree that is not reviewed, and why."""
+    """Something in the tree that is not reviewed, and why. "large data" is of no language, and was not looked into."""
 
     path: str
-    reason: Literal["folder", "virtual environment", "link", "unreadable folder"]
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class _Found:
     notes: list[str] = field(default_factory=list)
     done: set[tuple[int, int]] = field(default_factory=set)
 
-    def leave(self, path: str, reason: Literal["folder", "virtual environment", "link", "unreadable folder"]) -> None:
+    def leave(self, path: str, reason: Reason) -> None:
         self.left_out.add(LeftOut(_relative(path, self.root), reason))
 
 
@@ -175,15 +181,18 @@ def _enter(path: str, found: _Found) -> None:
 def _take(path: str, found: _Found) -> None:
     """Take a file of the list, unless it is gone, a link that is good, or a submodule."""
     try:
-        mode = os.lstat(path).st_mode
+        status = os.lstat(path)
     except OSError:
         # Tracked, but deleted in the work tree.
         return
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
         _enter(path, found)
     elif language_of(path) is None:
-        if stat.S_ISREG(mode):
+        if stat.S_ISREG(mode) and (status.st_size <= _MOST_OTHER or syntax_of(path) is not None):
             found.others.add(_relative(path, found.root))
+        elif stat.S_ISREG(mode):
+            found.leave(path, "large data")
     elif stat.S_ISLNK(mode) and os.path.exists(path):
         found.leave(path, "link")
     else:

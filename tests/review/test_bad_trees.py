@@ -49,7 +49,7 @@ def test_whatever_a_file_is_it_is_told_in_its_place_and_the_rest_goes_on(tmp_pat
     (root / "nowhere.py").symlink_to("nothing")
     (root / "up").symlink_to("..")
     os.mkfifo(root / "pipe.py")
-    for name in ("large.py", "large.dat"):
+    for name in ("large.py", "large.yaml", "large.dat"):
         with (root / name).open("wb") as file:
             file.truncate(2 << 30)
     for name in ("vanished.py", "vanished.yaml"):
@@ -60,6 +60,7 @@ def test_whatever_a_file_is_it_is_told_in_its_place_and_the_rest_goes_on(tmp_pat
     outcome = whole_review(found, workers=1)
     json.dumps(report_document(found, outcome, "0", "tree"))
     assert outcome.complete and outcome.notes == ()
+    assert ("large.dat", "large data") in {(one.path, one.reason) for one in found.left_out}
     by_path = told(outcome)
     for path, rule in {
         "loop.py": "symlink-loop",
@@ -69,7 +70,7 @@ def test_whatever_a_file_is_it_is_told_in_its_place_and_the_rest_goes_on(tmp_pat
         "vanished.py": "missing",
         "vanished.yaml": "missing",
         "large.py": "huge",
-        "large.dat": "too-large",
+        "large.yaml": "too-large",
         "nul.py": "binary",
         "latin.py": "undecodable",
     }.items():
