@@ -145,6 +145,11 @@ class PartPlan:
         return len(self._under_way)
 
     @property
+    def under_way_cost(self) -> float:
+        """The cost of all parts that are under way."""
+        return sum(part.cost for part in self._under_way)
+
+    @property
     def fraction(self) -> float:
         """How much is done, from 0 to 1."""
         return self.fraction_with(None, 0.0)

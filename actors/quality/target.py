@@ -10,7 +10,7 @@ from typing import Final, Literal
 from actors.analysis.source import MAX_BYTES, Unreadable, read_source
 from actors.quality.finding import Finding
 
-__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "worth_checking"]
+__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "syntax_by_name", "worth_checking"]
 
 Syntax = Literal["python", "javascript", "shell", "yaml"]
 
@@ -78,6 +78,11 @@ def look_at(path: str, root: str, max_bytes: int = MAX_BYTES) -> Target | Findin
     # A linter may know its encoding (PEP 263), and a secret is ASCII.
     text = read.data.decode("latin-1") if read.kind == "undecodable" else None
     return Target(shown, argument, _SYNTAX_OF.get(suffix), text)
+
+
+def syntax_by_name(path: str) -> Syntax | None:
+    """The syntax that a file's name says it has."""
+    return _SYNTAX_OF.get(os.path.splitext(path)[1].lower())
 
 
 def worth_checking(path: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actors.core.partplan import Part, PartPlan
 from actors.errors import ActorsError, AgentDied, LimitExceeded, NotSerializable, RemoteError, TaskTimeout
@@ -12,23 +13,28 @@ if TYPE_CHECKING:
     from actors.future import TaskFuture
     from actors.worker import Worker
 
-__all__ = ["Sharing", "Work", "costs_one_file", "first_line"]
+__all__ = ["Sharing", "Work", "costs_one_file", "first_line", "options_of"]
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
 
 # So many parts are handed in for each other agent, beside those that this agent does itself.
 _AHEAD = 2
 
 
-class Work(Protocol[R_co]):
-    """What is done with the parts of a plan."""
+@dataclass(frozen=True, slots=True)
+class Work(Generic[R]):
+    """What is done with the parts of a plan.
 
-    def submit(self, part: Part) -> TaskFuture[R_co]:
-        """Hand a part in as a sub-task."""
+    Args:
+        submit: hands a part in as a sub-task.
+        here: does a part in the task in hand; it is given what to tell of how far it has come, from 0 to 1, and what is
+            next.
+        apart: kinds of which an agent does a part only if it is handed in.
+    """
 
-    def here(self, part: Part, told: Callable[[float, str], None]) -> R_co | None:
-        """Do a part in the task in hand, telling how far it has come; None for what is never done here."""
+    submit: Callable[[Part], TaskFuture[R]]
+    here: Callable[[Part, Callable[[float, str], None]], R]
+    apart: Collection[str] = ()
 
 
 class Sharing(Generic[R]):
@@ -81,16 +87,23 @@ class Sharing(Generic[R]):
         open_: dict[TaskFuture[R], Part] = {}
         pending = worker.as_completed()
         self._comes_back = False
+
+        def hand_in(part: Part) -> None:
+            future = work.submit(part)
+            open_[future] = part
+            pending.add(future)
+
         try:
             while plan.left or open_:
                 while (part := self._to_hand_in(plan, len(open_))) is not None:
-                    future = work.submit(part)
-                    open_[future] = part
-                    pending.add(future)
-                if self._comes_back and (mine := plan.cut_one_more()) is not None:
+                    hand_in(part)
+                mine = plan.cut_one_more() if self._comes_back else None
+                if mine is not None and mine.kind not in work.apart:
                     yield from self._here(plan, work, mine)
                     done = [future for future in open_ if future.done()]
                 else:
+                    if mine is not None:
+                        hand_in(mine)
                     self._waits = True
                     try:
                         done = [next(pending)]
@@ -116,20 +129,17 @@ class Sharing(Generic[R]):
         began = worker.clock.monotonic()
         try:
             result = work.here(part, lambda share, note: worker.progress(plan.fraction_with(part, share), note))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - which of them are the doing of a file, `_failed` decides
             yield from self._failed(plan, part, error)
             return
         plan.ended(part, worker.clock.monotonic() - began)
         self._tell(plan, part)
-        if result is not None:
-            yield part, result
+        yield part, result
 
-    def _outcome(
-        self, plan: PartPlan, part: Part, future: TaskFuture[R]
-    ) -> Iterator[tuple[Part, R | Exception]]:
+    def _outcome(self, plan: PartPlan, part: Part, future: TaskFuture[R]) -> Iterator[tuple[Part, R | Exception]]:
         try:
             result = future.take()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - which of them are the doing of a file, `_failed` decides
             yield from self._failed(plan, part, error)
             return
         plan.ended(part, getattr(future, "seconds", None))
@@ -145,6 +155,15 @@ class Sharing(Generic[R]):
 
     def _tell(self, plan: PartPlan, part: Part) -> None:
         self._worker.progress(plan.fraction, part.keys[-1])
+
+
+def options_of(part: Part, seconds: float) -> dict[str, Any]:
+    """How a part is handed in: only a single item that failed before is tried twice.
+
+    Args:
+        seconds: its time limit.
+    """
+    return {"retries": 1 if part.again and len(part.items) == 1 else 0, "timeout": seconds}
 
 
 def costs_one_file(error: BaseException) -> bool:
