@@ -30,6 +30,8 @@ _FIXED_SHARE = 0.1
 _FIRST = TARGET / 4
 # So many parts are under way for each agent: one that it does, and one that waits for it.
 _AHEAD = 2
+# Seconds that starting an agent takes.
+_START = 0.05
 # A part that failed with more items than this is first tried again in pieces.
 _SINGLY = 16
 
@@ -166,6 +168,10 @@ class PartPlan:
         kinds = [self._rates.of(kind) for kind in self._waiting]
         fixed = sum(rate.fixed for rate in kinds)
         return self.items <= self._most_items and fixed + self._seconds_left() <= max(TARGET, 2 * fixed)
+
+    def agents_for(self, most: int) -> int:
+        """How many agents, up to so many and 1 or more, have enough to do that starting them is worth it."""
+        return max(1, min(most, int(self._seconds_left() / _START)))
 
     # --- the parts -------------------------------------------------------------------------------------------------
 

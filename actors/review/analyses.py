@@ -46,8 +46,7 @@ class Analyses:
             rates.note(kind, cost, seconds)
         items = [analysis_item(path, _size(os.path.join(root, path))) for path in files if path not in self._known]
         self._plan = PartPlan(items, workers, rates)
-        if self._plan.is_short():
-            self._plan.agents = 1
+        self._plan.agents = self._plan.agents_for(workers)
         self.written_off: list[FileReport] = []
 
     @property

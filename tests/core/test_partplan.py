@@ -240,6 +240,11 @@ def test_a_short_list_is_not_worth_being_divided() -> None:
     assert PartPlan([], 4, rates).is_short()
 
 
+def test_no_more_agents_are_started_than_have_something_to_do() -> None:
+    """A1: an agent starts in some twentieth of a second."""
+    assert [PartPlan(items_of([size]), 1, Rates(PRIOR)).agents_for(4) for size in (10, 120_000, 10**9)] == [1, 2, 4]
+
+
 def test_nothing_makes_no_part() -> None:
     """A1: an empty list is no error."""
     plan = PartPlan([], 2, Rates(PRIOR))
