@@ -23,6 +23,7 @@ class Bandit(Tool):
     name = "bandit"
     kind = "security"
     syntax = "python"
+    start_seconds = 0.5
     install = "pip install 'actors-hub[quality]'"
 
     def takes(self, target: Target) -> bool:

@@ -13,10 +13,10 @@ from actors.quality.linters import LINTERS
 from actors.quality.osv import DumpError, read_dump, vulnerable_pins
 from actors.quality.pins import LockError, Pin, pins_in
 from actors.quality.secrets import secrets_in
-from actors.quality.target import MAX_BYTES, Target, look_at
+from actors.quality.target import MAX_BYTES, Target, look_at, syntax_by_name
 from actors.quality.tool import Tool
 
-__all__ = ["FILE_TOOLS", "TOOLS_OF", "check_files", "check_pins"]
+__all__ = ["FILE_TOOLS", "TOOLS_OF", "check_files", "check_pins", "start_seconds", "tools_for"]
 
 _TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
 
@@ -28,6 +28,24 @@ TOOLS_OF: Final[dict[str, tuple[str, ...]]] = {
     "security": ("bandit", "secrets"),
 }
 """The tools of each check of files."""
+
+
+def tools_for(path: str, tools: Collection[str]) -> tuple[str, ...]:
+    """Which tools will look at a file, as far as its name tells.
+
+    Args:
+        path: of the file.
+        tools: some of `FILE_TOOLS`.
+    """
+    syntax = syntax_by_name(path)
+    own = tuple(tool.name for tool in _TOOLS if tool.name in tools and tool.syntax == syntax)
+    return (*own, "secrets") if "secrets" in tools else own
+
+
+def start_seconds(tools: Iterable[str]) -> float:
+    """What it takes roughly to start these tools once."""
+    starts = {tool.name: tool.start_seconds for tool in _TOOLS}
+    return sum(starts.get(name, 0.0) for name in tools)
 
 
 def check_files(

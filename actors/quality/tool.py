@@ -35,6 +35,7 @@ class Tool(ABC):
         kind: of its findings.
         syntax: of the files that it takes.
         install: what to do where it is missing.
+        start_seconds: what one run takes at least, roughly; used until it was measured.
         configs: names of files of which one must lie beside the files or above them; none if it needs none.
     """
 
@@ -42,6 +43,7 @@ class Tool(ABC):
     kind: ClassVar[Kind] = "lint"
     syntax: ClassVar[Syntax]
     install: ClassVar[str]
+    start_seconds: ClassVar[float] = 0.1
     configs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actors.analysis.source import MAX_BYTES
+from actors.core.partplan import Part
 from actors.errors import ActorsError
 from actors.future import TaskFuture
 from actors.review.analyses import Analyses
@@ -30,15 +31,14 @@ from actors.review.reduce import reduce_batches
 from actors.review.report import REPORT_TEMPLATE, prepare_report, render_report, report_context
 from actors.review.timeline import RunTimeline
 from actors.system import ActorSystem
-from actors.workers.batches import Batch
-from actors.workers.file_analyzer import FileAnalyzer, costs_one_file
+from actors.workers.file_analyzer import PART_SECONDS, FileAnalyzer
+from actors.workers.sharing import costs_one_file, options_of
 from actors.workers.template_processor import TemplateProcessor
 
 __all__ = ["Outcome", "Review", "ReviewFailed"]
 
 _JOB = "review"
 _TICK = 0.2
-_TASK_TIMEOUT = 120.0
 # A render of a very large tree takes its time; nothing else waits for it.
 _PAGE_TIMEOUT = 600.0
 _EVENTS_WAIT = 1.0
@@ -58,7 +58,7 @@ class ReviewFailed(ActorsError):
 class Review:
     """One review, run once.
 
-    The graph: a task of type file_analysis for each batch of files, one that reduces what they bring back, one that
+    The graph: a task of type file_analysis for each part of the files, one that reduces what they bring back, one that
     lays out the pictures, and one of type template_processing that renders the page. All are submitted to one system
     and depend on each other by their futures; the files' reports go from agent to agent.
 
@@ -102,15 +102,15 @@ class Review:
         self._watch = watch
         most = _usable_cpus() if workers is None else workers
         self._analyses = Analyses(found.root, found.files, most, self._known.reports)
-        self._workers = max(1, min(most, len(self._analyses.batches)))
+        self._workers = self._analyses.workers
         self._extras = Extras(found, self._covered(found.files + found.others), checks=checks, history=history)
         self._recorder = Recorder()
-        # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
-        self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
+        # Tasks as they end, with the part of an analysis; None wakes the one who waits for an interruption.
+        self._ended: queue.SimpleQueue[tuple[Part | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
         self._interrupted = False
         self._prepared = False
-        self._futures: dict[TaskFuture[Any], Batch] = {}
-        # The batches that brought their reports, in the order in which they did.
+        self._futures: dict[TaskFuture[Any], Part] = {}
+        # The parts that brought their reports, in the order in which they did.
         self._good: list[TaskFuture[Any]] = []
         self._phase: Phase = "starting"
         self._started = time.time()
@@ -214,37 +214,32 @@ class Review:
 
     def _analyse(self, system: ActorSystem) -> TaskFuture[CodeReport]:
         """See all analyses to their end; gives the future of the task that reduces them."""
-        for batch in self._analyses.batches:
-            self._send(system, batch, retries=0)
-        reduced = self._reduce(system, list(self._futures))
-        left, changed = len(self._futures), False
-        while left:
+        analyses = self._analyses
+        while True:
+            while (part := analyses.next()) is not None:
+                self._send(system, part)
+            if analyses.finished:
+                return self._reduce(system, self._good)
             ended, future = self._next()
             if ended is None:
                 continue
-            left -= 1
-            error = _error_of(future)
+            error, seconds = _end_of(future)
             if error is None:
                 self._good.append(future)
-                self._analyses.done(ended)
-                continue
-            if not costs_one_file(error):
+                analyses.done(ended, seconds)
+            elif costs_one_file(error):
+                analyses.failed(ended, error)
+            else:
                 raise _failed(error) from error
-            changed = True
-            for one in self._analyses.failed(ended, error):
-                self._send(system, one, retries=1)
-                left += 1
-        # One that failed took the reduction with it, which is made anew of what there is.
-        return self._reduce(system, self._good) if changed else reduced
 
-    def _send(self, system: ActorSystem, batch: Batch, retries: int) -> None:
+    def _send(self, system: ActorSystem, part: Part) -> None:
         self._check()
-        options = system.options(job=_JOB, retries=retries, timeout=_TASK_TIMEOUT)
-        future = options.submit(FileAnalyzer.analyse, list(batch.paths), self._found.root, self._max_bytes)
-        self._futures[future] = batch
-        more = len(batch.paths) - 1
-        self._label(future, batch.paths[0] + (f" and {more} more" if more else ""))
-        future.add_done_callback(lambda ended: self._ended.put((batch, ended)))  # type: ignore[arg-type]
+        options = system.options(job=_JOB, type="file_analysis", **options_of(part, PART_SECONDS))
+        future = options.submit(FileAnalyzer.files, list(part.keys), self._found.root, self._max_bytes)
+        self._futures[future] = part
+        more = len(part.items) - 1
+        self._label(future, part.keys[0] + (f" and {more} more" if more else ""))
+        future.add_done_callback(lambda ended: self._ended.put((part, ended)))  # type: ignore[arg-type]
 
     def _reduce(self, system: ActorSystem, futures: list[TaskFuture[Any]]) -> TaskFuture[CodeReport]:
         # Untyped: futures stand for the values that the parameter wants.
@@ -273,7 +268,7 @@ class Review:
 
     # Waiting
 
-    def _next(self) -> tuple[Batch | None, TaskFuture[Any]]:
+    def _next(self) -> tuple[Part | None, TaskFuture[Any]]:
         """The next task that has ended; meanwhile whoever watches is told."""
         while True:
             ended = None
@@ -309,14 +304,13 @@ class Review:
     def _tell(self) -> None:
         analyses, agents = self._analyses, self._recorder.agents()
         running = sum(view.fraction for view in agents if view.state == "working")
-        mean = analyses.cost / max(1, len(analyses.batches))
         self._watch(
             Progress(
                 phase=self._phase,
                 files=analyses.files,
                 done=analyses.done_files,
                 cost=float(analyses.cost),
-                done_cost=analyses.done_cost + running * mean,
+                done_cost=analyses.done_cost + running * analyses.under_way_cost,
                 written_off=len(analyses.written_off),
                 seconds=(self._analysed or time.monotonic()) - self._began,
                 agents=agents,
@@ -421,12 +415,14 @@ def _failed(error: BaseException) -> ReviewFailed:
     return ReviewFailed(f"the review failed: {type(error).__name__}: {error}")
 
 
-def _error_of(future: TaskFuture[Any]) -> BaseException | None:
-    """The error of a task that has ended. A value is not looked at: it is for the agent that reduces."""
+def _end_of(future: TaskFuture[Any]) -> tuple[BaseException | None, float | None]:
+    """The error of a task that has ended, and what it took. A value is not looked at: it is for the agent that reduces."""
     if future.cancelled():
-        return ReviewFailed("a task was cancelled by somebody else than the review")
+        return ReviewFailed("a task was cancelled by somebody else than the review"), None
     info = future.info()
-    return None if info is not None and info.status == "completed" else future.exception()
+    if info is None or info.status != "completed":
+        return future.exception(), None
+    return None, info.ended - info.started if info.started and info.ended else None
 
 
 def _read(futures: list[TaskFuture[Any]], seconds: float) -> list[Any]:

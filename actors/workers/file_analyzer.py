@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
 
 from actors.analysis.filereport import FileReport
 from actors.analysis.languages import language_of
-from actors.errors import (
-    ActorsError,
-    AgentDied,
-    ConfigError,
-    LimitExceeded,
-    NotSerializable,
-    RemoteError,
-    TaskTimeout,
-)
+from actors.core.partplan import Item, PartPlan
+from actors.core.rates import Rate, Rates
+from actors.errors import ConfigError
 from actors.worker import Worker, task
-from actors.workers.batches import split
 from actors.workers.globs import expand
+from actors.workers.sharing import Sharing, Work, first_line, options_of
 
-if TYPE_CHECKING:
-    from actors.future import TaskFuture
+__all__ = ["PART_SECONDS", "FileAnalyzer", "analysis_item", "analysis_rates", "failed_report"]
 
-__all__ = ["FileAnalyzer", "costs_one_file", "failed_report"]
+PART_SECONDS = 120.0
+"""The time limit of a part."""
 
 _PROGRESS_EVERY = 0.1
-_BATCH_TIMEOUT = 120.0
+# Opening and reporting a file takes what this many bytes of it take, however small it is.
+_FILE_COST = 1024
+# Until something was measured.
+_BYTE_SECONDS = 0.5e-6
 
 
 class FileAnalyzer(Worker):
@@ -49,6 +47,15 @@ class FileAnalyzer(Worker):
     memory = "low"
     io = "high"
 
+    @cached_property
+    def _sharing(self) -> Sharing[tuple[FileReport, ...]]:
+        return Sharing(self)
+
+    @cached_property
+    def _rates(self) -> Rates:
+        """What this agent has learned of all lists that it divided."""
+        return analysis_rates()
+
     def on_start(self) -> None:
         """Load the analysis before there is work, and not when this module is imported, which the program does too."""
         import actors.analysis.measure  # noqa: F401, PLC0415
@@ -59,8 +66,9 @@ class FileAnalyzer(Worker):
     ) -> tuple[FileReport, ...]:
         """Analyse files.
 
-        More than a task's worth of them is split, and the parts are sub-tasks for all agents of this type; the parts
-        of one that fails are tried one by one, so that a file which ends its agent costs no other its report.
+        More than a task's worth of them is divided by what was measured, and the parts are sub-tasks for all agents of
+        this type; one that fails is tried again in pieces, so that a file which ends its agent costs no other its
+        report.
 
         Args:
             paths: files, and patterns such as `src/**/*.py`, which take files in languages that the analysis knows.
@@ -76,23 +84,58 @@ class FileAnalyzer(Worker):
         """
         _check(root, max_bytes)
         files = expand(paths, root, keep=lambda path: language_of(path) is not None)
-        batches = split(files, [_size(path, root) for path in files])
-        if len(batches) < 2 or not self.agent_id:
-            return tuple(self._analyse(files, root, max_bytes))
-        reports = self._spread([batch.paths for batch in batches], root, max_bytes)
+        items = [analysis_item(path, _size(path, root)) for path in files]
+        plan = PartPlan(items, 1, self._rates)
+        if not self.agent_id or plan.is_short():
+            return tuple(self._analyse(files, root, max_bytes, self.progress))
+        plan.agents = self._sharing.agents()
+        reports: dict[str, FileReport] = {}
+        work = Work(
+            lambda part: self.options(**options_of(part, PART_SECONDS)).submit(
+                type(self).files, list(part.keys), root, max_bytes
+            ),
+            lambda part, told: tuple(self._analyse(part.keys, root, max_bytes, told)),
+        )
+        for part, result in self._sharing.carry_out(plan, work):
+            if isinstance(result, Exception):
+                reports[part.keys[0]] = failed_report(part.keys[0], root, result)
+            else:
+                reports.update(zip(part.keys, result, strict=True))
         return tuple(reports[path] for path in files)
 
-    def _analyse(self, files: Sequence[str], root: str | None, max_bytes: int | None) -> list[FileReport]:
+    @task(type="file_analysis.files", timeout=PART_SECONDS)
+    def files(
+        self, paths: Sequence[str], root: str | None = None, max_bytes: int | None = None
+    ) -> tuple[FileReport, ...]:
+        """Analyse files one after the other, in this task: a part of `analyse`.
+
+        Args:
+            paths: the files, as they are, without patterns.
+            root, max_bytes: see `analyse`.
+
+        Returns:
+            A report for each file, in the order of the list.
+
+        Raises:
+            ConfigError: see `analyse`.
+        """
+        self._sharing.begins()
+        _check(root, max_bytes)
+        return tuple(self._analyse(paths, root, max_bytes, self.progress))
+
+    def _analyse(
+        self, files: Sequence[str], root: str | None, max_bytes: int | None, told: Callable[[float, str], None]
+    ) -> list[FileReport]:
         from actors.analysis.measure import analyse_file  # noqa: PLC0415 - see on_start
         from actors.analysis.source import MAX_BYTES  # noqa: PLC0415 - see on_start
 
         reports = []
-        told = time.monotonic()
+        last = time.monotonic()
         for index, path in enumerate(files):
             now = time.monotonic()
-            if now - told >= _PROGRESS_EVERY:
-                told = now
-                self.progress(index / len(files), path)
+            if now - last >= _PROGRESS_EVERY:
+                last = now
+                told(index / len(files), path)
             try:
                 report = analyse_file(path, root, max_bytes=MAX_BYTES if max_bytes is None else max_bytes)
             except ConfigError:
@@ -102,48 +145,32 @@ class FileAnalyzer(Worker):
             reports.append(report)
         return reports
 
-    def _spread(self, parts: Sequence[Sequence[str]], root: str | None, max_bytes: int | None) -> dict[str, FileReport]:
-        """The reports by path, made by sub-tasks."""
-        whole = self.options(retries=0, timeout=_BATCH_TIMEOUT)
-        single = self.options(retries=1, timeout=_BATCH_TIMEOUT)
-        reports: dict[str, FileReport] = {}
-        waiting: list[tuple[Sequence[str], TaskFuture[Any]]] = [
-            (part, whole.submit(type(self).analyse, list(part), root, max_bytes)) for part in parts
-        ]
-        total = sum(len(part) for part in parts)
-        while waiting:
-            part, future = waiting.pop(0)
-            try:
-                reports.update(zip(part, future.take(), strict=True))
-            except Exception as error:
-                if not costs_one_file(error):
-                    raise
-                if len(part) > 1:
-                    waiting += [([path], single.submit(type(self).analyse, [path], root, max_bytes)) for path in part]
-                    continue
-                reports[part[0]] = failed_report(part[0], root, error)
-            self.progress(len(reports) / total, part[-1])
-        return reports
+
+def analysis_item(path: str, size: int) -> Item:
+    """A file as something to be divided among agents.
+
+    Args:
+        path: of the file.
+        size: in bytes.
+    """
+    return Item(path, size + _FILE_COST, language_of(path) or "")
 
 
-def costs_one_file(error: BaseException) -> bool:
-    """Whether the error of an analysis may be the doing of a file in it, and not of the system or its set-up."""
-    if isinstance(error, AgentDied | LimitExceeded | TaskTimeout | RemoteError | NotSerializable | MemoryError):
-        return True
-    return isinstance(error, Exception) and not isinstance(error, ActorsError)
+def analysis_rates() -> Rates:
+    """What analyses take, by language, as far as it is known before any was measured."""
+    return Rates(Rate(0.0, _BYTE_SECONDS))
 
 
 def failed_report(path: str, root: str | None, error: BaseException) -> FileReport:
     """The report of a file whose analysis failed."""
     full = path if root is None else os.path.join(root, path)
     shown = path if root is None else os.path.relpath(full, root)
-    text = (str(error) or type(error).__name__).strip().splitlines()[0]
     return FileReport(
         path=shown.replace(os.sep, "/"),
         language=language_of(path),
         status="reported",
         problem="analysis_failed",
-        detail=f"analysis failed: {type(error).__name__}: {text}",
+        detail=f"analysis failed: {first_line(error)}",
         bytes=_size(path, root),
     )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
+from actors.core.partplan import Item, PartPlan
+from actors.core.rates import Rate, Rates
 from actors.errors import ConfigError
 from actors.gitrepo.branch import Branch, BranchCleanup, Comparison, Worktree
 from actors.gitrepo.history import HistoryReport
@@ -13,19 +16,15 @@ from actors.gitrepo.lineage import BlameReport
 from actors.gitrepo.merge import MergeReport
 from actors.gitrepo.patterns import matcher
 from actors.worker import Worker, task
-from actors.workers.batches import split
-from actors.workers.file_analyzer import costs_one_file
 from actors.workers.gitparts import check_bool, is_counts, part, refuse, teller
-
-if TYPE_CHECKING:
-    from actors.future import TaskFuture
+from actors.workers.sharing import Sharing, Work, first_line, options_of
 
 __all__ = ["GitIntegrator"]
 
-_BATCH_TIMEOUT = 300.0
-# To look up the lines of a file takes many times as long as to read it.
-_BATCH_BYTES = 64 * 1024
-_BATCH_FILES = 20
+_PART_SECONDS = 300.0
+# Until something was measured: to look up the lines of a file takes many times as long as to read it.
+_BYTE_SECONDS = 4e-6
+_FILE_COST = 4096
 _KEPT = ("main", "master", "develop", "trunk")
 _OPERATIONS = (
     "history",
@@ -63,6 +62,15 @@ class GitIntegrator(Worker):
     memory = "low"
     io = "moderate"
     timeout = 1800.0
+
+    @cached_property
+    def _sharing(self) -> Sharing[tuple[BlameReport, ...]]:
+        return Sharing(self)
+
+    @cached_property
+    def _rates(self) -> Rates:
+        """What this agent has learned of all blames that it divided."""
+        return Rates(Rate(0.0, _BYTE_SECONDS))
 
     @task(type="git_operation", retries=0)
     def operate(self, /, operation: str, **data: Any) -> Any:
@@ -171,45 +179,35 @@ class GitIntegrator(Worker):
         chosen += [path for path in named if not any(one.startswith(path.strip("/") + "/") for one in chosen)]
         files = sorted(dict.fromkeys(path for path in chosen if path.strip("/.")))
         sizes = [found.odb.read_header(there[path])[1] if path in there else 0 for path in files]
-        batches = split(files, sizes, batch_bytes=_BATCH_BYTES, batch_files=_BATCH_FILES)
-        if len(batches) < 2 or not self.agent_id:
-            return tuple(self._blame(found, commit, files))
-        reports = self._spread(repository, [batch.paths for batch in batches], str(commit.id))
+        items = [Item(path, size + _FILE_COST) for path, size in zip(files, sizes, strict=True)]
+        plan = PartPlan(items, 1, self._rates)
+        if not self.agent_id or plan.is_short():
+            return tuple(self._blame(found, commit, files, self.progress))
+        plan.agents = self._sharing.agents()
+        reports: dict[str, BlameReport] = {}
+        work = Work(
+            lambda piece: self.options(**options_of(piece, _PART_SECONDS)).submit(
+                type(self).blame_files, repository, list(piece.keys), str(commit.id)
+            ),
+            lambda piece, told: tuple(self._blame(found, commit, piece.keys, told)),
+        )
+        for piece, result in self._sharing.carry_out(plan, work):
+            if isinstance(result, Exception):
+                name = piece.keys[0]
+                reports[name] = BlameReport(name, problem="failed", detail=first_line(result))
+            else:
+                reports.update(zip(piece.keys, result, strict=True))
         return tuple(reports[path] for path in files)
 
-    def _blame(self, found: Any, commit: Any, files: Sequence[str]) -> list[BlameReport]:
+    def _blame(
+        self, found: Any, commit: Any, files: Sequence[str], told: Callable[[float, str], None]
+    ) -> list[BlameReport]:
         lines = part("blame")
-        tell = teller(self.progress)
+        tell = teller(told)
         reports = []
         for index, path in enumerate(files):
             tell("files", index)
             reports.append(lines.blame(found, commit, path))
-        return reports
-
-    def _spread(self, repository: str, parts: Sequence[Sequence[str]], revision: str) -> dict[str, BlameReport]:
-        """The reports by path, made by sub-tasks; the files of one that fails are tried one by one."""
-        whole = self.options(retries=0, timeout=_BATCH_TIMEOUT)
-        single = self.options(retries=1, timeout=_BATCH_TIMEOUT)
-        reports: dict[str, BlameReport] = {}
-        waiting: list[tuple[Sequence[str], TaskFuture[Any]]] = [
-            (files, whole.submit(type(self).blame_files, repository, list(files), revision)) for files in parts
-        ]
-        total = sum(len(files) for files in parts)
-        while waiting:
-            files, future = waiting.pop(0)
-            try:
-                reports.update(zip(files, future.take(), strict=True))
-            except Exception as error:
-                if not costs_one_file(error):
-                    raise
-                if len(files) > 1:
-                    waiting += [
-                        ([path], single.submit(type(self).blame_files, repository, [path], revision)) for path in files
-                    ]
-                    continue
-                text = (str(error) or type(error).__name__).strip().splitlines()[0]
-                reports[files[0]] = BlameReport(files[0], problem="failed", detail=f"{type(error).__name__}: {text}")
-            self.progress(len(reports) / total, files[-1])
         return reports
 
     @task(type="git_operation.blame_files")
@@ -226,8 +224,9 @@ class GitIntegrator(Worker):
         """
         if isinstance(files, str) or not all(isinstance(path, str) for path in files):
             refuse("files", files, "a list of paths")
+        self._sharing.begins()
         found = part("repository").open_repository(repository)
-        return tuple(self._blame(found, part("repository").commit_at(found, revision), files))
+        return tuple(self._blame(found, part("repository").commit_at(found, revision), files, self.progress))
 
     @task(type="git_operation.branches")
     def branches(self, repository: str, *, merged_into: str | None = None, remote: bool = True) -> tuple[Branch, ...]:

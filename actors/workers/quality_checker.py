@@ -5,21 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from actors.config import Limits
+from actors.core.partplan import Item, Part, PartPlan
+from actors.core.rates import Rate, Rates
 from actors.errors import ConfigError
-from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins
+from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins, start_seconds, tools_for
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport
 from actors.quality.secrethistory import scan_history
 from actors.quality.suite import SUITE_SECONDS, Suite, run_suite
 from actors.quality.target import MAX_BYTES, worth_checking
 from actors.worker import Worker, task
-from actors.workers.batches import split
-from actors.workers.file_analyzer import costs_one_file
 from actors.workers.globs import expand
+from actors.workers.sharing import Sharing, Work, first_line, options_of
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture
@@ -30,9 +32,11 @@ DEFAULT_PATHS: Final = ("**/*", "**/.*", ".github/**/*", ".circleci/**/*")
 """What is checked when nobody says: all files, also hidden ones such as `.env`, and the folders of CI."""
 
 _CHECKS: Final = ("lint", "test", "security")
-# Starting the tools takes as long as they need for this much: fewer, larger parts than for an analysis in process.
-_BATCH_BYTES = 1024 * 1024
-_BATCH_FILES = 200
+# Until something was measured: what the tools take for a byte, and how many bytes looking at a file at all takes.
+_BYTE_SECONDS = 2e-6
+_FILE_COST = 1024
+# What is not divided, such as a suite, is thought to take so long: longer than other parts, so that it goes first.
+_WHOLE_SECONDS = 30.0
 _TOOL_SECONDS = 120.0
 _PART_SECONDS = 900.0
 _HISTORY_SECONDS = 900.0
@@ -59,6 +63,18 @@ class QualityChecker(Worker):
     # Tools and suites start processes of their own; what has more than these has run wild.
     limits = Limits(processes=64)
 
+    @cached_property
+    def _sharing(self) -> Sharing[QualityReport]:
+        return Sharing(self)
+
+    @cached_property
+    def _rates(self) -> Rates:
+        """What this agent has learned of all trees that it divided, by the tools that look at a file."""
+        rates = Rates(Rate(0.0, _BYTE_SECONDS))
+        for kind in _TOOL_OF:
+            rates.expect(kind, Rate(0.0, 1.0))
+        return rates
+
     @task(type="quality_check", timeout=math.inf)
     def check(
         self,
@@ -73,8 +89,8 @@ class QualityChecker(Worker):
     ) -> QualityReport:
         """Check a tree.
 
-        More files than a task's worth are split, and the parts are sub-tasks for all agents of this type, as are the
-        tests and the history; the parts of one that fails are tried one by one.
+        More files than a task's worth are divided by what was measured, and the parts are sub-tasks for all agents of
+        this type, as are the tests and the history; a part that fails is tried again in pieces.
 
         Args:
             paths: files and patterns. Patterns leave out what others wrote (`node_modules`, `site-packages`).
@@ -101,42 +117,54 @@ class QualityChecker(Worker):
         suite = _checked_suite(tests, folder)
         chosen = _chosen(checks, tools)
         files = expand(paths, folder, keep=worth_checking)
-        parts: list[_Part] = []
+        whole: dict[str, tuple[tuple[Any, ...], float]] = {}
         if "test" in checks:
-            parts.append(("tests", (folder, dict(tests or {})), suite.timeout + _GRACE))
+            whole["tests"] = (folder, dict(tests or {})), suite.timeout + _GRACE
         if history and "security" in checks:
-            parts.append(("history", (folder,), _HISTORY_SECONDS + _GRACE))
+            whole["history"] = (folder,), _HISTORY_SECONDS + _GRACE
         if osv is not None and "security" in checks:
-            parts.append(("pins", (files, folder, osv, max_bytes), _PART_SECONDS))
-        sizes = [_size(os.path.join(folder, path), max_bytes) for path in files]
-        batches = split(files, sizes, batch_bytes=_BATCH_BYTES, batch_files=_BATCH_FILES) if chosen else []
-        parts += [("files", (list(batch.paths), folder, list(chosen), max_bytes), _PART_SECONDS) for batch in batches]
-        report = QualityReport.joined(self._spread(parts) if self._shares(parts) else map(self._alone, parts))
-        return _without_repeats(report)
+            whole["pins"] = (files, folder, osv, max_bytes), _PART_SECONDS
+        items = [Item(kind, _WHOLE_SECONDS, kind) for kind in whole]
+        for path in files if chosen else ():
+            cost = _size(os.path.join(folder, path), max_bytes) + _FILE_COST
+            items.append(Item(path, cost, self._kind(path, chosen)))
+        plan = PartPlan(items, 1, self._rates)
+        if self.agent_id and not whole and plan.is_short():
+            return self._check_files(files, folder, chosen, max_bytes, self.progress)
+        plan.agents = self._sharing.agents()
+        work = self._work(folder, chosen, max_bytes, whole)
+        reports = [
+            QualityReport((_lost(part, result),)) if isinstance(result, Exception) else result
+            for part, result in self._sharing.carry_out(plan, work)
+        ]
+        return _without_repeats(QualityReport.joined(reports))
 
     @task(type="quality_check.files", timeout=_PART_SECONDS)
     def files(self, paths: Sequence[str], root: str, tools: Sequence[str], max_bytes: int = MAX_BYTES) -> QualityReport:
         """Check some files with some tools, in this agent. Arguments and errors are those of `check`."""
+        self._sharing.begins()
         folder = _checked_root(root)
         _check_fields(("lint",), tools, False, None, max_bytes)  # noqa: FBT003 - as the fields stand in the data
         names = expand(paths, folder, keep=worth_checking)
-        run: Run = self.run
-        return check_files(names, folder, tools, run, max_bytes=max_bytes, timeout=_TOOL_SECONDS, told=self.progress)
+        return self._check_files(names, folder, tools, max_bytes, self.progress)
 
     @task(type="quality_check.tests", timeout=math.inf)
     def tests(self, root: str, tests: Mapping[str, Any] | None = None) -> QualityReport:
         """Run the tests of a tree, in this agent. Arguments and errors are those of `check`."""
+        self._sharing.begins()
         suite = _checked_suite(tests, _checked_root(root))
         return run_suite(dataclasses.replace(suite, memory=self._memory()), self.run, self._tell_tests)
 
     @task(type="quality_check.history", timeout=_HISTORY_SECONDS + _GRACE)
     def history(self, root: str) -> QualityReport:
         """Look for secrets in all that was ever committed below a folder."""
+        self._sharing.begins()
         return scan_history(_checked_root(root), self.run, _HISTORY_SECONDS)
 
     @task(type="quality_check.pins", timeout=_PART_SECONDS)
     def pins(self, paths: Sequence[str], root: str, osv: str, max_bytes: int = MAX_BYTES) -> QualityReport:
         """Look for pinned dependencies with known vulnerabilities. Arguments and errors are those of `check`."""
+        self._sharing.begins()
         folder = _checked_root(root)
         _check_fields(("security",), None, False, osv, max_bytes)  # noqa: FBT003 - as the fields stand in the data
         return check_pins(expand(paths, folder, keep=worth_checking), folder, osv, max_bytes)
@@ -151,61 +179,60 @@ class QualityChecker(Worker):
     def _tell_tests(self, done: int, planned: int | None) -> None:
         self.progress(done / planned if planned else 0.0, f"{done} tests")
 
-    def _shares(self, parts: Sequence[_Part]) -> bool:
-        """A single part of files is done here; a suite, which may take the agent with it, never is."""
-        return bool(self.agent_id) and (len(parts) > 1 or any(kind == "tests" for kind, _, _ in parts))
+    def _work(
+        self, root: str, tools: Sequence[str], max_bytes: int, whole: Mapping[str, tuple[tuple[Any, ...], float]]
+    ) -> Work[QualityReport]:
+        """What is done with the parts. `whole` are the arguments of what is not divided, and its seconds."""
 
-    def _alone(self, part: _Part) -> QualityReport:
-        kind, args, _ = part
-        report: QualityReport = getattr(self, kind)(*args)
-        return report
+        def submit(part: Part) -> TaskFuture[QualityReport]:
+            kind = type(self)
+            if part.kind in whole:
+                args, seconds = whole[part.kind]
+                return self.options(retries=0, timeout=seconds).submit(getattr(kind, part.kind), *args)
+            options = self.options(**options_of(part, _PART_SECONDS))
+            return options.submit(kind.files, list(part.keys), root, list(tools), max_bytes)
 
-    def _spread(self, parts: Sequence[_Part]) -> list[QualityReport]:
-        """The reports of all parts, made by sub-tasks."""
-        waiting: list[tuple[_Part, TaskFuture[Any]]] = [(part, self._submit(part)) for part in parts]
-        reports: list[QualityReport] = []
-        total = len(waiting)
-        while waiting:
-            part, future = waiting.pop(0)
-            kind, args, seconds = part
-            try:
-                reports.append(future.take())
-            except Exception as error:
-                if not costs_one_file(error):
-                    raise
-                if kind == "files" and len(args[0]) > 1:
-                    singles: list[_Part] = [(kind, ([path], *args[1:]), seconds) for path in args[0]]
-                    waiting += [(single, self._submit(single)) for single in singles]
-                    total += len(singles)
-                    continue
-                reports.append(QualityReport((_lost(kind, args, error),)))
-            self.progress(len(reports) / total, kind)
-        return reports
+        def here(part: Part, told: Callable[[float, str], None]) -> QualityReport:
+            if part.kind not in whole:
+                return self._check_files(part.keys, root, tools, max_bytes, told)
+            done: QualityReport = getattr(self, part.kind)(*whole[part.kind][0])
+            return done
 
-    def _submit(self, part: _Part) -> TaskFuture[Any]:
-        kind, args, seconds = part
-        return self.options(retries=0, timeout=seconds).submit(getattr(type(self), kind), *args)
+        # A suite may take the agent with it, and what the others take is to be seen.
+        return Work(submit, here, apart=whole)
 
+    def _check_files(
+        self,
+        paths: Sequence[str],
+        root: str,
+        tools: Sequence[str],
+        max_bytes: int,
+        told: Callable[[float, str], None],
+    ) -> QualityReport:
+        run: Run = self.run
+        return check_files(paths, root, tools, run, max_bytes=max_bytes, timeout=_TOOL_SECONDS, told=told)
 
-_Part = tuple[Literal["files", "tests", "history", "pins"], tuple[Any, ...], float]
-"""The name of the task that does it, its arguments, and seconds."""
+    def _kind(self, path: str, tools: Sequence[str]) -> str:
+        """The tools that look at a file: those start once for each part, and have a rate in common."""
+        names = tools_for(path, tools)
+        kind = " ".join(names)
+        if not self._rates.known(kind):
+            self._rates.expect(kind, Rate(start_seconds(names), _BYTE_SECONDS))
+        return kind
+
 
 _TOOL_OF: Final[dict[str, tuple[str, Literal["lint", "test", "security"]]]] = {
-    "files": ("actors", "lint"),
     "tests": ("pytest", "test"),
     "history": ("secrets", "security"),
     "pins": ("osv", "security"),
 }
 
 
-def _lost(kind: str, args: tuple[Any, ...], error: BaseException) -> Finding:
+def _lost(part: Part, error: Exception) -> Finding:
     """The finding for a part that ended its agent or passed a limit."""
-    tool, about = _TOOL_OF[kind]
-    path = args[0][0] if kind == "files" else "."
-    first = (str(error) or type(error).__name__).strip().splitlines()[0]
-    return Finding(
-        tool, "check-failed", "error", path, None, None, None, f"{type(error).__name__}: {first}", kind=about
-    )
+    tool, about = _TOOL_OF.get(part.kind, ("actors", "lint"))
+    path = "." if part.kind in _TOOL_OF else part.keys[0]
+    return Finding(tool, "check-failed", "error", path, None, None, None, first_line(error), kind=about)
 
 
 def _without_repeats(report: QualityReport) -> QualityReport:

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from actors.analysis.filereport import FileReport
+from actors.core.partplan import PartPlan
 from actors.core.taskspec import TaskSpec
 from actors.errors import AgentDied, ConfigError, SystemClosed
 from actors.system import ActorSystem
-from actors.workers.file_analyzer import FileAnalyzer, costs_one_file, failed_report
+from actors.worker import Worker, task
+from actors.workers.file_analyzer import FileAnalyzer, analysis_item, analysis_rates, failed_report
+from actors.workers.sharing import Sharing, Work, costs_one_file, options_of
 
 
 @pytest.fixture
@@ -113,14 +117,82 @@ def test_the_report_of_a_failed_analysis_says_why_in_one_line(tree: Path) -> Non
     assert report.bytes == os.path.getsize(tree / "src" / "good.py")
 
 
-def test_a_long_list_is_split_among_all_agents(tmp_path: Path) -> None:
-    """A1: task data takes file lists and globs, and is split into tasks of sensible size."""
-    for number in range(250):
-        (tmp_path / f"m{number:03}.py").write_text(f"def f{number}():\n    pass\n")
-    with ActorSystem({FileAnalyzer: 2}) as system:
+def write_modules(folder: Path, count: int) -> list[str]:
+    """So many modules, of a size of which some tens are worth a task."""
+    body = "def f(a, b):\n    return [x for x in range(a) if x % 2 or b]\n" * 250
+    names = [f"m{number:03}.py" for number in range(count)]
+    for name in names:
+        (folder / name).write_text(body)
+    return names
+
+
+@pytest.mark.parametrize(("agents", "most"), [(1, 1), (2, 2), (2, 4)])
+def test_a_long_list_is_split_among_all_agents(tmp_path: Path, agents: int, most: int) -> None:
+    """A1: lists and globs are divided into tasks of sensible size; a single agent waits for nobody."""
+    names = write_modules(tmp_path, 120)
+    with ActorSystem({FileAnalyzer: agents}, max_agents=most) as system:
         spec = TaskSpec(type="file_analysis", data={"paths": ["*.py"], "root": str(tmp_path)})
-        reports = system.submit_task(spec).result(timeout=60)
+        future = system.submit_task(spec)
+        reports = future.result(timeout=60)
+        assert future.progress().fraction == 1.0
         done = {each.agent: each.tasks_done for each in system.agents()}
-    assert [one.path for one in reports] == [f"m{number:03}.py" for number in range(250)]
-    assert all(one.status == "analysed" for one in reports)
-    assert len(done) >= 2
+    assert [one.path for one in reports] == names
+    assert all(one.status == "analysed" and len(one.functions) == 250 for one in reports)
+    assert len(done) == agents and all(done.values())
+    # The whole, and no more parts than agents could use: alone, only those that were handed in before this was clear.
+    assert sum(done.values()) <= (4 if agents == 1 else 60)
+
+
+def test_a_file_that_ends_its_agent_costs_no_other_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A1: tried in pieces, at last by itself."""
+    names = write_modules(tmp_path, 60)
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os\n"
+        "import actors.analysis.measure as measure\n"
+        "real = measure.analyse_file\n"
+        "def analyse_file(path, *args, **kwargs):\n"
+        "    if path == 'm030.py':\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    return real(path, *args, **kwargs)\n"
+        "measure.analyse_file = analyse_file\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{Path(__file__).parents[2]}")
+
+    class Coordinator(Worker):
+        """Has the analyses of one list divided without doing any of them."""
+
+        @task
+        def divide(self, paths: list[str], root: str) -> list[tuple[str, str | None]]:
+            plan = PartPlan([analysis_item(path, 16_000) for path in paths], 2, analysis_rates())
+            sharing: Sharing[tuple[FileReport, ...]] = Sharing(self)
+            work = Work(
+                lambda part: self.options(**options_of(part, 60)).submit(FileAnalyzer.files, list(part.keys), root),
+                lambda *_: (),
+            )
+            found: list[tuple[str, str | None]] = []
+            for part, result in sharing.carry_out(plan, work):
+                if isinstance(result, Exception):
+                    found.append((part.keys[0], type(result).__name__))
+                else:
+                    found += [(report.path, None) for report in result]
+            return found
+
+    with ActorSystem({FileAnalyzer: 2, Coordinator: 1}) as system:
+        found = system.submit(Coordinator.divide, names, str(tmp_path)).result(timeout=60)
+    assert sorted(found) == [(name, "AgentDied" if name == "m030.py" else None) for name in names]
+
+
+def test_a_wrong_setup_ends_the_whole_and_what_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A1: it is not blamed on files."""
+    write_modules(tmp_path, 100)
+    (tmp_path / "a.js").write_text("function f() {}\n")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import sys\nsys.modules['tree_sitter'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{Path(__file__).parents[2]}")
+    with ActorSystem({FileAnalyzer: 2}) as system:
+        future = system.submit(FileAnalyzer.analyse, ["**/*"], str(tmp_path))
+        with pytest.raises(ConfigError, match="actors-hub"):
+            future.result(timeout=60)

@@ -135,7 +135,7 @@ def test_many_files_are_shared_among_the_agents(tmp_path: Path) -> None:
     with ActorSystem({QualityChecker: 2}) as system:
         data = {"paths": ["*.py"], "root": str(tmp_path), "tools": ["ruff"]}
         report = system.submit_task(TaskSpec(type="quality_check", data=data)).result(timeout=55)
-        assert sum(agent.tasks_done for agent in system.agents()) == 4
+        assert all(agent.tasks_done for agent in system.agents())
     assert Counter(one.path for one in report.findings) == Counter(f"m{number:03}.py" for number in range(450))
 
 
@@ -157,22 +157,20 @@ def test_a_suite_that_takes_all_memory_costs_itself_alone(tree: Path) -> None:
 
 def test_a_part_that_costs_its_agent_is_tried_file_by_file(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A1: the file that does it has a finding, the others have theirs."""
+    from actors.workers import quality_checker
 
-    class Failing:
-        def __init__(self, part: Any) -> None:
-            self.part = part
+    real = quality_checker.check_files
 
-        def take(self) -> QualityReport:
-            if any("bad" in path for path in self.part[1][0]):
-                raise AgentDied("it was killed\nstack")
-            return QualityReport()
+    def failing(paths: Any, *args: Any, **kwargs: Any) -> QualityReport:
+        if "run.sh" in paths:
+            raise AgentDied("it was killed\nstack")
+        return real(paths, *args, **kwargs)
 
-    worker = QualityChecker()
-    monkeypatch.setattr(QualityChecker, "_submit", lambda _, part: Failing(part))
-    monkeypatch.setattr(QualityChecker, "progress", lambda *_: None)
-    reports = worker._spread([("files", (["src/bad.py", "run.sh"], str(tree), ["ruff"], 100), 1.0)])
-    (lost,) = QualityReport.joined(reports).findings
-    assert (lost.path, lost.rule, lost.message) == ("src/bad.py", "check-failed", "AgentDied: it was killed")
+    monkeypatch.setattr(quality_checker, "check_files", failing)
+    report = QualityChecker().check(root=str(tree), tools=["ruff", "secrets"])
+    (lost,) = [one for one in report.findings if one.rule == "check-failed"]
+    assert (lost.path, lost.message) == ("run.sh", "AgentDied: it was killed")
+    assert ("ruff", "F401", "src/bad.py") in found(report)
 
 
 def test_importing_the_worker_imports_no_tool() -> None:
