@@ -14,7 +14,7 @@ from actors.review.treehistory import TreeHistory, tree_history
 from actors.system import ActorSystem
 from actors.worker import ConfiguredWorker, Worker
 from actors.workers.git_integrator import GitIntegrator
-from actors.workers.quality_checker import QualityChecker
+from actors.review.checker import ReviewChecker
 
 __all__ = ["Extras"]
 
@@ -56,7 +56,7 @@ class Extras:
 
     def workers(self, workers: int) -> dict[type[Worker] | ConfiguredWorker[Any], int]:
         """The workers that are to be there from the beginning: as many as analyse, and one that waits for them."""
-        return {QualityChecker: min(workers, _parts(self._paths)) + 1} if self._checks else {}
+        return {ReviewChecker: min(workers, _parts(self._paths)) + 1} if self._checks else {}
 
     @property
     def futures(self) -> list[TaskFuture[Any]]:
@@ -66,7 +66,7 @@ class Extras:
     def send(self, system: ActorSystem, job: str) -> Iterator[tuple[TaskFuture[Any], str]]:
         """Hand the tasks in; gives each with what it is about."""
         if self._checks:
-            self._quality = system.options(job=job).submit(QualityChecker.check, self._paths, self._root)
+            self._quality = system.options(job=job).submit(ReviewChecker.check, self._paths, self._root)
             yield self._quality, "the checks"
         if self._prefix is not None:
             # The complexity is known from the analysis.
