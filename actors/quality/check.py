@@ -16,11 +16,12 @@ from actors.quality.secrets import secrets_in
 from actors.quality.target import MAX_BYTES, Target, look_at
 from actors.quality.tool import Tool
 
-__all__ = ["FILE_TOOLS", "TOOLS_OF", "check_files", "check_pins"]
+__all__ = ["FILE_TOOLS", "TOOLS", "TOOLS_OF", "check_files", "check_pins"]
 
-_TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
+TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
+"""The tools for files that are programs."""
 
-FILE_TOOLS: Final = (*(tool.name for tool in _TOOLS), "secrets")
+FILE_TOOLS: Final = (*(tool.name for tool in TOOLS), "secrets")
 """The names of all that checks files one by one."""
 
 TOOLS_OF: Final[dict[str, tuple[str, ...]]] = {
@@ -59,7 +60,7 @@ def check_files(
             targets.append(seen)
         else:
             found.append(seen)
-    wanted = [tool for tool in _TOOLS if tool.name in tools]
+    wanted = [tool for tool in TOOLS if tool.name in tools]
     reports = []
     for index, tool in enumerate(wanted):
         if told is not None:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from actors.analysis.source import MAX_BYTES, Unreadable, read_source
 from actors.quality.finding import Finding
 
-__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "worth_checking"]
+__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "syntax_of", "worth_checking"]
 
 Syntax = Literal["python", "javascript", "shell", "yaml"]
 
@@ -78,6 +78,20 @@ def look_at(path: str, root: str, max_bytes: int = MAX_BYTES) -> Target | Findin
     # A linter may know its encoding (PEP 263), and a secret is ASCII.
     text = read.data.decode("latin-1") if read.kind == "undecodable" else None
     return Target(shown, argument, _SYNTAX_OF.get(suffix), text)
+
+
+def syntax_of(path: str, root: str) -> Syntax | None:
+    """What a file is written in, as `look_at` tells it; only one without suffix is looked into.
+
+    Args:
+        path: relative to the root, or absolute.
+        root: an absolute folder.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix:
+        return _SYNTAX_OF.get(suffix)
+    read = read_source(os.path.join(root, path), MAX_BYTES)
+    return None if isinstance(read, Unreadable) else _by_first_line(read.text)
 
 
 def worth_checking(path: str) -> bool:

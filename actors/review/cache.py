@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,12 +31,14 @@ CREATE TABLE IF NOT EXISTS places (
     root BLOB, path BLOB, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, sha256 TEXT, seen INTEGER,
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, body TEXT, checksum INTEGER, used INTEGER) WITHOUT ROWID;
 """
 _PUT_PLACE = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WAIT = 5.0
 _DAY = 86_400
 _KEPT_DAYS = 30
 _MOST = 200_000
+_MOST_ENTRIES = 1_000_000
 # A file that was written just before it was looked at may be written again without another time of change.
 _RACY_NS = 2_000_000_000
 
@@ -118,6 +121,56 @@ class ReportCache:
             _keep(database, root, reports, stamps)
         return " ".join(notes)
 
+    def entries(self, keys: Sequence[str]) -> tuple[dict[str, str], str]:
+        """Look up what was kept under some keys.
+
+        Args:
+            keys: made of all that decides what is kept.
+
+        Returns:
+            What there is of it, whole as it was; and a note for people if something is wrong with the cache.
+        """
+        notes: list[str] = []
+        found: dict[str, str] = {}
+        if not keys or not os.path.exists(self._path):
+            return found, ""
+        with self._told(notes), self._open() as database:
+            broken = _look_up_entries(database, keys, found)
+            if broken:
+                what = "1 entry" if broken == 1 else f"{broken:,} entries"
+                notes.append(f"The cache has {what} that cannot be read: it was found out again.")
+        return found, " ".join(notes)
+
+    def keep(self, bodies: Mapping[str, str]) -> str:
+        """Keep texts by their keys; gives a note for people if it could not be done."""
+        notes: list[str] = []
+        now = int(time.time())
+        rows = [(key, body, zlib.crc32(body.encode()), now) for key, body in bodies.items()]
+        with self._told(notes), self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
+            _forget_old_entries(database, now)
+        return " ".join(notes)
+
+    def unchanged(self, root: str, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """The hashes of the files that are what they were, by path.
+
+        Args:
+            root: as for `known`.
+            stamps: of the files when they were looked at first, as `known` gave them.
+        """
+        places: dict[bytes, tuple[Stamp, str]] = {}
+        with self._told([]), self._open() as database:
+            places = _places(database, root)
+        found: dict[str, str] = {}
+        for path, now in _stamps(root, list(stamps)):
+            then, sha256 = places.get(os.fsencode(path), (None, ""))
+            first = stamps[path]
+            if then is None or not (_same(first, now) and _same(first, then)):
+                continue
+            if _unchanged(first, now) or _hash(os.path.join(root, path), now.size) == sha256:
+                found[path] = sha256
+        return found
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         import sqlite3  # noqa: PLC0415 - only a review with a cache needs it
@@ -184,12 +237,7 @@ def _look_up(
 ) -> int:
     """Fill `reports` with what is known; gives the number of entries that cannot be read."""
     version = analyser_version()
-    places = {
-        path: (Stamp(size, mtime, ctime, inode, seen), sha256)
-        for path, size, mtime, ctime, inode, sha256, seen in database.execute(
-            "SELECT path, size, mtime, ctime, inode, sha256, seen FROM places WHERE root = ?", (os.fsencode(root),)
-        )
-    }
+    places = _places(database, root)
     sizes = {size for (size,) in database.execute("SELECT DISTINCT size FROM reports WHERE version = ?", (version,))}
     broken = 0
     old: list[str] = []
@@ -224,9 +272,52 @@ def _look_up(
     return broken
 
 
+def _places(database: sqlite3.Connection, root: str) -> dict[bytes, tuple[Stamp, str]]:
+    return {
+        path: (Stamp(size, mtime, ctime, inode, seen), sha256)
+        for path, size, mtime, ctime, inode, sha256, seen in database.execute(
+            "SELECT path, size, mtime, ctime, inode, sha256, seen FROM places WHERE root = ?", (os.fsencode(root),)
+        )
+    }
+
+
+def _look_up_entries(database: sqlite3.Connection, keys: Sequence[str], found: dict[str, str]) -> int:
+    """Fill `found`; gives the number of entries that cannot be read."""
+    now = int(time.time())
+    broken: list[tuple[str]] = []
+    old: list[tuple[int, str]] = []
+    for key in keys:
+        row = database.execute("SELECT body, checksum, used FROM entries WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            continue
+        body, check, used = row
+        if not isinstance(body, str) or zlib.crc32(body.encode(errors="replace")) != check:
+            broken.append((key,))
+            continue
+        found[key] = body
+        if not isinstance(used, int) or used < now - _DAY:
+            old.append((now, key))
+    database.executemany("DELETE FROM entries WHERE key = ?", broken)
+    database.executemany("UPDATE entries SET used = ? WHERE key = ?", old)
+    return len(broken)
+
+
+def _forget_old_entries(database: sqlite3.Connection, now: int) -> None:
+    database.execute("DELETE FROM entries WHERE used < ?", (now - _KEPT_DAYS * _DAY,))
+    (count,) = database.execute("SELECT count(*) FROM entries").fetchone()
+    if count > _MOST_ENTRIES:
+        database.execute(
+            "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)",
+            (count - _MOST_ENTRIES,),
+        )
+
+
+def _same(then: Stamp, now: Stamp) -> bool:
+    return (then.size, then.mtime, then.ctime, then.inode) == (now.size, now.mtime, now.ctime, now.inode)
+
+
 def _unchanged(then: Stamp, now: Stamp) -> bool:
-    same = (then.size, then.mtime, then.ctime, then.inode) == (now.size, now.mtime, now.ctime, now.inode)
-    return same and max(then.mtime, then.ctime) + _RACY_NS < then.seen
+    return _same(then, now) and max(then.mtime, then.ctime) + _RACY_NS < then.seen
 
 
 def _place(root: str, path: str, stamp: Stamp, sha256: str) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline
 from actors.review.discover import Discovery
-from actors.review.extras import Extras
+from actors.review.extras import Extras, Wanted
 from actors.review.outcome import Outcome
 from actors.review.progress import Phase, Progress
 from actors.review.recorder import Recorder
@@ -71,8 +71,7 @@ class Review:
         cache: where reports of earlier reviews are looked up and those of this one are kept; None is nowhere.
         changes: what the report is limited to; None for the whole tree.
         baseline: an earlier report to compare with.
-        checks: whether linters and security scanners look at the files, too.
-        history: whether the commits are read, where there are any.
+        wanted: what is to be done beside the analysis; None for nothing.
     """
 
     def __init__(
@@ -86,24 +85,30 @@ class Review:
         cache: ReportCache | None = None,
         changes: Changes | None = None,
         baseline: Baseline | None = None,
-        checks: bool = False,
-        history: bool = False,
+        wanted: Wanted | None = None,
     ) -> None:
         self._found = found
         self._cache = cache
         self._changes = changes
         self._baseline = baseline
         self._limit = None if changes is None else frozenset(changes.files)
-        self._known = Known()
-        if cache is not None:
-            self._known = cache.known(found.root, found.files, MAX_BYTES if max_bytes is None else max_bytes)
+        most_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self._known = Known() if cache is None else cache.known(found.root, found.files, most_bytes)
         self._title = title
         self._max_bytes = max_bytes
         self._watch = watch
         most = _usable_cpus() if workers is None else workers
         self._analyses = Analyses(found.root, found.files, most, self._known.reports)
         self._workers = max(1, min(most, len(self._analyses.batches)))
-        self._extras = Extras(found, self._covered_paths(), checks=checks, history=history)
+        self._extras = Extras(
+            found,
+            self._covered_paths(),
+            wanted or Wanted(),
+            cache=cache,
+            known=self._known,
+            changes=changes,
+            max_bytes=most_bytes,
+        )
         self._recorder = Recorder()
         # Tasks as they end, with the batch of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Batch | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
@@ -182,6 +187,7 @@ class Review:
         while not self._extras.done():
             self._next()
         self._phase = "rendering"
+        kept += self._extras.keep(system, _JOB, kept[0] if kept else None)
         quality, past = self._extras.results(code)
         assessment = assess(code, quality, past, baseline=self._baseline, changes=self._changes)
         self._recorder.wait_for(
@@ -206,9 +212,10 @@ class Review:
         self._label(page, "the page")
         text = self._result(page)
         ends = [layout.task_id, page.task_id]
-        if kept is not None:
-            notes += tuple(filter(None, [self._result(kept)]))
-            ends.append(kept.task_id)
+        for one in kept:
+            self._label(one, "the cache")
+            notes += tuple(filter(None, [self._result(one)]))
+            ends.append(one.task_id)
         self._recorder.wait_for(ends, _EVENTS_WAIT)
         return self._outcome(code, self._recorder.timeline(self._started), run, text, notes, assessment)
 
@@ -254,17 +261,13 @@ class Review:
         self._label(reduced, "the totals")
         return reduced
 
-    def _keep(self, system: ActorSystem) -> TaskFuture[str] | None:
+    def _keep(self, system: ActorSystem) -> list[TaskFuture[str]]:
         """Have the reports put into the cache, beside the rest of the work."""
         if self._cache is None or not self._good:
-            return None
+            return []
         keep: Any = remember
         options = system.options(job=_JOB, type="review.remember")
-        kept: TaskFuture[str] = options.submit(
-            keep, self._cache.folder, self._found.root, self._good, dict(self._known.stamps)
-        )
-        self._label(kept, "the cache")
-        return kept
+        return [options.submit(keep, self._cache.folder, self._found.root, self._good, dict(self._known.stamps))]
 
     def _label(self, future: TaskFuture[Any], label: str) -> None:
         self._recorder.labels[future.task_id] = label

@@ -6,17 +6,17 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn
 
 from actors.config import Limits
 from actors.errors import ConfigError
 from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport
-from actors.quality.secrethistory import scan_history
+from actors.quality.secrethistory import scan_history, without_repeats
 from actors.quality.suite import SUITE_SECONDS, Suite, run_suite
 from actors.quality.target import MAX_BYTES, worth_checking
-from actors.worker import Worker, task
+from actors.worker import Level, Worker, task
 from actors.workers.batches import split
 from actors.workers.file_analyzer import costs_one_file
 from actors.workers.globs import expand
@@ -53,7 +53,7 @@ class QualityChecker(Worker):
     role = "validator"
     specialization = "linting, tests and security"
     capabilities = frozenset({"linting", "testing", "security_scanning"})
-    cpu = "high"
+    cpu: ClassVar[Level] = "high"
     memory = "moderate"
     io = "low"
     # Tools and suites start processes of their own; what has more than these has run wild.
@@ -112,7 +112,7 @@ class QualityChecker(Worker):
         batches = split(files, sizes, batch_bytes=_BATCH_BYTES, batch_files=_BATCH_FILES) if chosen else []
         parts += [("files", (list(batch.paths), folder, list(chosen), max_bytes), _PART_SECONDS) for batch in batches]
         report = QualityReport.joined(self._spread(parts) if self._shares(parts) else map(self._alone, parts))
-        return _without_repeats(report)
+        return without_repeats(report)
 
     @task(type="quality_check.files", timeout=_PART_SECONDS)
     def files(self, paths: Sequence[str], root: str, tools: Sequence[str], max_bytes: int = MAX_BYTES) -> QualityReport:
@@ -206,22 +206,6 @@ def _lost(kind: str, args: tuple[Any, ...], error: BaseException) -> Finding:
     return Finding(
         tool, "check-failed", "error", path, None, None, None, f"{type(error).__name__}: {first}", kind=about
     )
-
-
-def _without_repeats(report: QualityReport) -> QualityReport:
-    """Without the secrets of the history that still stand in the files, where they have a finding already."""
-    marker = " (in the history: "
-    present = {
-        (one.path, one.rule, one.message)
-        for one in report.findings
-        if one.tool == "secrets" and marker not in one.message
-    }
-    kept = [
-        one
-        for one in report.findings
-        if marker not in one.message or (one.path, one.rule, one.message.partition(marker)[0]) not in present
-    ]
-    return QualityReport.joined([QualityReport(tuple(kept), report.tests, report.skipped, report.coverage)])
 
 
 def _chosen(checks: Sequence[str], tools: Sequence[str] | None) -> tuple[str, ...]:
