@@ -131,15 +131,14 @@ class Basis:
         above = _above(folder)
         found = [os.path.join(one, name) for one in above for name in _RUFF if self._has(one, name)]
         top = min([self._root, *(os.path.dirname(one) for one in found)], key=len)
-        if f"settings {top} {found}" not in self._folders:
-            self._folders[f"settings {top} {found}"] = self._ruff_settings(found, top)
+        settings = self._once(f"ruff {top!r} {found!r}", lambda: self._ruff_settings(found, top))
         packages = []
         for one in above:
             is_package = self._has(one, "__init__.py")
             if len(one) <= len(top) and not is_package:
                 break
             packages.append((os.path.basename(one), is_package))
-        return top, self._folders[f"settings {top} {found}"], packages
+        return top, settings, packages
 
     def _ruff_settings(self, found: list[str], top: str) -> str:
         seen: dict[str, bytes] = {}
@@ -175,7 +174,7 @@ class Basis:
 
     def _ruff_sources(self, path: str, text: bytes) -> list[str]:
         """The folders that the setting `src` names."""
-        named = _ruff_table(path, text).get("src", ())
+        named = _ruff_table(path, text).get("src", [])
         if not isinstance(named, list):
             raise _Unknown
         base = os.path.dirname(path)
@@ -238,7 +237,7 @@ class Basis:
         if name not in self._folders:
             try:
                 self._folders[name] = look()
-            except _Unknown:
+            except (_Unknown, OSError, ValueError):
                 self._folders[name] = _Unknown
         if self._folders[name] is _Unknown:
             raise _Unknown

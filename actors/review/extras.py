@@ -181,7 +181,10 @@ class Extras:
         checks = [self._value(future, "The checks") for future in self._checks]
         if any(report is None for report in checks):
             return None
-        parts = [self._plan.joined(checks), *(self._limited(report) for report in others if report is not None)]
+        report = self._plan.joined(checks)
+        if not others:
+            return report
+        parts = [report, *(self._limited(other) for other in others if other is not None)]
         return without_repeats(QualityReport.joined(parts))
 
     def _limited(self, report: QualityReport) -> QualityReport:
