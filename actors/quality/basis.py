@@ -27,7 +27,7 @@ _YAMLLINT: Final = (".yamllint", ".yamllint.yaml", ".yamllint.yml")
 # Signs of a setting that speaks of places by more than their names below the file that it stands in.
 _PLACES = re.compile(rb"[\"']\s*/|\.\.|~|\$")
 _SOURCES = re.compile(rb"external-sources|source-path")
-_PLAIN_EXTENDS = re.compile(rb"(?m)^\s*extends:\s*[\"']?(?!(?:default|relaxed)\b)")
+_PLAIN_EXTENDS = re.compile(rb"(?m)^\s*extends:\s*+[\"']?+(?!(?:default|relaxed)\b)")
 _VARIABLES: Final = {
     "ruff": ("RUFF_",),
     "bandit": ("BANDIT_", "PYTHON"),
