@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.review.changes import Changes
     from actors.review.compare import Baseline
     from actors.review.discover import Discovery
+    from actors.review.extras import Wanted
     from actors.review.review import Outcome
 
 __all__ = ["add_review"]
@@ -160,7 +161,6 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
     from actors.errors import ConfigError  # noqa: PLC0415 - --help and --version start faster without
     from actors.review.cache import ReportCache, default_folder  # noqa: PLC0415
     from actors.review.discover import discover  # noqa: PLC0415
-    from actors.review.extras import Wanted  # noqa: PLC0415
     from actors.review.live import view_for  # noqa: PLC0415
     from actors.review.output import write_output  # noqa: PLC0415
     from actors.review.review import Review, ReviewFailed  # noqa: PLC0415
@@ -184,13 +184,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         cache=None if options.no_cache else ReportCache(options.cache or default_folder(os.environ)),
         changes=changes,
         baseline=baseline,
-        wanted=Wanted(
-            checks=not options.no_checks,
-            history=not options.no_history,
-            tests=options.tests,
-            secrets_in_history=options.secrets_in_history,
-            osv=None if options.osv is None else os.path.abspath(options.osv),
-        ),
+        wanted=_wanted(options),
     )
     stop.running = review
     if not options.quiet:
@@ -296,6 +290,18 @@ def _check_options(options: argparse.Namespace) -> None:
         refuse(
             USAGE, f"--osv: expected a folder, zip or JSON file with records of OSV, and {options.osv!r} is not there"
         )
+
+
+def _wanted(options: argparse.Namespace) -> Wanted:
+    from actors.review.extras import Wanted  # noqa: PLC0415 - see _review
+
+    return Wanted(
+        checks=not options.no_checks,
+        history=not options.no_history,
+        tests=options.tests,
+        secrets_in_history=options.secrets_in_history,
+        osv=None if options.osv is None else os.path.abspath(options.osv),
+    )
 
 
 def _baseline(path: str | None) -> Baseline | None:

@@ -291,9 +291,12 @@ def _decode(body: str | None, tool: str, path: str) -> tuple[Finding, ...] | Non
     if body is None:
         return None
     try:
+        rows = json.loads(body)
+        if not isinstance(rows, list):
+            return None
         return tuple(
             Finding(tool, rule, severity, path, line, column, end_line, message, mend, kind, url)
-            for rule, severity, line, column, end_line, message, mend, kind, url in json.loads(body)
+            for rule, severity, line, column, end_line, message, mend, kind, url in rows
         )
     except (ValueError, TypeError, RecursionError):
         return None

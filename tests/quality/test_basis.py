@@ -87,7 +87,9 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "a first-party folder": lambda root: (root / "sub2").mkdir(),
     "a first-party module in src": write("src/other.py", "x = 1\n"),
     "a package": write("pkg/sub/__init__.py", ""),
-    "packages up to the root": lambda root: [write(name, "")(root) for name in ("pkg/sub/__init__.py", "pkg/__init__.py")],
+    "packages up to the root": lambda root: [
+        write(name, "")(root) for name in ("pkg/sub/__init__.py", "pkg/__init__.py")
+    ],
     "the right to run it": lambda root: (root / "pkg/sub/mod.py").chmod(0o755),
     "exclusion": write("pyproject.toml", "[tool.ruff]\nextend-exclude = ['pkg']\n"),
     "bandit's skips": write("pyproject.toml", "[tool.bandit]\nskips = ['B101']\n"),
