@@ -214,7 +214,7 @@ class Review:
         ends = [layout.task_id, page.task_id]
         for one in kept:
             self._label(one, "the cache")
-            notes += tuple(filter(None, [self._result(one)]))
+            notes += tuple(filter(None, [self._note_of(one)]))
             ends.append(one.task_id)
         self._recorder.wait_for(ends, _EVENTS_WAIT)
         return self._outcome(code, self._recorder.timeline(self._started), run, text, notes, assessment)
@@ -306,6 +306,13 @@ class Review:
             return future.result()
         except Exception as error:
             raise _failed(error) from error
+
+    def _note_of(self, kept: TaskFuture[str]) -> str:
+        """What the cache has to say. Whatever is wrong with it, the review is done."""
+        try:
+            return str(self._result(kept))
+        except ReviewFailed as error:
+            return f"The cache was not written: {str(error).partition(chr(10))[0]}"
 
     def _tell(self) -> None:
         analyses, agents = self._analyses, self._recorder.agents()
