@@ -103,6 +103,10 @@ def test_the_exit_code_says_whether_a_threshold_was_kept(
         (["--max-severity", "awful"], "awful"),
         (["--markdown", "x", "--json", "./x"], "name the same file"),
         (["--markdown", "-", "--json", "-"], "only one of"),
+        (["--osv", "nowhere.zip", "--checks"], "nowhere.zip' is not there"),
+        (["--tests", "--no-checks"], "exclude each other"),
+        (["--secrets-in-history", "--no-checks"], "exclude each other"),
+        (["--osv", "file", "--no-checks"], "exclude each other"),
     ],
 )
 def test_wrong_usage_says_what_was_expected(tree: Path, work: Path, arguments: list[str], why: str) -> None:
@@ -134,3 +138,39 @@ def test_lint_security_and_history_are_in_every_format(tree: Path, work: Path) -
     assert log["version"] == "2.1.0"
     assert sum(len(one["results"]) for one in log["runs"]) == len(data["findings"])
     assert "the history" in {one["label"] for one in data["run"]["spans"]}
+
+
+def test_tests_pins_and_secrets_of_the_history_are_looked_at_when_asked_for(tree: Path, work: Path) -> None:
+    """A1: each by its option, off by default, again each time."""
+    secret = "ghp_" + "a1B2" * 9
+    (tree / "test_it.py").write_text("def test_good():\n    pass\n\n\ndef test_bad():\n    assert 1 == 2\n")
+    (tree / "requirements.txt").write_text("badlib==1.0\n")
+    (tree / "m0000.py").write_text(f"key = '{secret}'\n")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "one")
+    (tree / "m0000.py").write_text("key = None\n")
+    git(tree, "commit", "-qam", "two")
+    events = [{"introduced": "0"}, {"fixed": "2.0"}]
+    affected = {"package": {"ecosystem": "PyPI", "name": "badlib"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+    (work / "osv.json").write_text(json.dumps([{"id": "GHSA-1", "summary": "it is bad", "affected": [affected]}]))
+
+    def rules(*options: str) -> set[tuple[str, str, str]]:
+        done = run("review", str(tree), "--checks", "--json", "r.json", "-q", *options, cwd=work)
+        assert done.returncode == 0, done.stderr
+        found = json.loads((work / "r.json").read_text())["findings"]
+        return {(one["tool"], one["rule"], one["path"]) for one in found if one["tool"] in {"pytest", "osv", "secrets"}}
+
+    assert rules() == set()
+    expected = {
+        ("pytest", "test-failed", "test_it.py"),
+        ("osv", "GHSA-1", "requirements.txt"),
+        ("secrets", "github-token", "m0000.py"),
+    }
+    for _ in range(2):
+        assert rules("--tests", "--osv", "osv.json", "--secrets-in-history") == expected
+        data = json.loads((work / "r.json").read_text())
+        assert sorted(one["outcome"] for one in data["quality"]["tests"]) == ["failed", "passed"]
+        assert data["notes"] == [] or "had not changed" in data["notes"][-1]
+    # What a branch did not change is no business of a review of that branch; how the tests end is.
+    assert rules("--tests", "--osv", "osv.json", "--diff", "HEAD") == {("pytest", "test-failed", "test_it.py")}

@@ -177,7 +177,8 @@ class Extras:
     def _quality(self) -> QualityReport | None:
         others = [self._value(future, name) for name, future in self._others.items()]
         if self._plan is None:
-            return None
+            # Without files there was nothing to check.
+            return QualityReport.joined(map(self._limited, filter(None, others))) if others else None
         checks = [self._value(future, "The checks") for future in self._checks]
         if any(report is None for report in checks):
             return None
