@@ -140,12 +140,12 @@ def test_lint_security_and_history_are_in_every_format(tree: Path, work: Path) -
     assert "the history" in {one["label"] for one in data["run"]["spans"]}
 
 
-def test_tests_pins_and_secrets_of_the_history_are_looked_at_when_asked_for(tree: Path, work: Path) -> None:
-    """A1: each by its option, off by default, again each time."""
-    secret = "ghp_" + "a1B2" * 9
+@pytest.fixture
+def troubled(tree: Path, work: Path) -> Path:
+    """A tree with a test that fails, a vulnerable pin and a secret that is history; and a dump of OSV beside it."""
     (tree / "test_it.py").write_text("def test_good():\n    pass\n\n\ndef test_bad():\n    assert 1 == 2\n")
     (tree / "requirements.txt").write_text("badlib==1.0\n")
-    (tree / "m0000.py").write_text(f"key = '{secret}'\n")
+    (tree / "m0000.py").write_text(f"key = '{'ghp_' + 'a1B2' * 9}'\n")
     git(tree, "init", "-q")
     git(tree, "add", "-A")
     git(tree, "commit", "-qm", "one")
@@ -154,23 +154,35 @@ def test_tests_pins_and_secrets_of_the_history_are_looked_at_when_asked_for(tree
     events = [{"introduced": "0"}, {"fixed": "2.0"}]
     affected = {"package": {"ecosystem": "PyPI", "name": "badlib"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
     (work / "osv.json").write_text(json.dumps([{"id": "GHSA-1", "summary": "it is bad", "affected": [affected]}]))
+    return tree
 
-    def rules(*options: str) -> set[tuple[str, str, str]]:
-        done = run("review", str(tree), "--checks", "--json", "r.json", "-q", *options, cwd=work)
-        assert done.returncode == 0, done.stderr
-        found = json.loads((work / "r.json").read_text())["findings"]
-        return {(one["tool"], one["rule"], one["path"]) for one in found if one["tool"] in {"pytest", "osv", "secrets"}}
 
-    assert rules() == set()
-    expected = {
-        ("pytest", "test-failed", "test_it.py"),
-        ("osv", "GHSA-1", "requirements.txt"),
-        ("secrets", "github-token", "m0000.py"),
-    }
-    for _ in range(2):
-        assert rules("--tests", "--osv", "osv.json", "--secrets-in-history") == expected
-        data = json.loads((work / "r.json").read_text())
-        assert sorted(one["outcome"] for one in data["quality"]["tests"]) == ["failed", "passed"]
-        assert data["notes"] == [] or "had not changed" in data["notes"][-1]
-    # What a branch did not change is no business of a review of that branch; how the tests end is.
-    assert rules("--tests", "--osv", "osv.json", "--diff", "HEAD") == {("pytest", "test-failed", "test_it.py")}
+FAILED_TEST = ("pytest", "test-failed", "test_it.py")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), set()),
+        (
+            ("--tests", "--osv", "osv.json", "--secrets-in-history"),
+            {FAILED_TEST, ("osv", "GHSA-1", "requirements.txt"), ("secrets", "github-token", "m0000.py")},
+        ),
+        # What a branch did not change is no business of a review of that branch; how the tests end is.
+        (("--tests", "--osv", "osv.json", "--secrets-in-history", "--diff", "HEAD"), {FAILED_TEST}),
+    ],
+    ids=["default", "all", "diff"],
+)
+def test_tests_pins_and_secrets_of_the_history_are_looked_at_when_asked_for(
+    troubled: Path, work: Path, options: tuple[str, ...], expected: set[tuple[str, str, str]]
+) -> None:
+    """A1: each by its option, off by default."""
+    done = run("review", str(troubled), "--checks", "--json", "r.json", "-q", *options, cwd=work)
+    assert done.returncode == 0, done.stderr
+    data = json.loads((work / "r.json").read_text())
+    found = {(one["tool"], one["rule"], one["path"]) for one in data["findings"]}
+    assert {one for one in found if one[0] in {"pytest", "osv", "secrets"}} == expected
+    tests = [] if data["quality"] is None else data["quality"]["tests"]
+    assert sorted(one["outcome"] for one in tests) == (["failed", "passed"] if "--tests" in options else [])
+    assert not [note for note in data["notes"] if "failed" in note]

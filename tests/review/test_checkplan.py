@@ -154,6 +154,7 @@ _EDITS = st.sampled_from(
 )
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(_EDITS, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_with_a_cache_a_review_says_what_it_says_without(rounds: list[list[tuple[str, str | None]]]) -> None:

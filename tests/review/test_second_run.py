@@ -159,6 +159,7 @@ def kinds(outcome: Outcome) -> set[str]:
     return {span.kind for span in outcome.run.spans}
 
 
+@pytest.mark.timeout(240)
 def test_a_second_review_opens_no_file_and_starts_no_tool(reviews: Reviews, monkeypatch: pytest.MonkeyPatch) -> None:
     """A1: proven by tools that write down their calls, and by what all processes of Python open."""
     import time
@@ -200,6 +201,7 @@ def test_a_second_review_opens_no_file_and_starts_no_tool(reviews: Reviews, monk
     assert reviews.ran == {} and {one.path for one in limited.assessment.findings if one.tool == "ruff"} == {"bad.py"}
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_two_checks_run_at_the_same_time(
     reviews: Reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, busy: bool
