@@ -103,6 +103,10 @@ def test_the_exit_code_says_whether_a_threshold_was_kept(
         (["--max-severity", "awful"], "awful"),
         (["--markdown", "x", "--json", "./x"], "name the same file"),
         (["--markdown", "-", "--json", "-"], "only one of"),
+        (["--osv", "nowhere.zip", "--checks"], "nowhere.zip' is not there"),
+        (["--tests", "--no-checks"], "exclude each other"),
+        (["--secrets-in-history", "--no-checks"], "exclude each other"),
+        (["--osv", "file", "--no-checks"], "exclude each other"),
     ],
 )
 def test_wrong_usage_says_what_was_expected(tree: Path, work: Path, arguments: list[str], why: str) -> None:
@@ -134,3 +138,51 @@ def test_lint_security_and_history_are_in_every_format(tree: Path, work: Path) -
     assert log["version"] == "2.1.0"
     assert sum(len(one["results"]) for one in log["runs"]) == len(data["findings"])
     assert "the history" in {one["label"] for one in data["run"]["spans"]}
+
+
+@pytest.fixture
+def troubled(tree: Path, work: Path) -> Path:
+    """A tree with a test that fails, a vulnerable pin and a secret that is history; and a dump of OSV beside it."""
+    (tree / "test_it.py").write_text("def test_good():\n    pass\n\n\ndef test_bad():\n    assert 1 == 2\n")
+    (tree / "requirements.txt").write_text("badlib==1.0\n")
+    (tree / "m0000.py").write_text(f"key = '{'ghp_' + 'a1B2' * 9}'\n")
+    git(tree, "init", "-q")
+    git(tree, "add", "-A")
+    git(tree, "commit", "-qm", "one")
+    (tree / "m0000.py").write_text("key = None\n")
+    git(tree, "commit", "-qam", "two")
+    events = [{"introduced": "0"}, {"fixed": "2.0"}]
+    affected = {"package": {"ecosystem": "PyPI", "name": "badlib"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+    (work / "osv.json").write_text(json.dumps([{"id": "GHSA-1", "summary": "it is bad", "affected": [affected]}]))
+    return tree
+
+
+FAILED_TEST = ("pytest", "test-failed", "test_it.py")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), set()),
+        (
+            ("--tests", "--osv", "osv.json", "--secrets-in-history"),
+            {FAILED_TEST, ("osv", "GHSA-1", "requirements.txt"), ("secrets", "github-token", "m0000.py")},
+        ),
+        # What a branch did not change is no business of a review of that branch; how the tests end is.
+        (("--tests", "--osv", "osv.json", "--secrets-in-history", "--diff", "HEAD"), {FAILED_TEST}),
+    ],
+    ids=["default", "all", "diff"],
+)
+def test_tests_pins_and_secrets_of_the_history_are_looked_at_when_asked_for(
+    troubled: Path, work: Path, options: tuple[str, ...], expected: set[tuple[str, str, str]]
+) -> None:
+    """A1: each by its option, off by default."""
+    done = run("review", str(troubled), "--checks", "--json", "r.json", "-q", *options, cwd=work)
+    assert done.returncode == 0, done.stderr
+    data = json.loads((work / "r.json").read_text())
+    found = {(one["tool"], one["rule"], one["path"]) for one in data["findings"]}
+    assert {one for one in found if one[0] in {"pytest", "osv", "secrets"}} == expected
+    tests = [] if data["quality"] is None else data["quality"]["tests"]
+    assert sorted(one["outcome"] for one in tests) == (["failed", "passed"] if "--tests" in options else [])
+    assert not [note for note in data["notes"] if "failed" in note]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from actors.review.changes import Changes
     from actors.review.compare import Baseline
     from actors.review.discover import Discovery
+    from actors.review.extras import Wanted
     from actors.review.review import Outcome
 
 __all__ = ["add_review"]
@@ -39,6 +40,7 @@ examples:
   actors review . --diff origin/main         only what this branch changed
   actors review . --since review.json        what got better and worse since an earlier report
   actors review . --fail-under 80            exit with 1 if the score is lower
+  actors review . --tests --osv PyPI.zip     run the tests, look up pinned dependencies
 
 exit codes:
   0    every file was analysed, or reported for what it is
@@ -80,6 +82,19 @@ def add_review(commands: Any) -> None:
     review.add_argument("--no-checks", action="store_true", help="leave out linters and security scanners")
     review.add_argument("--no-history", action="store_true", help="leave out what the commits of the repository tell")
     review.add_argument("--no-cache", action="store_true", help="analyse every file, and keep nothing")
+    review.add_argument(
+        "--tests", action="store_true", help="run the tests of the tree with pytest, too: this runs its code"
+    )
+    review.add_argument(
+        "--secrets-in-history",
+        action="store_true",
+        help="look for secrets in all that was ever committed, too",
+    )
+    review.add_argument(
+        "--osv",
+        metavar="DUMP",
+        help="look for vulnerable pins of dependencies, too, with this dump of OSV: a folder, zip or JSON file",
+    )
     review.add_argument(
         "--workers", metavar="N", type=_workers, help="agents that analyse (default: one per processor)"
     )
@@ -169,8 +184,7 @@ def _review(options: argparse.Namespace, stop: Stop) -> int:
         cache=None if options.no_cache else ReportCache(options.cache or default_folder(os.environ)),
         changes=changes,
         baseline=baseline,
-        checks=not options.no_checks,
-        history=not options.no_history,
+        wanted=_wanted(options),
     )
     stop.running = review
     if not options.quiet:
@@ -268,6 +282,26 @@ def _check_options(options: argparse.Namespace) -> None:
         refuse(USAGE, "--cache and --no-cache exclude each other")
     if options.cache is not None and os.path.lexists(options.cache) and not os.path.isdir(options.cache):
         refuse(USAGE, f"--cache: expected a folder, and {options.cache!r} is none")
+    asked = {"--tests": options.tests, "--secrets-in-history": options.secrets_in_history, "--osv": options.osv}
+    for name, value in asked.items():
+        if options.no_checks and value:
+            refuse(USAGE, f"{name} and --no-checks exclude each other")
+    if options.osv is not None and not os.path.exists(options.osv):
+        refuse(
+            USAGE, f"--osv: expected a folder, zip or JSON file with records of OSV, and {options.osv!r} is not there"
+        )
+
+
+def _wanted(options: argparse.Namespace) -> Wanted:
+    from actors.review.extras import Wanted  # noqa: PLC0415 - see _review
+
+    return Wanted(
+        checks=not options.no_checks,
+        history=not options.no_history,
+        tests=options.tests,
+        secrets_in_history=options.secrets_in_history,
+        osv=None if options.osv is None else os.path.abspath(options.osv),
+    )
 
 
 def _baseline(path: str | None) -> Baseline | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.gitrepo.conventions import MessageReport
+from actors.gitrepo.conventions import MessageProblem, MessageReport
 
 __all__ = ["AuthorHistory", "CommitChange", "Coupling", "FileChange", "FileHistory", "HistoryReport"]
 
@@ -183,3 +183,30 @@ class HistoryReport:
             "shallow": self.shallow,
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> HistoryReport:
+        """The opposite of `to_dict`.
+
+        Raises:
+            KeyError, TypeError: it is not what `to_dict` gave.
+        """
+        messages = dict(data["messages"])
+        messages["examples"] = tuple(
+            MessageProblem(one["commit"], one["subject"], tuple(one["problems"])) for one in messages["examples"]
+        )
+        return cls(
+            **{
+                **data,
+                "authors": tuple(AuthorHistory(**one) for one in data["authors"]),
+                "files": tuple(_file_of(one) for one in data["files"]),
+                "messages": MessageReport(**messages),
+                "notes": tuple(data["notes"]),
+            }
+        )
+
+
+def _file_of(data: Mapping[str, Any]) -> FileHistory:
+    fields = {name: value for name, value in data.items() if name != "churn"}
+    fields["couplings"] = tuple(Coupling(**one) for one in data["couplings"])
+    return FileHistory(**fields)

@@ -16,11 +16,12 @@ from actors.quality.secrets import secrets_in
 from actors.quality.target import MAX_BYTES, Target, look_at, syntax_by_name
 from actors.quality.tool import Tool
 
-__all__ = ["FILE_TOOLS", "TOOLS_OF", "check_files", "check_pins", "start_seconds", "tools_for"]
+__all__ = ["FILE_TOOLS", "TOOLS", "TOOLS_OF", "check_files", "check_pins", "start_seconds", "tools_for"]
 
-_TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
+TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
+"""The tools for files that are programs."""
 
-FILE_TOOLS: Final = (*(tool.name for tool in _TOOLS), "secrets")
+FILE_TOOLS: Final = (*(tool.name for tool in TOOLS), "secrets")
 """The names of all that checks files one by one."""
 
 TOOLS_OF: Final[dict[str, tuple[str, ...]]] = {
@@ -38,13 +39,13 @@ def tools_for(path: str, tools: Collection[str]) -> tuple[str, ...]:
         tools: some of `FILE_TOOLS`.
     """
     syntax = syntax_by_name(path)
-    own = tuple(tool.name for tool in _TOOLS if tool.name in tools and tool.syntax == syntax)
+    own = tuple(tool.name for tool in TOOLS if tool.name in tools and tool.syntax == syntax)
     return (*own, "secrets") if "secrets" in tools else own
 
 
 def start_seconds(tools: Iterable[str]) -> float:
     """What it takes roughly to start these tools once."""
-    starts = {tool.name: tool.start_seconds for tool in _TOOLS}
+    starts = {tool.name: tool.start_seconds for tool in TOOLS}
     return sum(starts.get(name, 0.0) for name in tools)
 
 
@@ -77,7 +78,7 @@ def check_files(
             targets.append(seen)
         else:
             found.append(seen)
-    wanted = [tool for tool in _TOOLS if tool.name in tools]
+    wanted = [tool for tool in TOOLS if tool.name in tools]
     reports = []
     for index, tool in enumerate(wanted):
         if told is not None:

@@ -62,7 +62,8 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return dataclasses.asdict(self)
+        # All fields are plain: `asdict`, which copies each, takes ten times as long.
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

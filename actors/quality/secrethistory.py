@@ -12,7 +12,7 @@ from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport, Skip
 from actors.quality.secrets import LONGEST_LINE, find_secrets, secret_finding
 
-__all__ = ["PatchReader", "scan_history"]
+__all__ = ["PatchReader", "scan_history", "without_repeats"]
 
 # A repository's own configuration may name programs to run: none of it is.
 _GIT = (
@@ -26,6 +26,7 @@ _LOG = (
     *("--no-textconv", "--no-renames", "--relative", "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=all"),
 )
 _HUNK = re.compile(r"@@ -\d+(?:,(?P<less>\d+))? \+(?P<line>\d+)(?:,(?P<more>\d+))? @@")
+_MARKER = " (in the history: "
 _MOST_SECRETS = 10_000
 _KEPT_OUTPUT = 64 * 1024
 
@@ -81,7 +82,7 @@ class PatchReader:
         for secret in find_secrets(line):
             key = (self._path, secret.rule.name, secret.shown)
             if key in self.found or len(self.found) < _MOST_SECRETS:
-                where = f" (in the history: commit {self._commit[:12]})"
+                where = f"{_MARKER}commit {self._commit[:12]})"
                 self.found[key] = secret_finding(secret, self._path, self._line, where)
 
 
@@ -124,6 +125,21 @@ def scan_history(root: str, run: Run, timeout: float) -> QualityReport:
         install = f"git config --global --add safe.directory {root}"
         return QualityReport(skipped=(Skip("secrets in history", "another user owns the repository", install),))
     return QualityReport(findings=(*reader.found.values(), _failure(f"git ended with {ended.code}: {told}")))
+
+
+def without_repeats(report: QualityReport) -> QualityReport:
+    """Without the secrets of the history that still stand in the files, where they have a finding already."""
+    present = {
+        (one.path, one.rule, one.message)
+        for one in report.findings
+        if one.tool == "secrets" and _MARKER not in one.message
+    }
+    kept = [
+        one
+        for one in report.findings
+        if _MARKER not in one.message or (one.path, one.rule, one.message.partition(_MARKER)[0]) not in present
+    ]
+    return QualityReport.joined([QualityReport(tuple(kept), report.tests, report.skipped, report.coverage)])
 
 
 def _failure(message: str) -> Finding:

@@ -10,7 +10,17 @@ from typing import Final, Literal
 from actors.analysis.source import MAX_BYTES, Unreadable, read_source
 from actors.quality.finding import Finding
 
-__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "syntax_by_name", "worth_checking"]
+__all__ = [
+    "MAX_BYTES",
+    "SKIPPED_FOLDERS",
+    "Names",
+    "Syntax",
+    "Target",
+    "look_at",
+    "syntax_by_name",
+    "syntax_of",
+    "worth_checking",
+]
 
 Syntax = Literal["python", "javascript", "shell", "yaml"]
 
@@ -83,6 +93,20 @@ def look_at(path: str, root: str, max_bytes: int = MAX_BYTES) -> Target | Findin
 def syntax_by_name(path: str) -> Syntax | None:
     """The syntax that a file's name says it has."""
     return _SYNTAX_OF.get(os.path.splitext(path)[1].lower())
+
+
+def syntax_of(path: str, root: str) -> Syntax | None:
+    """What a file is written in, as `look_at` tells it; only one without suffix is looked into.
+
+    Args:
+        path: relative to the root, or absolute.
+        root: an absolute folder.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix:
+        return _SYNTAX_OF.get(suffix)
+    read = read_source(os.path.join(root, path), MAX_BYTES)
+    return None if isinstance(read, Unreadable) else _by_first_line(read.text)
 
 
 def worth_checking(path: str) -> bool:

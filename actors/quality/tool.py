@@ -88,12 +88,10 @@ class Tool(ABC):
             return QualityReport()
         wanted = [target for target in mine if self.is_configured(target, root)]
         if not wanted:
-            names = " or ".join(self.configs[:2])
-            reason = f"not configured: {len(mine)} file{'s' * (len(mine) > 1)} for it, and none of its own ({names})"
-            return QualityReport(skipped=(Skip(self.name, reason, f"add {self.configs[0]}"),))
+            return QualityReport(skipped=(self.not_configured(len(mine)),))
         program = self.program(root)
         if program is None:
-            return QualityReport(skipped=(Skip(self.name, "not installed", self.install),))
+            return QualityReport(skipped=(self.not_installed(),))
         found: list[Finding] = []
         try:
             for part in _told_apart(wanted, root):
@@ -127,6 +125,16 @@ class Tool(ABC):
         middle = len(targets) // 2
         for half in (targets[:middle], targets[middle:]):
             yield from self._checked(program, half, root, run, timeout)
+
+    def not_configured(self, files: int) -> Skip:
+        """What is told where nothing says how it is to judge so many files."""
+        names = " or ".join(self.configs[:2])
+        reason = f"not configured: {files} file{'s' * (files > 1)} for it, and none of its own ({names})"
+        return Skip(self.name, reason, f"add {self.configs[0]}")
+
+    def not_installed(self) -> Skip:
+        """What is told where it is missing."""
+        return Skip(self.name, "not installed", self.install)
 
     def _failure(self, path: str, message: str) -> Finding:
         return Finding(self.name, "tool-failed", "error", path, None, None, None, message[:_TOLD], kind=self.kind)

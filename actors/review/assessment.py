@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from actors.review.findings import CODE_TOOL, code_findings
 from actors.review.score import Score, score_of
 from actors.review.treehistory import TreeHistory
 
-__all__ = ["Assessment", "RuleCount", "assess"]
+__all__ = ["Assessment", "RuleCount", "assess", "selected"]
 
 _ORDER: Mapping[str, int] = {"error": 0, "warning": 1, "note": 2}
 
@@ -107,9 +107,26 @@ def _without_repeats(findings: tuple[Finding, ...], code: CodeReport) -> tuple[F
     return tuple(one for one in findings if one.tool != CODE_TOOL or one.path not in told)
 
 
+def selected(findings: Sequence[Finding], most: int, each: int) -> tuple[Finding, ...]:
+    """Some findings for a reader, in their order, so that a rule that is found everywhere hides no other.
+
+    Args:
+        findings: the most important first.
+        most: how many at most.
+        each: how many of one rule go before those of other rules.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for index, one in enumerate(findings):
+        counts[one.tool, one.rule] += 1
+        ranked.append((counts[one.tool, one.rule] > each, index))
+    return tuple(findings[index] for index in sorted(index for _, index in sorted(ranked)[:most]))
+
+
 def _without_findings(quality: QualityReport) -> dict[str, Any]:
     # They stand among all the findings.
-    return {name: value for name, value in quality.to_dict().items() if name != "findings"}
+    plain = dataclasses.replace(quality, findings=()).to_dict()
+    return {name: value for name, value in plain.items() if name != "findings"}
 
 
 def _rank(one: Finding) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,12 +31,14 @@ CREATE TABLE IF NOT EXISTS places (
     root BLOB, path BLOB, size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, sha256 TEXT, seen INTEGER,
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, body TEXT, checksum INTEGER, used INTEGER) WITHOUT ROWID;
 """
 _PUT_PLACE = "INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WAIT = 5.0
 _DAY = 86_400
 _KEPT_DAYS = 30
 _MOST = 200_000
+_MOST_ENTRIES = 1_000_000
 # A file that was written just before it was looked at may be written again without another time of change.
 _RACY_NS = 2_000_000_000
 
@@ -57,11 +60,13 @@ class Known:
 
     Args:
         reports: by path.
+        contents: the hashes of what is in the files, by path, as far as they are known.
         stamps: of all regular files, as they were before anything was read.
         notes: sentences for people on what is wrong with the cache.
     """
 
     reports: Mapping[str, FileReport] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -81,26 +86,33 @@ class ReportCache:
         self.folder = os.path.abspath(folder)
         self._path = os.path.join(self.folder, _FILE)
 
-    def known(self, root: str, paths: Sequence[str], max_bytes: int) -> Known:
+    def known(self, root: str, paths: Sequence[str], max_bytes: int, others: Sequence[str] = ()) -> Known:
         """Look up files.
 
         Args:
             root: the folder that the paths are relative to.
-            paths: the files.
+            paths: the files that are analysed.
             max_bytes: a larger file is not taken from the cache either: it is to be reported.
+            others: files that are not analysed, but checked; of these the hashes alone are wanted.
         """
-        stamps = dict(_stamps(root, paths))
-        if not os.path.exists(self._path):
-            return Known({}, stamps)
+        stamps = dict(_stamps(root, (*paths, *others)))
+        if not others and not os.path.exists(self._path):
+            return Known(stamps=stamps)
         notes: list[str] = []
         reports: dict[str, FileReport] = {}
+        contents: dict[str, str] = {}
         small = {path: stamp for path, stamp in stamps.items() if stamp.size <= max_bytes}
         with self._told(notes), self._open() as database:
-            broken = _look_up(database, root, small, reports)
+            files = _Files(database, root)
+            analysed = {path: small[path] for path in paths if path in small}
+            broken = _look_up(database, files, analysed, reports)
+            contents = {path: report.sha256 for path, report in reports.items()}
+            contents |= {path: sha256 for path in others if path in small and (sha256 := files.hash(path, small[path]))}
+            files.keep()
             if broken:
                 what = "1 entry" if broken == 1 else f"{broken:,} entries"
                 notes.append(f"The cache has {what} that cannot be read: the files were analysed again.")
-        return Known(reports, stamps, tuple(notes))
+        return Known(reports, contents, stamps, tuple(notes))
 
     def remember(self, root: str, reports: Iterable[FileReport], stamps: Mapping[str, Stamp]) -> str:
         """Keep reports.
@@ -117,6 +129,56 @@ class ReportCache:
         with self._told(notes), self._open() as database:
             _keep(database, root, reports, stamps)
         return " ".join(notes)
+
+    def entries(self, keys: Sequence[str]) -> tuple[dict[str, str], str]:
+        """Look up what was kept under some keys.
+
+        Args:
+            keys: made of all that decides what is kept.
+
+        Returns:
+            What there is of it, whole as it was; and a note for people if something is wrong with the cache.
+        """
+        notes: list[str] = []
+        found: dict[str, str] = {}
+        if not keys or not os.path.exists(self._path):
+            return found, ""
+        with self._told(notes), self._open() as database:
+            broken = _look_up_entries(database, keys, found)
+            if broken:
+                what = "1 entry" if broken == 1 else f"{broken:,} entries"
+                notes.append(f"The cache has {what} that cannot be read: it was found out again.")
+        return found, " ".join(notes)
+
+    def keep(self, bodies: Mapping[str, str]) -> str:
+        """Keep texts by their keys; gives a note for people if it could not be done."""
+        notes: list[str] = []
+        now = int(time.time())
+        rows = [(key, body, zlib.crc32(body.encode()), now) for key, body in bodies.items()]
+        with self._told(notes), self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
+            _forget_old_entries(database, now)
+        return " ".join(notes)
+
+    def unchanged(self, root: str, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """The hashes of the files that are what they were, by path.
+
+        Args:
+            root: as for `known`.
+            stamps: of the files when they were looked at first, as `known` gave them.
+        """
+        places: dict[bytes, tuple[Stamp, str]] = {}
+        with self._told([]), self._open() as database:
+            places = _places(database, root)
+        found: dict[str, str] = {}
+        for path, now in _stamps(root, list(stamps)):
+            then, sha256 = places.get(os.fsencode(path), (None, ""))
+            first = stamps[path]
+            if then is None or not (_same(first, now) and _same(first, then)):
+                continue
+            if _unchanged(first, now) or _hash(os.path.join(root, path), now.size) == sha256:
+                found[path] = sha256
+        return found
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -179,30 +241,42 @@ def _stamps(root: str, paths: Sequence[str]) -> Iterator[tuple[str, Stamp]]:
             yield path, Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, now)
 
 
+class _Files:
+    """The files of a tree, of which only those that may have changed are read."""
+
+    def __init__(self, database: sqlite3.Connection, root: str) -> None:
+        self._database = database
+        self._root = root
+        self._places = _places(database, root)
+        self._read: list[tuple[Any, ...]] = []
+
+    def hash(self, path: str, stamp: Stamp) -> str:
+        """The hash of what is in a file; nothing if it cannot be read."""
+        then, sha256 = self._places.get(os.fsencode(path), (None, ""))
+        if then is None or not _unchanged(then, stamp):
+            sha256 = _hash(os.path.join(self._root, path), stamp.size)
+            if sha256:
+                self._read.append(_place(self._root, path, stamp, sha256))
+        return sha256
+
+    def keep(self) -> None:
+        """Keep what was found out."""
+        self._database.executemany(_PUT_PLACE, self._read)
+
+
 def _look_up(
-    database: sqlite3.Connection, root: str, stamps: Mapping[str, Stamp], reports: dict[str, FileReport]
+    database: sqlite3.Connection, files: _Files, stamps: Mapping[str, Stamp], reports: dict[str, FileReport]
 ) -> int:
     """Fill `reports` with what is known; gives the number of entries that cannot be read."""
     version = analyser_version()
-    places = {
-        path: (Stamp(size, mtime, ctime, inode, seen), sha256)
-        for path, size, mtime, ctime, inode, sha256, seen in database.execute(
-            "SELECT path, size, mtime, ctime, inode, sha256, seen FROM places WHERE root = ?", (os.fsencode(root),)
-        )
-    }
     sizes = {size for (size,) in database.execute("SELECT DISTINCT size FROM reports WHERE version = ?", (version,))}
     broken = 0
     old: list[str] = []
-    read: list[tuple[Any, ...]] = []
     now = int(time.time())
     for path, stamp in stamps.items():
         if stamp.size not in sizes:
             continue
-        then, sha256 = places.get(os.fsencode(path), (None, ""))
-        if then is None or not _unchanged(then, stamp):
-            sha256 = _hash(os.path.join(root, path), stamp.size)
-            if sha256:
-                read.append(_place(root, path, stamp, sha256))
+        sha256 = files.hash(path, stamp)
         key = content_key(sha256, path)
         row = database.execute(
             "SELECT body, checksum, used FROM reports WHERE version = ? AND key = ?", (version, key)
@@ -220,13 +294,55 @@ def _look_up(
     database.executemany(
         "UPDATE reports SET used = ? WHERE version = ? AND key = ?", [(now, version, key) for key in old]
     )
-    database.executemany(_PUT_PLACE, read)
     return broken
 
 
+def _places(database: sqlite3.Connection, root: str) -> dict[bytes, tuple[Stamp, str]]:
+    return {
+        path: (Stamp(size, mtime, ctime, inode, seen), sha256)
+        for path, size, mtime, ctime, inode, sha256, seen in database.execute(
+            "SELECT path, size, mtime, ctime, inode, sha256, seen FROM places WHERE root = ?", (os.fsencode(root),)
+        )
+    }
+
+
+def _look_up_entries(database: sqlite3.Connection, keys: Sequence[str], found: dict[str, str]) -> int:
+    """Fill `found`; gives the number of entries that cannot be read."""
+    now = int(time.time())
+    broken: list[tuple[str]] = []
+    old: list[tuple[int, str]] = []
+    for key in keys:
+        row = database.execute("SELECT body, checksum, used FROM entries WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            continue
+        body, check, used = row
+        if not isinstance(body, str) or zlib.crc32(body.encode(errors="replace")) != check:
+            broken.append((key,))
+            continue
+        found[key] = body
+        if not isinstance(used, int) or used < now - _DAY:
+            old.append((now, key))
+    database.executemany("DELETE FROM entries WHERE key = ?", broken)
+    database.executemany("UPDATE entries SET used = ? WHERE key = ?", old)
+    return len(broken)
+
+
+def _forget_old_entries(database: sqlite3.Connection, now: int) -> None:
+    database.execute("DELETE FROM entries WHERE used < ?", (now - _KEPT_DAYS * _DAY,))
+    (count,) = database.execute("SELECT count(*) FROM entries").fetchone()
+    if count > _MOST_ENTRIES:
+        database.execute(
+            "DELETE FROM entries WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT ?)",
+            (count - _MOST_ENTRIES,),
+        )
+
+
+def _same(then: Stamp, now: Stamp) -> bool:
+    return (then.size, then.mtime, then.ctime, then.inode) == (now.size, now.mtime, now.ctime, now.inode)
+
+
 def _unchanged(then: Stamp, now: Stamp) -> bool:
-    same = (then.size, then.mtime, then.ctime, then.inode) == (now.size, now.mtime, now.ctime, now.inode)
-    return same and max(then.mtime, then.ctime) + _RACY_NS < then.seen
+    return _same(then, now) and max(then.mtime, then.ctime) + _RACY_NS < then.seen
 
 
 def _place(root: str, path: str, stamp: Stamp, sha256: str) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from actors.analysis.languages import label_of
 from actors.quality.finding import Finding
-from actors.review.assessment import Assessment
+from actors.review.assessment import Assessment, RuleCount, selected
 from actors.review.codereport import CodeReport
 from actors.review.compare import Comparison, FileChange
 from actors.review.display import count, printable, shorten
@@ -15,6 +15,7 @@ from actors.review.display import count, printable, shorten
 __all__ = ["render_markdown"]
 
 _MOST = 20
+_OF_A_RULE = 3
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!&])")
 
 
@@ -49,7 +50,7 @@ def render_markdown(code: CodeReport, assessment: Assessment, *, title: str, not
     if score.left_out:
         parts += [f"Not measured, as the checks did not run: {', '.join(score.left_out)}.", ""]
     if assessment.findings:
-        parts += ["## Findings", "", *_findings(assessment.findings)]
+        parts += ["## Findings", "", *_rules(assessment.rules), *_findings(assessment.findings)]
     if assessment.quality is not None and assessment.quality.skipped:
         parts += ["## Checks that did not run", ""]
         parts += [
@@ -95,10 +96,17 @@ def _changes(changes: Sequence[FileChange]) -> list[str]:
     return _table(("File", "Measure", "Before", "Now"), rows) + _more(len(changes))
 
 
+def _rules(rules: Sequence[RuleCount]) -> list[str]:
+    rows = (
+        (one.severity, _text(one.tool), _text(one.rule), count(one.findings), count(one.files)) for one in rules[:_MOST]
+    )
+    return _table(("Severity", "Tool", "Rule", "Findings", "Files"), rows) + _more(len(rules))
+
+
 def _findings(findings: Sequence[Finding]) -> list[str]:
     rows = (
         (one.severity, _code(f"{one.path}:{one.line}" if one.line else one.path), _text(one.message), _text(one.rule))
-        for one in findings[:_MOST]
+        for one in selected(findings, _MOST, _OF_A_RULE)
     )
     return _table(("Severity", "Where", "What", "Rule"), rows) + _more(len(findings))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from actors.review.assessment import Assessment, assess
+from actors.review.assessment import Assessment, assess, selected
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport
 from actors.review.depgraph import draw_graph
@@ -52,6 +52,7 @@ _MOST_FILES = 4000
 _MOST_TROUBLES = 400
 _MOST_CYCLES = 60
 _MOST_FINDINGS = 300
+_OF_A_RULE = 20
 _MOST_CHANGES = 60
 _MOST_HOT = 25
 _KINDS = 6
@@ -135,8 +136,9 @@ def report_context(
     made = assess(code) if assessment is None else assessment
     return {
         "assessment": made,
-        "shown_findings": made.findings[:_MOST_FINDINGS],
-        "new_findings": () if made.comparison is None else made.comparison.new[:_MOST_FINDINGS],
+        "shown_findings": selected(made.findings, _MOST_FINDINGS, _OF_A_RULE),
+        "new_findings": () if made.comparison is None else selected(made.comparison.new, _MOST_FINDINGS, _OF_A_RULE),
+        "of_a_rule": _OF_A_RULE,
         "most_changes": _MOST_CHANGES,
         "most_hot": _MOST_HOT,
         "code": code,

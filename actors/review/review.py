@@ -23,7 +23,7 @@ from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline
 from actors.review.discover import Discovery
-from actors.review.extras import Extras
+from actors.review.extras import Extras, Wanted
 from actors.review.outcome import Outcome
 from actors.review.progress import Phase, Progress
 from actors.review.recorder import Recorder
@@ -71,8 +71,7 @@ class Review:
         cache: where reports of earlier reviews are looked up and those of this one are kept; None is nowhere.
         changes: what the report is limited to; None for the whole tree.
         baseline: an earlier report to compare with.
-        checks: whether linters and security scanners look at the files, too.
-        history: whether the commits are read, where there are any.
+        wanted: what is to be done beside the analysis; None for nothing.
     """
 
     def __init__(
@@ -86,24 +85,32 @@ class Review:
         cache: ReportCache | None = None,
         changes: Changes | None = None,
         baseline: Baseline | None = None,
-        checks: bool = False,
-        history: bool = False,
+        wanted: Wanted | None = None,
     ) -> None:
         self._found = found
         self._cache = cache
         self._changes = changes
         self._baseline = baseline
         self._limit = None if changes is None else frozenset(changes.files)
-        self._known = Known()
-        if cache is not None:
-            self._known = cache.known(found.root, found.files, MAX_BYTES if max_bytes is None else max_bytes)
+        most_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        wanted = wanted or Wanted()
+        others = found.others if wanted.checks else ()
+        self._known = Known() if cache is None else cache.known(found.root, found.files, most_bytes, others)
         self._title = title
         self._max_bytes = max_bytes
         self._watch = watch
         most = _usable_cpus() if workers is None else workers
         self._analyses = Analyses(found.root, found.files, most, self._known.reports)
         self._workers = self._analyses.workers
-        self._extras = Extras(found, self._covered(found.files + found.others), checks=checks, history=history)
+        self._extras = Extras(
+            found,
+            self._covered(found.files + found.others),
+            wanted,
+            cache=cache,
+            known=self._known,
+            changes=changes,
+            max_bytes=most_bytes,
+        )
         self._recorder = Recorder()
         # Tasks as they end, with the part of an analysis; None wakes the one who waits for an interruption.
         self._ended: queue.SimpleQueue[tuple[Part | None, TaskFuture[Any]] | None] = queue.SimpleQueue()
@@ -182,6 +189,7 @@ class Review:
         while not self._extras.done():
             self._next()
         self._phase = "rendering"
+        kept += self._extras.keep(system, _JOB, kept[0] if kept else None)
         quality, past = self._extras.results(code)
         assessment = assess(code, quality, past, baseline=self._baseline, changes=self._changes)
         self._recorder.wait_for(
@@ -206,9 +214,10 @@ class Review:
         self._label(page, "the page")
         text = self._result(page)
         ends = [layout.task_id, page.task_id]
-        if kept is not None:
-            notes += tuple(filter(None, [self._result(kept)]))
-            ends.append(kept.task_id)
+        for one in kept:
+            self._label(one, "the cache")
+            notes += tuple(filter(None, [self._note_of(one)]))
+            ends.append(one.task_id)
         self._recorder.wait_for(ends, _EVENTS_WAIT)
         return self._outcome(code, self._recorder.timeline(self._started), run, text, notes, assessment)
 
@@ -251,17 +260,13 @@ class Review:
         self._label(reduced, "the totals")
         return reduced
 
-    def _keep(self, system: ActorSystem) -> TaskFuture[str] | None:
+    def _keep(self, system: ActorSystem) -> list[TaskFuture[str]]:
         """Have the reports put into the cache, beside the rest of the work."""
         if self._cache is None or not self._good:
-            return None
+            return []
         keep: Any = remember
         options = system.options(job=_JOB, type="review.remember")
-        kept: TaskFuture[str] = options.submit(
-            keep, self._cache.folder, self._found.root, self._good, dict(self._known.stamps)
-        )
-        self._label(kept, "the cache")
-        return kept
+        return [options.submit(keep, self._cache.folder, self._found.root, self._good, dict(self._known.stamps))]
 
     def _label(self, future: TaskFuture[Any], label: str) -> None:
         self._recorder.labels[future.task_id] = label
@@ -300,6 +305,13 @@ class Review:
             return future.result()
         except Exception as error:
             raise _failed(error) from error
+
+    def _note_of(self, kept: TaskFuture[str]) -> str:
+        """What the cache has to say. Whatever is wrong with it, the review is done."""
+        try:
+            return str(self._result(kept))
+        except ReviewFailed as error:
+            return f"The cache was not written: {str(error).partition(chr(10))[0]}"
 
     def _tell(self) -> None:
         analyses, agents = self._analyses, self._recorder.agents()

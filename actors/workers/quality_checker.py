@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn
 
 from actors.config import Limits
 from actors.core.partplan import Item, Part, PartPlan
@@ -16,10 +16,10 @@ from actors.errors import ConfigError
 from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins, start_seconds, tools_for
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport
-from actors.quality.secrethistory import scan_history
+from actors.quality.secrethistory import scan_history, without_repeats
 from actors.quality.suite import SUITE_SECONDS, Suite, run_suite
 from actors.quality.target import MAX_BYTES, worth_checking
-from actors.worker import Worker, task
+from actors.worker import Level, Worker, task
 from actors.workers.globs import expand
 from actors.workers.sharing import Sharing, Work, first_line, options_of
 
@@ -57,7 +57,7 @@ class QualityChecker(Worker):
     role = "validator"
     specialization = "linting, tests and security"
     capabilities = frozenset({"linting", "testing", "security_scanning"})
-    cpu = "high"
+    cpu: ClassVar[Level] = "high"
     memory = "moderate"
     io = "low"
     # Tools and suites start processes of their own; what has more than these has run wild.
@@ -137,7 +137,7 @@ class QualityChecker(Worker):
             QualityReport((_lost(part, result),)) if isinstance(result, Exception) else result
             for part, result in self._sharing.carry_out(plan, work)
         ]
-        return _without_repeats(QualityReport.joined(reports))
+        return without_repeats(QualityReport.joined(reports))
 
     @task(type="quality_check.files", timeout=_PART_SECONDS)
     def files(self, paths: Sequence[str], root: str, tools: Sequence[str], max_bytes: int = MAX_BYTES) -> QualityReport:
@@ -233,22 +233,6 @@ def _lost(part: Part, error: Exception) -> Finding:
     tool, about = _TOOL_OF.get(part.kind, ("actors", "lint"))
     path = "." if part.kind in _TOOL_OF else part.keys[0]
     return Finding(tool, "check-failed", "error", path, None, None, None, first_line(error), kind=about)
-
-
-def _without_repeats(report: QualityReport) -> QualityReport:
-    """Without the secrets of the history that still stand in the files, where they have a finding already."""
-    marker = " (in the history: "
-    present = {
-        (one.path, one.rule, one.message)
-        for one in report.findings
-        if one.tool == "secrets" and marker not in one.message
-    }
-    kept = [
-        one
-        for one in report.findings
-        if marker not in one.message or (one.path, one.rule, one.message.partition(marker)[0]) not in present
-    ]
-    return QualityReport.joined([QualityReport(tuple(kept), report.tests, report.skipped, report.coverage)])
 
 
 def _chosen(checks: Sequence[str], tools: Sequence[str] | None) -> tuple[str, ...]:

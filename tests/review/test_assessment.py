@@ -15,7 +15,7 @@ from actors.analysis.filereport import Finding as Fault
 from actors.analysis.lines import LineCounts
 from actors.analysis.measure import analyse_file
 from actors.quality.finding import Finding, QualityReport, Skip, fingerprinted
-from actors.review.assessment import Assessment, assess
+from actors.review.assessment import Assessment, assess, selected
 from actors.review.changes import NoChanges, changes_since
 from actors.review.codereport import CodeReport
 from actors.review.compare import BadBaseline, Baseline, read_baseline
@@ -294,7 +294,26 @@ def test_names_and_messages_can_do_nothing_in_the_pages() -> None:
     assert "<img" not in page
     text = render_markdown(reduce_reports([report(evil, 30)]), made, title=evil, notes=(evil,))
     assert "<img" not in text.replace("\\<img", "") and "\n# @" not in text and " @everyone" not in text
-    assert all(line.count(" | ") == 3 for line in text.splitlines() if line.startswith("| error"))
+    # The rows of the rules have a column more than those of the findings.
+    assert {line.count(" | ") for line in text.splitlines() if line.startswith("| error")} == {3, 4}
+
+
+def test_a_rule_that_is_found_everywhere_hides_no_other() -> None:
+    """A1: a reader of the page and of the Markdown sees each rule; the table of rules says how often."""
+    everywhere = [Finding("bandit", "B101", "note", "a.py", line, 1, None, "assert") for line in range(1, 1001)]
+    rare = [Finding("bandit", f"B6{n:02}", "note", "z.py", n, 1, None, "rare") for n in range(1, 6)]
+    worst = Finding("ruff", "F821", "error", "z.py", 9, 1, None, "undefined")
+    made = assess(reduce_reports([report("a.py", 3)]), QualityReport((*everywhere, *rare, worst)))
+    text = render_markdown(reduce_reports([report("a.py", 3)]), made, title="x")
+    page = render_report(reduce_reports([report("a.py", 3)]), title="x", assessment=made)
+    for rule in ("F821", "B101", *(one.rule for one in rare)):
+        assert f" | {rule} | " in text and text.count(f" | {rule} |") >= 2 and f">{rule}<" in page
+    assert "| note | bandit | B101 | 1,000 | 1 |" in text
+    assert text.index("| error | `z.py:9`") < text.index("| note | `a.py:1`") < text.index("| note | `z.py:1`")
+    assert "300 of 1,006" in page and page.count("rare") >= 5
+    assert selected(made.findings, 300, 20)[0] == made.findings[0] and len(selected(made.findings, 2000, 20)) == 1006
+    few = selected(made.findings, 10, 3)
+    assert [one.rule for one in few] == ["F821", *["B101"] * 4, *(one.rule for one in rare)]
 
 
 def test_markdown_says_the_figures_that_count(tmp_path: Path) -> None:
