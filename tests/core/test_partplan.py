@@ -139,16 +139,16 @@ def test_a_large_part_that_fails_is_tried_in_pieces_before_its_items() -> None:
 @given(EACH, AGENTS)
 def test_parts_come_to_take_what_they_are_to_at_any_constant_rate(each: float, agents: int) -> None:
     """A1: whatever was expected: a machine may be a hundred times faster or slower."""
-    # So many items of a hundredth of a part each.
-    cost = max(1, round(0.01 * TARGET / each))
-    plan = PartPlan(items_of([cost] * 10_000 * agents), agents, Rates(PRIOR))
-    done, _ = carry_out(plan, linear(0.0, 0.01 * TARGET / cost))
+    # Items of a fortieth of a part each.
+    cost = max(1, round(0.025 * TARGET / each))
+    plan = PartPlan(items_of([cost] * 2500 * agents), agents, Rates(PRIOR))
+    done, _ = carry_out(plan, linear(0.0, 0.025 * TARGET / cost))
     # Those before were cut when nothing was known, the last get smaller.
     middle = [taken for _, taken in done[agents : len(done) // 2]]
     assert middle and all(0.9 * TARGET <= taken <= 1.01 * TARGET for taken in middle)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.floats(0.05, 1.0), st.floats(1e-8, 1e-5), st.floats(0.1, 1.5), st.floats(0.2, 20), st.integers(1, 2))
 def test_a_fixed_part_is_found_and_kept_small(
     fixed: float, each: float, thought: float, factor: float, agents: int
@@ -157,14 +157,14 @@ def test_a_fixed_part_is_found_and_kept_small(
     rates = Rates(PRIOR)
     rates.expect("a", Rate(thought, each * factor))
     wanted = max(TARGET, min(MOST, 10 * fixed))
-    items = items_of([max(1, round(0.02 * wanted / each))] * int(500 * agents / (0.02 * wanted)))
+    items = items_of([max(1, round(0.05 * wanted / each))] * int(600 * agents / (0.05 * wanted)))
     plan = PartPlan(items, agents, rates, most_items=len(items))
-    done, _ = carry_out(plan, linear(fixed, 0.02 * wanted / items[0].cost))
-    middle = [taken for _, taken in done[12 * agents : 2 * len(done) // 3]]
+    done, _ = carry_out(plan, linear(fixed, 0.05 * wanted / items[0].cost))
+    middle = [taken for _, taken in done[20 * agents : 2 * len(done) // 3]]
     assert middle and all(0.9 * wanted <= taken <= 1.1 * wanted for taken in middle)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=20)
 @given(st.floats(0.05, 20), st.integers(1, 3))
 def test_a_rate_that_changes_is_followed(factor: float, agents: int) -> None:
     """A1: another load or other files: when those that were cut before are done, and a few more, the parts fit again."""
