@@ -9,6 +9,10 @@ __all__ = ["Rate", "Rates"]
 
 # What one more measurement leaves of the weight of those before it.
 _KEPT = 0.6
+# The same where a line is drawn through them, which takes more of them, and how far the fixed part then moves at once:
+# durations scatter, and a line through scattered points swings.
+_KEPT_OF_LINE = 0.8
+_STEP = 0.25
 # Beyond this factor from what was expected, the work is another one than before: what was learned counts no more, or,
 # where it may have been the fixed part that was wrong, only as another point of the line.
 _OTHER = 1.5
@@ -107,7 +111,7 @@ class _Fit:
         self._weight = self._x = self._y = self._xx = self._xy = 0.0
 
     def note(self, cost: float, seconds: float) -> None:
-        kept = _KEPT
+        kept = _KEPT_OF_LINE if self.has_fixed else _KEPT
         if not 1 / _OTHER <= seconds / self.rate.seconds(cost) <= _OTHER:
             kept = _KEPT_OF_OTHER if self.has_fixed else 0.0
         self.most = max(self.most, cost)
@@ -124,7 +128,7 @@ class _Fit:
         variance = self._xx / self._weight - cost * cost
         if self.has_fixed and variance > (_SPREAD * cost) ** 2:
             slope = (self._xy / self._weight - cost * seconds) / variance
-            fixed = max(seconds - slope * cost, 0.0)
+            fixed += _STEP * (max(seconds - slope * cost, 0.0) - fixed)
             self._told_apart = True
         elif self._weight > 1 and not self._told_apart:
             fixed = max(fixed, min(fixed * _MORE_FIXED, seconds / 2))

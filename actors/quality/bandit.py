@@ -24,6 +24,7 @@ class Bandit(Tool):
     kind = "security"
     syntax = "python"
     start_seconds = 0.5
+    byte_seconds = 1e-5
     install = "pip install 'actors-hub[quality]'"
 
     def takes(self, target: Target) -> bool:

@@ -16,7 +16,7 @@ from actors.quality.secrets import secrets_in
 from actors.quality.target import MAX_BYTES, Target, look_at, syntax_by_name
 from actors.quality.tool import Tool
 
-__all__ = ["FILE_TOOLS", "TOOLS", "TOOLS_OF", "check_files", "check_pins", "start_seconds", "tools_for"]
+__all__ = ["FILE_TOOLS", "TOOLS", "TOOLS_OF", "check_files", "check_pins", "seconds_of", "tools_for"]
 
 TOOLS: Final[tuple[Tool, ...]] = (*LINTERS, Bandit())
 """The tools for files that are programs."""
@@ -31,6 +31,10 @@ TOOLS_OF: Final[dict[str, tuple[str, ...]]] = {
 """The tools of each check of files."""
 
 
+# What looking for secrets takes for each byte.
+_SECRETS_SECONDS = 1e-6
+
+
 def tools_for(path: str, tools: Collection[str]) -> tuple[str, ...]:
     """Which tools will look at a file, as far as its name tells.
 
@@ -43,10 +47,10 @@ def tools_for(path: str, tools: Collection[str]) -> tuple[str, ...]:
     return (*own, "secrets") if "secrets" in tools else own
 
 
-def start_seconds(tools: Iterable[str]) -> float:
-    """What it takes roughly to start these tools once."""
-    starts = {tool.name: tool.start_seconds for tool in TOOLS}
-    return sum(starts.get(name, 0.0) for name in tools)
+def seconds_of(tools: Collection[str]) -> tuple[float, float]:
+    """What it takes roughly to start these tools once, and what they take for each byte."""
+    own = [tool for tool in TOOLS if tool.name in tools]
+    return sum(tool.start_seconds for tool in own), _SECRETS_SECONDS + sum(tool.byte_seconds for tool in own)
 
 
 def check_files(

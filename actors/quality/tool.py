@@ -35,7 +35,8 @@ class Tool(ABC):
         kind: of its findings.
         syntax: of the files that it takes.
         install: what to do where it is missing.
-        start_seconds: what one run takes at least, roughly; used until it was measured.
+        start_seconds: what one run takes at least, roughly; used until it was measured, as the next.
+        byte_seconds: what each byte of the files takes.
         configs: names of files of which one must lie beside the files or above them; none if it needs none.
     """
 
@@ -44,6 +45,7 @@ class Tool(ABC):
     syntax: ClassVar[Syntax]
     install: ClassVar[str]
     start_seconds: ClassVar[float] = 0.1
+    byte_seconds: ClassVar[float] = 1e-6
     configs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -13,7 +13,7 @@ from actors.config import Limits
 from actors.core.partplan import Item, Part, PartPlan
 from actors.core.rates import Rate, Rates
 from actors.errors import ConfigError
-from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins, start_seconds, tools_for
+from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins, seconds_of, tools_for
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport
 from actors.quality.secrethistory import scan_history, without_repeats
@@ -32,8 +32,7 @@ DEFAULT_PATHS: Final = ("**/*", "**/.*", ".github/**/*", ".circleci/**/*")
 """What is checked when nobody says: all files, also hidden ones such as `.env`, and the folders of CI."""
 
 _CHECKS: Final = ("lint", "test", "security")
-# Until something was measured: what the tools take for a byte, and how many bytes looking at a file at all takes.
-_BYTE_SECONDS = 2e-6
+# To look at a file at all takes what so many bytes take.
 _FILE_COST = 1024
 # What is not divided, such as a suite, is thought to take so long: longer than other parts, so that it goes first.
 _WHOLE_SECONDS = 30.0
@@ -70,7 +69,7 @@ class QualityChecker(Worker):
     @cached_property
     def _rates(self) -> Rates:
         """What this agent has learned of all trees that it divided, by the tools that look at a file."""
-        rates = Rates(Rate(0.0, _BYTE_SECONDS))
+        rates = Rates(Rate(0.0, 1e-6))
         for kind in _TOOL_OF:
             rates.expect(kind, Rate(0.0, 1.0))
         return rates
@@ -217,7 +216,7 @@ class QualityChecker(Worker):
         names = tools_for(path, tools)
         kind = " ".join(names)
         if not self._rates.known(kind):
-            self._rates.expect(kind, Rate(start_seconds(names), _BYTE_SECONDS))
+            self._rates.expect(kind, Rate(*seconds_of(names)))
         return kind
 
 
