@@ -10,7 +10,7 @@ from typing import Final, Literal
 from actors.analysis.source import MAX_BYTES, Unreadable, read_source
 from actors.quality.finding import Finding
 
-__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "syntax_of", "worth_checking"]
+__all__ = ["MAX_BYTES", "SKIPPED_FOLDERS", "Names", "Syntax", "Target", "look_at", "syntax_by_name", "worth_checking"]
 
 Syntax = Literal["python", "javascript", "shell", "yaml"]
 
@@ -80,7 +80,7 @@ def look_at(path: str, root: str, max_bytes: int = MAX_BYTES) -> Target | Findin
     return Target(shown, argument, _SYNTAX_OF.get(suffix), text)
 
 
-def syntax_of(path: str) -> Syntax | None:
+def syntax_by_name(path: str) -> Syntax | None:
     """What a file is written in by the suffix of its name; None for what no linter takes."""
     return _SYNTAX_OF.get(os.path.splitext(path)[1].lower())
 

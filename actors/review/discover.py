@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.analysis.languages import language_of
-from actors.quality.target import syntax_of
+from actors.quality.target import syntax_by_name
 
 __all__ = ["Discovery", "LeftOut", "discover"]
 
@@ -189,7 +189,7 @@ def _take(path: str, found: _Found) -> None:
     if stat.S_ISDIR(mode):
         _enter(path, found)
     elif language_of(path) is None:
-        if stat.S_ISREG(mode) and (status.st_size <= _MOST_OTHER or syntax_of(path) is not None):
+        if stat.S_ISREG(mode) and (status.st_size <= _MOST_OTHER or syntax_by_name(path) is not None):
             found.others.add(_relative(path, found.root))
         elif stat.S_ISREG(mode):
             found.leave(path, "large data")
