@@ -10,31 +10,33 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from actors.config import SystemConfig
-from actors.coordination.syncdesk import SyncDesk
 from actors.coordination.synchronization import Synchronization
 from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
-from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
-from actors.hosts.process import ProcessHost
-from actors.hosts.thread import ThreadHost
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
-from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
 from actors.runtime import messages as m
 from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration
-from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
-from actors.runtime.intake import Intake
-from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerLike, WorkerTypes, wanted
-from actors.runtime.world import World
+from actors.runtime.worker_type import WorkerTypes, wanted
 from actors.workers import BUILT_IN
+
+# A program that makes a system imports what runs it at its start. The launcher and its agents, whose modules say
+# `from actors import …` as well, never do.
+if TYPE_CHECKING:
+    from actors.coordination.syncdesk import SyncDesk
+    from actors.hosts.host import Host
+    from actors.runtime.assembly import Assembly
+    from actors.runtime.intake import Intake
+    from actors.runtime.journal.record import Journal
+    from actors.runtime.worker_type import WorkerLike
+    from actors.runtime.world import World
 
 __all__ = ["ActorSystem"]
 
@@ -44,10 +46,14 @@ HostName = Literal["process", "thread"]
 
 
 def _process_host(system_id: str, workspaces: Path) -> Host:
+    from actors.hosts.process import ProcessHost  # noqa: PLC0415 - for the start, see above
+
     return ProcessHost(system_id=system_id, root=str(workspaces), preload=_PRELOAD)
 
 
 def _thread_host(system_id: str, workspaces: Path) -> Host:
+    from actors.hosts.thread import ThreadHost  # noqa: PLC0415 - for the start, see above
+
     del system_id, workspaces
     return ThreadHost()
 
@@ -138,6 +144,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
 
     def _make_world(self) -> World:
         """The machine."""
+        from actors.runtime.world import World  # noqa: PLC0415 - for the start, see above
+
         return World()
 
     # Start and end
@@ -177,6 +185,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             return life.assembly
 
     def _start(self) -> Assembly:
+        from actors.runtime.assembly import Assembly  # noqa: PLC0415 - for the start, see above
+
         check_platform()
         agent = loading_worker()
         if agent is not None:

@@ -16,7 +16,6 @@ from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
 from actors.runtime.limits_word import PATIENCE, word_failed
-from actors.runtime.synchronizer import ListSync
 from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
@@ -162,11 +161,7 @@ class Administration(abc.ABC):
 
     def synchronization(self) -> list[SyncInfo]:
         """All locks, barriers, flags and values that somebody holds, waits for or has set, by name."""
-        assembly = self._running()
-        if assembly.peers.sync is None:
-            return []
-        found: list[SyncInfo] = assembly.peers.sync.ask(ListSync())
-        return found
+        return self._running().list_sync()
 
     # Work
 

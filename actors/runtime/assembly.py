@@ -23,6 +23,7 @@ from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
 from actors.runtime import messages as m
 from actors.runtime.actor_host import ACTOR_HOST
 from actors.runtime.actor_processes import ActorProcesses, HostPeers, ProcessBook
@@ -46,7 +47,7 @@ from actors.runtime.scheduler import Scheduler
 from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
 from actors.runtime.sync_desk import ProgramDesk
-from actors.runtime.synchronizer import Synchronizer, SyncState, unheard
+from actors.runtime.synchronizer import ListSync, Synchronizer, SyncState, unheard
 from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 from actors.runtime.world import World
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
     from actors.config import SystemConfig
     from actors.core.amounts import Amounts
+    from actors.core.sync.info import SyncInfo
     from actors.errors import JournalError
     from actors.hosts.host import Host
     from actors.runtime.journal.record import Journal
@@ -208,6 +210,13 @@ class Assembly:
         return peers.sync
 
     # Worker types
+
+    def list_sync(self) -> list[SyncInfo]:
+        """All locks and the like that are in use, by name."""
+        if self.peers.sync is None:
+            return []
+        found: list[SyncInfo] = self.peers.sync.ask(ListSync())
+        return found
 
     def _know(self, worker_type: WorkerType) -> None:
         """A worker type has come up: the scheduler hears of it before any of its tasks, its supervisor is started."""
