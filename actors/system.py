@@ -25,6 +25,7 @@ from actors.runtime.administration import Administration
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.submitter import ProgramSubmitter
 from actors.runtime.worker_type import WorkerTypes, wanted
+from actors.worker import ConfiguredWorker
 from actors.workers import BUILT_IN
 
 # A program that makes a system imports what runs it at its start. The launcher and its agents, whose modules say
@@ -45,22 +46,20 @@ _log = logging.getLogger("actors")
 HostName = Literal["process", "thread"]
 
 
-def _process_host(system_id: str, workspaces: Path) -> Host:
+def _process_host(system_id: str, workspaces: Path, preload: tuple[str, ...]) -> Host:
     from actors.hosts.process import ProcessHost  # noqa: PLC0415 - for the start, see above
 
-    return ProcessHost(system_id=system_id, root=str(workspaces), preload=_PRELOAD)
+    return ProcessHost(system_id=system_id, root=str(workspaces), preload=preload)
 
 
-def _thread_host(system_id: str, workspaces: Path) -> Host:
+def _thread_host(system_id: str, workspaces: Path, preload: tuple[str, ...]) -> Host:
     from actors.hosts.thread import ThreadHost  # noqa: PLC0415 - for the start, see above
 
-    del system_id, workspaces
+    del system_id, workspaces, preload
     return ThreadHost()
 
 
-# What a user's module imports when it says `from actors import …`: once for all agents, and not once in each.
-_PRELOAD = (__name__,)
-_HOSTS: dict[str, Callable[[str, Path], Host]] = {"process": _process_host, "thread": _thread_host}
+_HOSTS: dict[str, Callable[[str, Path, tuple[str, ...]], Host]] = {"process": _process_host, "thread": _thread_host}
 _EXIT_TIMEOUT = 5.0
 
 
@@ -194,15 +193,13 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
                 f"a system is started while agent {agent} imports its worker: the module starts it when it is "
                 'imported. Start it under if __name__ == "__main__":, or in a function that the program calls'
             )
-        host = self._host
-        make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
         asked = sum(least if most is None else most for _, least, most in self._workers)
         # First, because it is what most likely cannot be had.
         journal = self._make_journal()
         opened = None if journal is None else journal.open(self._world.token())
         try:
             assembly = Assembly(
-                *(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened),
+                *(self._config, self._make_host, BUILT_IN, asked, self._world, self._broke, journal, opened),
                 resources=self._resources,
             )
         except BaseException:
@@ -221,6 +218,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             raise
         _SYSTEMS.add(self)
         return assembly
+
+    def _make_host(self, system_id: str, workspaces: Path) -> Host:
+        host = self._host
+        return _HOSTS[host](system_id, workspaces, _preload(self._workers)) if isinstance(host, str) else host
 
     def _make_journal(self) -> Journal | None:
         config, journal = self._config, self._journal
@@ -332,6 +333,14 @@ def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
             value=workers,
         )
     return [(worker, 0, None) for worker in workers]
+
+
+def _preload(workers: list[tuple[Any, int, int | None]]) -> tuple[str, ...]:
+    """What agents need beside what they all need, by what is known at the start: once for all, and not once in each."""
+    # A user's module that says `from actors import …` imports this one.
+    named = (worker.worker if isinstance(worker, ConfiguredWorker) else worker for worker, _, _ in workers)
+    awaits = any(method.is_async for worker in named for method in worker.__actors_tasks__.values())
+    return (__name__, "actors.hosts.asynclane") if awaits else (__name__,)
 
 
 def _check_workers(workers: list[tuple[Any, int, int | None]], config: SystemConfig) -> None:
