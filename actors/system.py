@@ -19,6 +19,7 @@ from actors.errors import ConfigError, SystemClosed
 from actors.hosts.loading import loading_worker
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
 from actors.runtime import messages as m
 from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration

@@ -31,8 +31,8 @@ _MACHINERY = (
         "actors.core.sync.book",
         "actors.core.supervision",
     ),
-    *("actors.hosts.process", "actors.hosts.launcherprocess", "actors.hosts.thread", "actors.kernel.actor"),
-    *("actors.remote", "actors.runtime.assembly", "actors.runtime.hub", "actors.runtime.scheduler"),
+    *("actors.hosts.process", "actors.hosts.launcherprocess", "actors.hosts.thread", "actors.kernel.supervisor"),
+    *("actors.runtime.actor_processes", "actors.runtime.assembly", "actors.runtime.hub", "actors.runtime.scheduler"),
     *(
         "actors.runtime.resource_manager",
         "actors.runtime.synchronizer",

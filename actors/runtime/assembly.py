@@ -23,7 +23,6 @@ from actors.kernel.actor import Actor
 from actors.kernel.child import ActorChild, StartChild
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
-from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
 from actors.runtime import messages as m
 from actors.runtime.actor_host import ACTOR_HOST
 from actors.runtime.actor_processes import ActorProcesses, HostPeers, ProcessBook
