@@ -27,6 +27,8 @@ STAMP := $(VENV)/.installed
 # Colour and progress bars belong to a terminal, not to a log.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Tests start hundreds of interpreters: without the cache of bytecode each of them would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # `python3 -m venv` is there on Debian without the package python3-venv, and fails late and obscurely: ensurepip tells.
 define CHECK_PYTHON

@@ -7,7 +7,6 @@ A setting that was named explicitly is known as such (`named`), so that tables c
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import re
@@ -339,6 +338,8 @@ def bad_setting(key: str, value: object, allowed: str) -> ConfigError:
 
 
 def _unknown(key: str, value: object, known: Mapping[str, Any], inside: str) -> ConfigError:
+    import difflib  # noqa: PLC0415 - for this error alone
+
     name = key.removeprefix(inside)
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {inside}{near[0]}?" if near else ""

@@ -10,31 +10,35 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from actors.config import SystemConfig
-from actors.coordination.syncdesk import SyncDesk
 from actors.coordination.synchronization import Synchronization
 from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
-from actors.hosts.host import Host
 from actors.hosts.loading import loading_worker
-from actors.hosts.process import ProcessHost
-from actors.hosts.thread import ThreadHost
 from actors.platforms import check_platform
 from actors.protocol.events import ShutdownInitiated
-from actors.remote import travel as _travel  # noqa: F401 - references travel from here on
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
 from actors.runtime import messages as m
 from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration
-from actors.runtime.assembly import Assembly
 from actors.runtime.correspondence import Correspondence
-from actors.runtime.intake import Intake
-from actors.runtime.journal.record import Journal
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerLike, WorkerTypes, wanted
-from actors.runtime.world import World
+from actors.runtime.worker_type import WorkerTypes, wanted
+from actors.worker import ConfiguredWorker
 from actors.workers import BUILT_IN
+
+# A program that makes a system imports what runs it at its start. The launcher and its agents, whose modules say
+# `from actors import …` as well, never do.
+if TYPE_CHECKING:
+    from actors.coordination.syncdesk import SyncDesk
+    from actors.hosts.host import Host
+    from actors.runtime.assembly import Assembly
+    from actors.runtime.intake import Intake
+    from actors.runtime.journal.record import Journal
+    from actors.runtime.worker_type import WorkerLike
+    from actors.runtime.world import World
 
 __all__ = ["ActorSystem"]
 
@@ -43,18 +47,20 @@ _log = logging.getLogger("actors")
 HostName = Literal["process", "thread"]
 
 
-def _process_host(system_id: str, workspaces: Path) -> Host:
-    return ProcessHost(system_id=system_id, root=str(workspaces), preload=_PRELOAD)
+def _process_host(system_id: str, workspaces: Path, preload: tuple[str, ...]) -> Host:
+    from actors.hosts.process import ProcessHost  # noqa: PLC0415 - for the start, see above
+
+    return ProcessHost(system_id=system_id, root=str(workspaces), preload=preload)
 
 
-def _thread_host(system_id: str, workspaces: Path) -> Host:
-    del system_id, workspaces
+def _thread_host(system_id: str, workspaces: Path, preload: tuple[str, ...]) -> Host:
+    from actors.hosts.thread import ThreadHost  # noqa: PLC0415 - for the start, see above
+
+    del system_id, workspaces, preload
     return ThreadHost()
 
 
-# What a user's module imports when it says `from actors import …`: once for all agents, and not once in each.
-_PRELOAD = (__name__,)
-_HOSTS: dict[str, Callable[[str, Path], Host]] = {"process": _process_host, "thread": _thread_host}
+_HOSTS: dict[str, Callable[[str, Path, tuple[str, ...]], Host]] = {"process": _process_host, "thread": _thread_host}
 _EXIT_TIMEOUT = 5.0
 
 
@@ -138,6 +144,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
 
     def _make_world(self) -> World:
         """The machine."""
+        from actors.runtime.world import World  # noqa: PLC0415 - for the start, see above
+
         return World()
 
     # Start and end
@@ -177,6 +185,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             return life.assembly
 
     def _start(self) -> Assembly:
+        from actors.runtime.assembly import Assembly  # noqa: PLC0415 - for the start, see above
+
         check_platform()
         agent = loading_worker()
         if agent is not None:
@@ -184,15 +194,13 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
                 f"a system is started while agent {agent} imports its worker: the module starts it when it is "
                 'imported. Start it under if __name__ == "__main__":, or in a function that the program calls'
             )
-        host = self._host
-        make_host = _HOSTS[host] if isinstance(host, str) else lambda _id, _workspaces: host
         asked = sum(least if most is None else most for _, least, most in self._workers)
         # First, because it is what most likely cannot be had.
         journal = self._make_journal()
         opened = None if journal is None else journal.open(self._world.token())
         try:
             assembly = Assembly(
-                *(self._config, make_host, BUILT_IN, asked, self._world, self._broke, journal, opened),
+                *(self._config, self._make_host, BUILT_IN, asked, self._world, self._broke, journal, opened),
                 resources=self._resources,
             )
         except BaseException:
@@ -211,6 +219,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             raise
         _SYSTEMS.add(self)
         return assembly
+
+    def _make_host(self, system_id: str, workspaces: Path) -> Host:
+        host = self._host
+        return _HOSTS[host](system_id, workspaces, _preload(self._workers)) if isinstance(host, str) else host
 
     def _make_journal(self) -> Journal | None:
         config, journal = self._config, self._journal
@@ -322,6 +334,14 @@ def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
             value=workers,
         )
     return [(worker, 0, None) for worker in workers]
+
+
+def _preload(workers: list[tuple[Any, int, int | None]]) -> tuple[str, ...]:
+    """What agents need beside what they all need, by what is known at the start: once for all, and not once in each."""
+    # A user's module that says `from actors import …` imports this one.
+    named = (worker.worker if isinstance(worker, ConfiguredWorker) else worker for worker, _, _ in workers)
+    awaits = any(method.is_async for worker in named for method in worker.__actors_tasks__.values())
+    return (__name__, "actors.hosts.asynclane") if awaits else (__name__,)
 
 
 def _check_workers(workers: list[tuple[Any, int, int | None]], config: SystemConfig) -> None:

@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from actors.coordination.syncdesk import SyncDesk
-from actors.core.sync.request import Request, check_name, check_size, check_timeout
-from actors.core.sync.rwlock import READ, WRITE
+from actors.core.sync.request import READ, WRITE, Request, check_name, check_size, check_timeout
 from actors.errors import ConfigError, LockNotHeld
 from actors.hosts.serialize import dumps, loads
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from actors.core.book import Book
 from actors.core.decisions import Spawn
 from actors.core.dispatch import Dispatcher
-from actors.core.fleet import Agent, AgentExit, Profile, Skill, Verdict
+from actors.core.fleet import Agent, AgentExit, Skill, Verdict
 from actors.core.limits import Limits
 from actors.core.outcomes import Outcomes
+from actors.core.profile import Profile
 from actors.core.reports import Reports
 from actors.core.scaling import Scaling
 from actors.core.sharing import Sharing

@@ -29,9 +29,10 @@ from actors.errors import DependencyFailed
 from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
-    from actors.core.fleet import Agent, Profile
+    from actors.core.fleet import Agent
     from actors.core.limits import Limits
     from actors.core.outcomes import Outcomes
+    from actors.core.profile import Profile
     from actors.core.sharing import Sharing
     from actors.core.task import Task
 

@@ -20,10 +20,7 @@ from actors.protocol.states import TASK_MOVES, TaskStatus
 if TYPE_CHECKING:
     from actors.protocol.messages import Payload
 
-__all__ = ["GENERAL_PURPOSE", "Needs", "Task", "TaskInfo", "TaskKind"]
-
-GENERAL_PURPOSE = "general_purpose"
-"""The agent type that takes plain callables."""
+__all__ = ["Needs", "Task", "TaskInfo", "TaskKind"]
 
 _PROGRESS_KEPT = 64
 _PENDING = TaskStatus.PENDING

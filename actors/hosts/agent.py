@@ -11,12 +11,11 @@ import inspect
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors.errors import ActorsError, ChannelClosed, ConfigError, SystemClosed
 from actors.hosts.agentref import POSTS
-from actors.hosts.asynclane import AsyncLane
 from actors.hosts.attempt import Attempt
 from actors.hosts.channel import Channel
 from actors.hosts.context import Context
@@ -37,6 +36,7 @@ from actors.protocol.messages import HUB, Outcome, Registration, Terminated
 from actors.protocol.states import AgentState
 
 if TYPE_CHECKING:
+    from actors.hosts.asynclane import AsyncLane
     from actors.kernel.threads import Thread
 
 __all__ = ["Agent", "run"]
@@ -188,10 +188,7 @@ class Agent:
         worker._context = context  # noqa: SLF001 - the agent and its worker belong together
         methods = {name: getattr(worker, name) for name in tasks}
         uses_loop = spec.concurrency > 1 or any(map(inspect.iscoroutinefunction, methods.values()))
-        self.lane = AsyncLane(parts, methods) if uses_loop else TaskLane(parts, methods)
-        if isinstance(self.lane, AsyncLane):
-            self.inbound.spawn = self.lane.spawn
-            self.inbound.inline = self.lane.inline
+        self.lane = self._async_lane(methods) if uses_loop else TaskLane(parts, methods)
         context.lane = self.subtasks.lane = self.lane
         self._context = context
         POSTS.open_agent(str(spec.extra.get("system", "")), context, whole_process=self._whole_process)
@@ -201,6 +198,14 @@ class Agent:
         started = worker.on_start()
         if inspect.iscoroutine(started):
             parts.interrupter.complete(started)
+
+    def _async_lane(self, methods: Mapping[str, Callable[..., Any]]) -> AsyncLane:
+        from actors.hosts.asynclane import AsyncLane  # noqa: PLC0415 - asyncio takes 30 ms; most workers have no coroutines
+
+        lane = AsyncLane(self.parts, methods)
+        self.inbound.spawn = lane.spawn
+        self.inbound.inline = lane.inline
+        return lane
 
     def _work(self) -> None:
         if self.lane is None:
@@ -230,7 +235,7 @@ class Agent:
         self.inbound.end(_JOIN)
         self.subtasks.end()
         parts.requests.end(gone)
-        if isinstance(self.lane, AsyncLane):
+        if self.lane is not None:
             self.lane.close()
         self.control_lane.stop()
         if self.control is not None:

@@ -93,6 +93,9 @@ class LaneBase:
         # How long a task takes of late: the last duration, or half of what this was if that is more.
         self._recent = 1.0
 
+    def close(self) -> None:
+        """Let go of what the lane works with; the worker has stopped."""
+
     # --- whose code is running -------------------------------------------------------------------------------------
 
     def attempt_in_hand(self) -> Attempt | None:

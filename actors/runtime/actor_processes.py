@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import actors.remote.office as post
 from actors.config import AgentConfig
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from actors.kernel.cell import Exit
     from actors.kernel.ref import ActorRef
 
-__all__ = ["ActorProcess", "ActorProcesses", "HostPeers", "ProcessBook"]
+__all__ = ["ActorProcess", "ActorProcesses", "HostPeers", "Place", "ProcessBook"]
 
 _ROOM = 5.0
 # Seconds that an actor may take to be started again.
@@ -366,3 +366,7 @@ class ActorProcess:
     def _end(self, timeout: float, reason: str) -> Reply[Any]:
         order = m.TerminateAgent(self.agent, timeout, reason, replace=False)
         return self._peers.supervisors[ACTOR_HOST].ask_later(order)
+
+
+Place: TypeAlias = Literal["thread", "process"] | ActorProcess
+"""Where an actor runs."""

@@ -7,22 +7,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from actors.config import AgentConfig, Limits
-from actors.core.deadletters import DeadTask
 from actors.core.systemstatus import SystemStatus
-from actors.core.task import TaskInfo
 from actors.errors import ActorsError, ConfigError
 from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of
 from actors.hosts.shortened import shortened
 from actors.runtime import messages as m
 from actors.runtime.limits_word import PATIENCE, word_failed
-from actors.runtime.synchronizer import ListSync
 from actors.runtime.worker_type import wanted
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus
+    from actors.core.deadletters import DeadTask
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.sync.info import SyncInfo
+    from actors.core.task import TaskInfo
     from actors.future import TaskFuture
     from actors.runtime.assembly import Assembly
     from actors.runtime.resource_report import ResourceReport
@@ -162,11 +161,7 @@ class Administration(abc.ABC):
 
     def synchronization(self) -> list[SyncInfo]:
         """All locks, barriers, flags and values that somebody holds, waits for or has set, by name."""
-        assembly = self._running()
-        if assembly.peers.sync is None:
-            return []
-        found: list[SyncInfo] = assembly.peers.sync.ask(ListSync())
-        return found
+        return self._running().list_sync()
 
     # Work
 
@@ -249,10 +244,7 @@ class Administration(abc.ABC):
             ConfigError: it is no task of this system or not among the dead letters, or its arguments are not kept any
                 more (`kept_dead_bytes`).
         """
-        assembly = self._running()
-        name = task.id if isinstance(task, DeadTask) else task
-        number = assembly.intake.submission.number_of(name)
-        return assembly.intake.retry_dead(number, name if isinstance(name, str) else name.task_id)
+        return self._running().intake.retry_dead(task)
 
     def status(self) -> SystemStatus:
         """All agents, and the queue in numbers."""

@@ -46,7 +46,7 @@ from actors.runtime.scheduler import Scheduler
 from actors.runtime.scheduler_state import SchedulerState
 from actors.runtime.submission import Submission
 from actors.runtime.sync_desk import ProgramDesk
-from actors.runtime.synchronizer import Synchronizer, SyncState, unheard
+from actors.runtime.synchronizer import ListSync, Synchronizer, SyncState, unheard
 from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerType, WorkerTypes
 from actors.runtime.world import World
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from actors.config import SystemConfig
     from actors.core.amounts import Amounts
+    from actors.core.sync.info import SyncInfo
     from actors.errors import JournalError
     from actors.hosts.host import Host
     from actors.runtime.journal.record import Journal
@@ -208,6 +209,13 @@ class Assembly:
         return peers.sync
 
     # Worker types
+
+    def list_sync(self) -> list[SyncInfo]:
+        """All locks and the like that are in use, by name."""
+        if self.peers.sync is None:
+            return []
+        found: list[SyncInfo] = self.peers.sync.ask(ListSync())
+        return found
 
     def _know(self, worker_type: WorkerType) -> None:
         """A worker type has come up: the scheduler hears of it before any of its tasks, its supervisor is started."""

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from actors.core.deadletters import DeadTask
 from actors.errors import ActorsError, ConfigError, SystemClosed
 from actors.future import TaskFuture
 from actors.runtime import messages as m
@@ -143,8 +144,15 @@ class Intake:
         self.peers.scheduler.tell(m.SubmitTasks((task,)))
         return future
 
-    def retry_dead(self, number: int, name: str) -> TaskFuture[Any]:
-        """Hand in a task that failed for good once more."""
+    def retry_dead(self, task: DeadTask | TaskFuture[Any] | str) -> TaskFuture[Any]:
+        """Hand in a task that failed for good once more.
+
+        Raises:
+            ConfigError: it is none of this system.
+        """
+        known = task.id if isinstance(task, DeadTask) else task
+        number = self.submission.number_of(known)
+        name = known if isinstance(known, str) else known.task_id
         again, task_id = self.submission.next_id()
         future = self._make_future(again, task_id)
         self.peers.scheduler.ask(m.RetryDead(number, name, (again, task_id, future)))

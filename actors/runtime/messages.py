@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from actors.config import AgentConfig, Limits
-from actors.core.children import Restart
-from actors.core.engine import Engine
-from actors.core.task import Task
-from actors.errors import AgentDied
-from actors.hosts.exitreport import ExitReport
-from actors.hosts.host import AgentHandle
-from actors.kernel.reply import Reply
-from actors.protocol.events import Event
-from actors.protocol.messages import AdjustmentRequest, Envelope, EventMessage, Heartbeat
-from actors.runtime.worker_type import WorkerType
+# Whoever talks to the system's actors imports this, also where none of them runs.
+if TYPE_CHECKING:
+    from actors.config import AgentConfig, Limits
+    from actors.core.children import Restart
+    from actors.core.engine import Engine
+    from actors.core.task import Task
+    from actors.errors import AgentDied
+    from actors.hosts.exitreport import ExitReport
+    from actors.hosts.host import AgentHandle
+    from actors.kernel.reply import Reply
+    from actors.protocol.events import Event
+    from actors.protocol.messages import AdjustmentRequest, Envelope, EventMessage, Heartbeat
+    from actors.runtime.worker_type import WorkerType
 
 __all__ = [
     "AddListener",

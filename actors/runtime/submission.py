@@ -9,8 +9,9 @@ from types import BuiltinFunctionType
 from typing import Any
 
 from actors.core.amounts import exact, refuse_unmeetable
+from actors.core.profile import GENERAL_PURPOSE
 from actors.core.retry import Backoff
-from actors.core.task import GENERAL_PURPOSE, Needs, Task, TaskKind
+from actors.core.task import Needs, Task, TaskKind
 from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
 from actors.future import TaskFuture

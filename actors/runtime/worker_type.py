@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from actors.config import AgentConfig, SystemConfig
-from actors.core.fleet import Profile
-from actors.core.task import GENERAL_PURPOSE
+from actors.core.profile import GENERAL_PURPOSE, Profile
 from actors.errors import ConfigError
 from actors.hosts.serialize import dumps
 from actors.worker import ConfiguredWorker, TaskMethod, Worker

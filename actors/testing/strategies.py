@@ -15,7 +15,7 @@ try:
 except ImportError as error:
     raise hypothesis_missing("the strategies need") from error
 
-from actors.core.fleet import Profile
+from actors.core.profile import Profile
 from actors.core.retry import Backoff
 from actors.core.task import Needs, Task, TaskKind
 from actors.core.taskspec import TaskSpec

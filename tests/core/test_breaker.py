@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from actors.core.breaker import Breakers
 from actors.core.decisions import Publish, Recall, Spawn
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.retry import Backoff
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentDied, CircuitOpen

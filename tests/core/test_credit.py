@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.core.credit import LONG, QUEUED_WORK, UNKNOWN, Estimates, allowance, release, reserve
-from actors.core.fleet import Agent, AgentType, Profile, Skill
+from actors.core.fleet import Agent, AgentType, Skill
+from actors.core.profile import Profile
 from actors.core.task import Needs, Task, TaskKind
 
 DURATIONS = st.one_of(st.just(UNKNOWN), st.floats(0, 0.002), st.floats(0, 2 * LONG))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Resolve
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.story import KEPT_ATTEMPTS
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentDied, ConfigError, DependencyFailed

@@ -13,7 +13,7 @@ import pytest
 
 from actors.core.decisions import Assign, Publish, Retire, Spawn
 from actors.core.engine import Engine
-from actors.core.fleet import Profile
+from actors.core.profile import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentLimitReached, ConfigError, NoSuitableAgent, SystemClosed, TaskCancelled

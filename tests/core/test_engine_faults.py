@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.core.decisions import Assign, Interrupt, Kill, Look, Recall
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, TaskKind
 from actors.errors import AgentDied, LimitExceeded, TaskExited, TaskTimeout

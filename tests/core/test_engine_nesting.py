@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from actors.core.decisions import Assign, Recall, Retire, Spawn
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, TaskKind
 from actors.errors import AgentDied

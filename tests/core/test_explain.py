@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.task import Needs, TaskKind
 from actors.errors import AgentDied
 from tests.core.test_engine import ONE, TWO, Desk

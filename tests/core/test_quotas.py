@@ -10,7 +10,8 @@ import pytest
 
 from actors.core.amounts import amount_text, exact, needed_text, read_amounts
 from actors.core.decisions import Assign, Recall, Spawn
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentDied, ConfigError

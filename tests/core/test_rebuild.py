@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.core.fleet import Profile
+from actors.core.profile import Profile
 from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind

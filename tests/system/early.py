@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 THERE = "actors.system" in sys.modules
+LOOP_THERE = "asyncio" in sys.modules
 
 from actors import Worker, task  # noqa: E402 - what is looked for must not be imported before
 
@@ -16,3 +17,12 @@ class Early(Worker):
     def there(self) -> bool:
         """Whether the library was there before this module."""
         return THERE
+
+
+class EarlyLoop(Worker):
+    """Tells whether what runs coroutines was there."""
+
+    @task
+    async def there(self) -> bool:
+        """Whether asyncio was there before this module."""
+        return LOOP_THERE

@@ -29,7 +29,7 @@ from actors import (
     TaskTimeout,
 )
 from tests.agent.gates import Gate
-from tests.system.early import Early
+from tests.system.early import Early, EarlyLoop
 from tests.system.storm import lines
 from tests.system.support import CONFIG, LIMIT, Heard, agent, alive, gone, idle, wait_for
 from tests.system.workers import Greeter, Slow, Toiler
@@ -109,6 +109,12 @@ def test_agents_start_with_the_library_at_hand() -> None:
     """C1: a start does not import the library anew."""
     with ActorSystem({Early: 1}) as system:
         assert system.submit(Early.there).result(LIMIT)
+
+
+def test_agents_with_coroutines_start_with_asyncio_at_hand() -> None:
+    """C1: what the workers of the start need is imported once, and not by each agent."""
+    with ActorSystem({EarlyLoop: 1}) as system:
+        assert system.submit(EarlyLoop.there).result(LIMIT)
 
 
 def test_hooks_run_once_each_and_arguments_arrive(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_soft_breach_is_told_to_the_agent_and_to_who_listens(system: ActorSyst
     """E2: over 80 % of a limit; the task goes on."""
     heard = Heard()
     with system.subscribe(ResourcePressure, heard):
-        assert system.submit(Glutton.take, 150 * MIB).result(LIMIT) == 150 * MIB
+        assert system.submit(Glutton.take, 170 * MIB).result(LIMIT) == 170 * MIB
         told = heard.first(lambda event: event.resource == "memory" and event.agent)
     assert told.figure >= 160 * MIB
     assert told.allowed == 160 * MIB

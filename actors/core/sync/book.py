@@ -15,9 +15,10 @@ from actors.core.sync.barrier import Barrier
 from actors.core.sync.flag import Flag
 from actors.core.sync.holdable import Holdable
 from actors.core.sync.info import SyncInfo
+from actors.core.sync.kinds import check_mode, make
 from actors.core.sync.latch import Latch
 from actors.core.sync.owner import Owner, TaskKey
-from actors.core.sync.request import Request, check_mode, check_name, check_size, check_timeout, make
+from actors.core.sync.request import Request, check_name, check_size, check_timeout
 from actors.core.sync.step import Answer, Step
 from actors.core.sync.thing import Thing
 from actors.core.sync.value import Value

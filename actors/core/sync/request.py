@@ -1,28 +1,18 @@
-"""What is asked of the book, and its check."""
+"""What is asked of the book, and its check. Whoever asks imports this, and not the book."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
 
-from actors.core.sync.barrier import Barrier
-from actors.core.sync.flag import Flag
-from actors.core.sync.latch import Latch
-from actors.core.sync.lock import Lock
 from actors.core.sync.owner import Owner
-from actors.core.sync.rwlock import READ, WRITE, ReadWriteLock
-from actors.core.sync.semaphore import Semaphore
-from actors.core.sync.thing import Thing
-from actors.core.sync.value import Value
 from actors.core.sync.wait import Ticket
 from actors.errors import ConfigError
 
-__all__ = ["KINDS", "Request", "check_name", "check_size", "check_timeout", "make"]
+__all__ = ["READ", "WRITE", "Request", "check_name", "check_size", "check_timeout"]
 
-KINDS: dict[str, type[Thing]] = {
-    kind.kind: kind for kind in (Lock, ReadWriteLock, Semaphore, Barrier, Latch, Flag, Value)
-}
-"""The kinds of things by their names."""
+READ, WRITE = "read", "write"
+"""How a read-write lock is held."""
 
 _LONGEST_NAME = 200
 _MOST = 1_000_000
@@ -94,33 +84,3 @@ def check_timeout(timeout: object) -> float | None:
     raise ConfigError(
         f"timeout takes seconds of 0 or more, or None for no limit, not {timeout!r}", key="timeout", value=timeout
     )
-
-
-def check_mode(kind: str, mode: object) -> str:
-    """A mode, if the kind has it.
-
-    Raises:
-        ConfigError: it has not.
-    """
-    modes = (READ, WRITE) if kind == ReadWriteLock.kind else ("",)
-    if isinstance(mode, str) and mode in modes:
-        return mode
-    raise ConfigError(f"a {kind} is not acquired in mode {mode!r}", key="mode", value=mode, allowed=", ".join(modes))
-
-
-def make(kind: str, name: str, size: int) -> Thing:
-    """A thing that nobody has used yet.
-
-    Raises:
-        ConfigError: there is no such kind.
-    """
-    if kind == Semaphore.kind:
-        return Semaphore(name, permits=size)
-    if kind == Barrier.kind:
-        return Barrier(name, parties=size)
-    if kind == Latch.kind:
-        return Latch(name, count=size)
-    found = KINDS.get(kind)
-    if found is None:
-        raise ConfigError(f"there is no {kind!r}; there are: {', '.join(KINDS)}", key="kind", value=kind)
-    return found(name)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from actors.core.sync.holdable import Holdable
+from actors.core.sync.request import READ
 from actors.core.sync.wait import Hold
 
-__all__ = ["READ", "WRITE", "ReadWriteLock"]
-
-READ, WRITE = "read", "write"
+__all__ = ["ReadWriteLock"]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any
 
 from actors.core.decisions import Assign, Decision, Interrupt, Kill, Look, Recall, Resolve, Retire, Spawn
 from actors.core.engine import Engine
-from actors.core.fleet import AgentExit, Profile
+from actors.core.fleet import AgentExit
+from actors.core.profile import Profile
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
 from actors.errors import AgentDied

@@ -8,7 +8,8 @@ from typing import Any
 
 from actors.core.decisions import Assign, Decision, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
 from actors.core.engine import Engine
-from actors.core.fleet import Agent, Profile
+from actors.core.fleet import Agent
+from actors.core.profile import Profile
 from actors.core.task import Task
 from actors.protocol.messages import Outcome
 from actors.protocol.states import TaskStatus

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.core.amounts import exact
 from actors.core.engine import Engine
-from actors.core.fleet import Profile
+from actors.core.profile import Profile
 from actors.core.retry import Backoff
 from actors.core.settings import EngineSettings
 from actors.core.task import Needs, Task, TaskKind
