@@ -213,7 +213,7 @@ def test_the_graph_is_told_level_by_level() -> None:
     assert levels(flow) == {one: 0 if one == "find" else 2 if one == "page" else 1 for one in flow.tasks}
     lines = list(text(flow))
     assert lines[0] == "nightly: 5 tasks in 3 levels, 3 at once at most"
-    assert "after test[3]" in lines[-1] and "requires template_rendering" in lines[-1]
+    assert "after all 3 of test" in lines[-1] and "requires template_rendering" in lines[-1]
 
 
 def test_the_picture_of_the_graph_is_sound_whatever_the_names_are() -> None:
