@@ -146,9 +146,12 @@ def found_by_hand(root: Path) -> set[tuple[str, str, str, int]]:
         ("ruff", one["code"] or "invalid-syntax", os.path.relpath(one["filename"], root), one["location"]["row"])
         for one in said("ruff", "check", "--no-cache", "--output-format=json", ".")
     }
+    # Its configuration has to be named, as the documentation of bandit says.
+    project = root / "pyproject.toml"
+    settings = ["-c", "pyproject.toml"] if project.exists() and "[tool.bandit" in project.read_text("utf-8") else []
     found |= {
         ("bandit", one["test_id"], os.path.normpath(one["filename"]), one["line_number"])
-        for one in said("bandit", "-q", "-r", "-f", "json", ".")["results"]
+        for one in said("bandit", *settings, "-q", "-r", "-f", "json", ".")["results"]
     }
     scripts = [str(path.relative_to(root)) for path in sources(root) if path.suffix in {".sh", ".bash"}]
     if scripts:

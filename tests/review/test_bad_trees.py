@@ -256,7 +256,7 @@ def test_what_is_no_source_file_is_checked_all_the_same(tmp_path: Path) -> None:
     (tmp_path / ".yamllint").write_text("extends: default\n")
     (tmp_path / "a.yaml").write_text("a: 1\na: 2\n")
     (tmp_path / "start").write_text("#!/bin/sh\necho $x\n")
-    (tmp_path / ".env").write_text("AWS_KEY=AKIAQ3EGRIMZ7XK2LPVW\n")
+    (tmp_path / ".env").write_text("AWS_KEY=AKIAQ3EGRIMZ7XK2LPVW\n")  # pragma: allowlist secret
     (tmp_path / "prog").write_bytes(b"\x7fELF\0\0")
     cell = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": ["x = undefined\n"]}
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))

@@ -27,7 +27,7 @@ from actors.review.discover import discover
 from actors.worker import Worker
 
 BAD = "import os\nimport zlib\n\nimport other\n\n\ndef f(x):\n    assert x\n    return undefined\n"
-WORSE = "import subprocess\n\nsubprocess.run('ls', shell=True)\ntoken = 'a8Fk2Lq9Zx7Wv4Tn1Bc5'\n"
+WORSE = "import subprocess\n\nsubprocess.run('ls', shell=True)\ntoken = 'a8Fk2Lq9Zx7Wv4Tn1Bc5'\n"  # pragma: allowlist secret
 SHELL = "#!/bin/sh\necho $1\ncd /tmp\n"
 RULES = "lint.select = ['F', 'E', 'I', 'INP', 'EXE']\n"
 

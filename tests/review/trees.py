@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.review.discover import Discovery
+from actors.review.extras import Wanted
 from actors.review.outcome import Outcome
 from actors.review.review import Review
 
@@ -18,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def whole_review(found: Discovery, title: str = "tree", workers: int | None = None) -> Outcome:
     """The review of a tree with all that there is: linters, scanners and the history."""
-    return Review(found, title=title, workers=workers, checks=True, history=True).run()
+    return Review(found, title=title, workers=workers, wanted=Wanted(checks=True, history=True)).run()
 
 
 _POISON = """
