@@ -37,6 +37,7 @@ class AsyncLane(WaitingLane):
         self._free = list(reversed(parts.slots.all))
         self._tasks: set[asyncio.Task[Any]] = set()
         self._flushing = False
+        self._closing = False
         self._lost: ChannelClosed | None = None
         # Whether what is called now is to be run to its end before anything else: a body that is no coroutine waits
         # for it, and the loop stands still meanwhile.
@@ -138,6 +139,8 @@ class AsyncLane(WaitingLane):
     def close(self) -> None:
         """End what the worker has left in the loop, and the loop."""
         loop = self.loop
+        # The loop of a body that waits ends, too; that is not the end of the agent.
+        self._closing = not self._depth
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel("the agent ends")
@@ -344,6 +347,9 @@ class AsyncLane(WaitingLane):
 
         def done(_: object) -> None:
             self._tasks.discard(task)
+            if self._closing and task.cancelled():
+                # Whoever asked was not cancelled: the hub tells that the agent has ended.
+                return
             try:
                 ended(Outcome.VALUE, task.result())
             except BaseException as error:  # noqa: BLE001 - it concerns this message only

@@ -155,6 +155,19 @@ def test_the_program_awaits_answers(running: ActorSystem) -> None:
     assert asyncio.run(asyncio.wait_for(all_at_once(), LIMIT)) == [20] * 20
 
 
+def test_who_asks_an_agent_that_ends_hears_that_and_is_not_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    """B3: its handlers are cancelled with it, and nobody else."""
+    with ActorSystem(host="thread") as system:
+        meeting = system.spawn(Meeting)
+        late = [meeting.ask_later(Hold(1000), LIMIT) for _ in range(5)]
+        assert meeting.ask_later(Say("hello")).get(timeout=LIMIT) == "hello"
+        system.terminate(meeting, timeout=0.0)
+        for reply in late:
+            with pytest.raises(AgentDied):
+                reply.get(timeout=LIMIT)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 def test_each_end_of_an_ask_is_the_end_of_its_reply(running: ActorSystem) -> None:
     """B3: the answer, the exception, the timeout, or word that nobody is there."""
     meeting = running.spawn(Meeting)
