@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from actors.errors import ConfigError
+from actors.workers.refusal import refuse_field
 
 __all__ = ["Command"]
 
@@ -114,6 +114,4 @@ def _is_word(value: Any) -> bool:
 
 
 def _refuse(key: str, value: Any, allowed: str) -> NoReturn:
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
-    raise ConfigError(f"{key} of a command is {allowed}, not {shown}", key=key, value=value, allowed=allowed)
+    refuse_field("a command", key, value, allowed)

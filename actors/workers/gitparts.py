@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from actors.errors import ConfigError
+from actors.workers.refusal import refuse_field
 
 __all__ = ["check_bool", "is_counts", "part", "refuse", "teller"]
 
@@ -68,6 +69,4 @@ def refuse(key: str, value: Any, allowed: str) -> NoReturn:
     Raises:
         ConfigError: always.
     """
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
-    raise ConfigError(f"{key} of a git_operation is {allowed}, not {shown}", key=key, value=value, allowed=allowed)
+    refuse_field("a git_operation", key, value, allowed)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn
 from actors.config import Limits
 from actors.core.partplan import Item, Part, PartPlan
 from actors.core.rates import Rate, Rates
-from actors.errors import ConfigError
 from actors.quality.check import FILE_TOOLS, TOOLS_OF, check_files, check_pins, seconds_of, tools_for
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport
@@ -21,6 +20,7 @@ from actors.quality.suite import SUITE_SECONDS, Suite, run_suite
 from actors.quality.target import MAX_BYTES, worth_checking
 from actors.worker import Level, Worker, task
 from actors.workers.globs import expand
+from actors.workers.refusal import refuse_field
 from actors.workers.sharing import Sharing, Work, first_line, options_of
 
 if TYPE_CHECKING:
@@ -293,10 +293,7 @@ def _checked_suite(tests: Any, root: str) -> Suite:
 
 
 def _refuse(key: str, value: Any, allowed: str) -> NoReturn:
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
-    message = f"{key} of a quality_check is {allowed}, not {shown}"
-    raise ConfigError(message, key=key, value=value, allowed=allowed)
+    refuse_field("a quality_check", key, value, allowed)
 
 
 def _size(path: str, max_bytes: int) -> int:

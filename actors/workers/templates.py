@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from actors.errors import ActorsError, ConfigError
+from actors.errors import ActorsError
+from actors.workers.refusal import refuse_field
 
 __all__ = ["MAX_OUTPUT", "Rules", "TemplateFailed", "Templates", "check_names", "refuse"]
 
@@ -125,9 +126,7 @@ def refuse(key: str, value: Any, allowed: str) -> NoReturn:
     Raises:
         ConfigError: always.
     """
-    shown = repr(value)
-    shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
-    raise ConfigError(f"{key} of a template is {allowed}, not {shown}", key=key, value=value, allowed=allowed)
+    refuse_field("a template", key, value, allowed)
 
 
 def check_names(key: str, value: Any, allowed: str) -> None:
