@@ -6,11 +6,11 @@ import os
 import subprocess
 from dataclasses import dataclass
 
+from actors.review.git import run_git
+
 __all__ = ["Changes", "NoChanges", "changes_since", "place_in_repository"]
 
-_SECONDS = 120.0
 # A repository's own configuration may name programs to run: none of them is.
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
 
 
 class NoChanges(Exception):
@@ -87,19 +87,8 @@ def _names(folder: str, *arguments: str) -> list[str]:
 
 
 def _run(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    # GIT_DIR and its kin, as a hook or a rebase sets them, would make git speak of another repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
     try:
-        done = subprocess.run(
-            [*_GIT, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = run_git(folder, *arguments)
     except FileNotFoundError as error:
         raise NoChanges(
             "git is needed to tell what was changed, and it is not installed: apt-get install git"

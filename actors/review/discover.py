@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from actors.analysis.languages import language_of
 from actors.quality.target import syntax_by_name
+from actors.review.git import run_git
 
 __all__ = ["Discovery", "LeftOut", "discover"]
 
@@ -20,12 +21,10 @@ _SKIPPED = frozenset(
     {".git", ".hg", ".svn", ".bzr", ".jj", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".eggs"}
     | {".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".direnv", ".gradle", "__pypackages__"},
 )
-_GIT_SECONDS = 120.0
 _CLOSED = re.compile(rb"^warning: could not open directory '(.*)': ", re.MULTILINE)
 # More is data, in which a search for secrets takes as long as everything else together.
 _MOST_OTHER = 256 * 1024
 # A repository's own configuration may name a program to run: none of it is.
-_GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "--no-optional-locks")
 
 
 Reason = Literal["folder", "virtual environment", "link", "unreadable folder", "large data"]
@@ -263,18 +262,7 @@ def _git_listing(folder: str, found: _Found) -> list[str] | None:
 
 
 def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
-    # GIT_DIR and its kin, as a hook or a rebase sets them, would make git speak of another repository.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
     try:
-        return subprocess.run(
-            [*_GIT, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
+        return run_git(folder, *arguments)
     except (OSError, subprocess.TimeoutExpired):
         return None
