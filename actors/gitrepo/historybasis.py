@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import importlib.resources
 import json
 import os
 from typing import Any
@@ -26,7 +25,7 @@ def history_basis(path: str) -> str | None:
     """A hash that is another one as soon as `read_history`, asked for HEAD, may give something else.
 
     Made of the commit, of where a shallow clone ends, of the mailmap, of the configuration, of the attributes of files
-    (which say what is binary), and of the code that reads.
+    (which say what is binary), and of the library that reads.
 
     Args:
         path: of a folder in the repository.
@@ -50,7 +49,6 @@ def history_basis(path: str) -> str | None:
             repository.is_bare,
             importlib.metadata.version("pygit2"),
             pygit2.LIBGIT2_VERSION,
-            _code(),
         ]
     except (pygit2.GitError, GitFailed, ConfigError, OSError, KeyError, ValueError):
         return None
@@ -84,17 +82,3 @@ def _text(path: str) -> str | None:
             return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return None
-
-
-_versions: list[str] = []
-
-
-def _code() -> str:
-    if not _versions:
-        digest = hashlib.sha256()
-        folder = importlib.resources.files("actors.gitrepo")
-        for entry in sorted(folder.iterdir(), key=lambda one: one.name):
-            if entry.name.endswith(".py"):
-                digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
-        _versions.append(digest.hexdigest())
-    return _versions[0]

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from actors.quality.program import identity
 
-__all__ = ["Basis", "speaking"]
+__all__ = ["Basis", "digest", "speaking"]
 
 _RUFF: Final = (".ruff.toml", "ruff.toml", "pyproject.toml")
 _SHELLCHECK: Final = (".shellcheckrc", "shellcheckrc")
@@ -106,14 +106,14 @@ class Basis:
             parts = None if self._tools[tool] is None else look[tool](path)
         except (_Unknown, OSError, ValueError):
             return None
-        return None if parts is None else _digest([self._tools[tool], parts])
+        return None if parts is None else digest([self._tools[tool], parts])
 
     def _tool(self, tool: str) -> str | None:
         """What concerns a tool and no file: the program, and what the environment says to it."""
         program = self._programs.get(tool)
         known = None if program is None else identity(program, tool)
         said = {name: value for name, value in self._environment.items() if name.startswith(_VARIABLES[tool])}
-        return None if known is None else _digest([tool, known, sorted(said.items())])
+        return None if known is None else digest([tool, known, sorted(said.items())])
 
     # ruff
 
@@ -149,7 +149,7 @@ class Basis:
         for one, text in seen.items():
             sources.update(self._ruff_sources(one, text))
         config = self._config_folder("ruff")
-        return _digest(
+        return digest(
             [
                 [(os.path.relpath(one, top), _hash(text)) for one, text in sorted(seen.items())],
                 [self._hash_of(os.path.join(config, name)) for name in _RUFF],
@@ -307,5 +307,6 @@ def _hash(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def _digest(parts: Any) -> str:
+def digest(parts: Any) -> str:
+    """The hash of plain values, another one as soon as one of them is."""
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import importlib.resources
@@ -27,17 +28,30 @@ def analyser_version() -> str:
 
     Made of the text of the modules, so that nobody has to remember to count it up.
     """
-    digest = hashlib.sha256(platform.python_version().encode())
-    folder = importlib.resources.files("actors.analysis")
-    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+    parts = f"{platform.python_version()} {code_of('actors.analysis')} {_grammars()}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _grammars() -> str:
+    return " ".join(f"{name} {_version_of(name)}" for name in _GRAMMARS)
+
+
+def _version_of(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "-"
+
+
+@functools.cache
+def code_of(package: str) -> str:
+    """The hash of the text of a package's own modules: what they make may be another thing when they are."""
+    digest = hashlib.sha256()
+    for entry in sorted(importlib.resources.files(package).iterdir(), key=lambda one: one.name):
         if entry.name.endswith(".py"):
             digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
-    for name in _GRAMMARS:
-        try:
-            digest.update(f"{name} {importlib.metadata.version(name)}\0".encode())
-        except importlib.metadata.PackageNotFoundError:
-            digest.update(f"{name} -\0".encode())
-    return digest.hexdigest()[:32]
+    return digest.hexdigest()
 
 
 def content_key(sha256: str, path: str) -> str:

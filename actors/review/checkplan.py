@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
 import json
 import os
 import platform
@@ -13,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.quality.basis import Basis, speaking
+from actors.quality.basis import Basis, digest, speaking
 from actors.quality.check import TOOLS
 from actors.quality.finding import Finding, QualityReport, Skip
 from actors.quality.target import Target, syntax_of
 from actors.review.cache import ReportCache, Stamp
-from actors.review.cachefile import analyser_version
+from actors.review.cachefile import analyser_version, code_of
 
 __all__ = ["CheckGroup", "CheckPlan", "plan_checks", "remember_checks"]
 
@@ -183,7 +181,7 @@ class _Contents:
     def __init__(self, contents: Mapping[str, str], scripts: Iterable[str]) -> None:
         self._contents = contents
         held = [(path, contents.get(path, "")) for path in scripts]
-        self._scripts = _digest(held) if all(sha256 for _, sha256 in held) else ""
+        self._scripts = digest(held) if all(sha256 for _, sha256 in held) else ""
 
     def of(self, tool: str, path: str) -> str:
         """A hash; empty if it is not known."""
@@ -302,24 +300,7 @@ def _decode(body: str | None, tool: str, path: str) -> tuple[Finding, ...] | Non
         return None
 
 
-_versions: dict[str, str] = {}
-
-
-def _version() -> str:
-    """What findings depend on beside tools and files: the code that makes them. Made of its text."""
-    if not _versions:
-        digest = hashlib.sha256(f"{platform.python_version()} {analyser_version()}".encode())
-        folder = importlib.resources.files("actors.quality")
-        for entry in sorted(folder.iterdir(), key=lambda one: one.name):
-            if entry.name.endswith(".py"):
-                digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
-        _versions["checks"] = digest.hexdigest()
-    return _versions["checks"]
-
-
 def _key(tool: str, decides: str, content: str) -> str:
-    return _digest(["check", _version(), tool, decides, content])
-
-
-def _digest(parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+    # With what findings depend on beside tools and files: the code that makes them.
+    code = (platform.python_version(), analyser_version(), code_of("actors.quality"))
+    return digest(["check", code, tool, decides, content])

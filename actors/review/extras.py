@@ -26,7 +26,7 @@ from actors.workers.quality_checker import DEFAULT_PATHS
 __all__ = ["Extras", "Wanted"]
 
 
-# As the checker splits them.
+# For so many files one more agent is worth its start.
 _FILES_EACH = 200
 
 

@@ -6,6 +6,7 @@ import json
 
 from actors.gitrepo.history import HistoryReport
 from actors.review.cache import ReportCache
+from actors.review.cachefile import code_of
 
 __all__ = ["known_history", "remember_history"]
 
@@ -60,4 +61,4 @@ def _key(root: str) -> str:
     except ImportError:
         return ""
     basis = history_basis(root)
-    return "" if basis is None else f"history:{basis}"
+    return "" if basis is None else f"history:{basis}:{code_of('actors.gitrepo')}"
