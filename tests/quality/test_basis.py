@@ -72,7 +72,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     ],
     "the user's setting": lambda root: [
         (root / "pyproject.toml").unlink(),
-        (root.parents[1] / "home/.config/ruff").mkdir(parents=True),
+        (root.parents[1] / "home/.config/ruff").mkdir(parents=True, exist_ok=True),
         (root.parents[1] / "home/.config/ruff/ruff.toml").write_text("lint.select = ['D']\n"),
     ],
     "a setting that is extended": lambda root: [
@@ -98,7 +98,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "shellcheck's settings": write(".shellcheckrc", "disable=SC2086\n"),
     "shellcheck's settings above": lambda root: (root.parent / ".shellcheckrc").write_text("disable=SC2164\n"),
     "shellcheck's settings at home": lambda root: [
-        (root.parents[1] / "home").mkdir(),
+        (root.parents[1] / "home").mkdir(exist_ok=True),  # bandit may have kept its cache there
         (root.parents[1] / "home/.shellcheckrc").write_text("disable=SC2164\n"),
     ],
     "yamllint's rules": write(".yamllint", "extends: relaxed\n"),
