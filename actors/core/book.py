@@ -14,7 +14,7 @@ from actors.core.history import History
 from actors.core.placement import Placement
 from actors.core.queue import Bucket, WaitingLine
 from actors.core.quotas import Quotas
-from actors.protocol.events import KNOWN_EVENTS, Event
+from actors.protocol.events import KNOWN_EVENTS, Event, made
 
 if TYPE_CHECKING:
     import random
@@ -37,6 +37,8 @@ __all__ = [
     "UNANSWERED",
     "Book",
 ]
+
+_new = tuple.__new__
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -234,14 +236,17 @@ class Book:
 
     def publish(self, kind: str, task: Task, **data: Any) -> None:
         """Tell an event about a task; call it only if the kind is in `wanted`."""
-        event = KNOWN_EVENTS[kind](
+        of = task.kind
+        event = made(
+            KNOWN_EVENTS[kind],
             source="scheduler",
+            scope="global",
             time=self.now + self.utc_offset,
-            task_id=task.id,  # type: ignore[call-arg]
-            name=task.kind.name,
-            job=task.kind.job,
+            task_id=task.id,
+            name=of.name,
+            job=of.job,
             attempt=task.attempt,
             agent=task.agent,
             **data,
         )
-        self.out.append(Publish(event))
+        self.out.append(_new(Publish, (event,)))

@@ -180,7 +180,7 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
         # The usual way, without the calls in between.
         try:
             return pickle.loads(payload)  # noqa: S301 - from an agent of this program, or from the program itself
-        except BaseException as error:  # noqa: BLE001 - what a value's own code raises concerns this value only
+        except BaseException as error:
             raise _unreadable(error, what) from error
     view = payload if isinstance(payload, bytes) else view_of(payload)
     if not view or view[0] != _WITH_BUFFERS:

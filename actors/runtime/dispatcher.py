@@ -15,7 +15,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.core.eventbuffer import EVENT_BOUND
@@ -178,12 +178,17 @@ class Dispatcher:
 
     def offer(self, lane: Lane, item: Any) -> bool:
         """Add an item to a lane and see to it that it is done; False if the lane has ended."""
+        return self.offer_all(lane, (item,))
+
+    def offer_all(self, lane: Lane, items: Sequence[Any]) -> bool:
+        """Add items to a lane, in their order, and see to it that they are done; False if the lane has ended."""
         with self._lock:
             # Callbacks are taken until the last moment: they are promised, events are not.
             if not lane.active or (self._closing and lane is not self._callbacks):
                 return False
             before = len(lane)
-            lane.put(item)
+            for item in items:
+                lane.put(item)
             self._outstanding += len(lane) - before
             if lane.slow:
                 lane.changed.notify()

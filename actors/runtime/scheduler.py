@@ -96,7 +96,9 @@ class Scheduler(DurableScheduler):
         """A message cannot be handled: whoever waits for what it asks for is told."""
         if isinstance(message, Task):
             if self._engine.task(message.number) is not message and not self.hands_in(message):
-                error = ActorsError(f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}")
+                error = ActorsError(
+                    f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}"
+                )
                 error.__cause__ = exception
                 refuse(message, error)
         elif isinstance(message, m.TaskReceived):
