@@ -140,7 +140,8 @@ def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payloa
     if value is None:
         return _NONE
     if type(value) in _SIMPLE:
-        return pack(pickle.dumps(value, PROTOCOL))
+        data = pickle.dumps(value, PROTOCOL)
+        return data if len(data) < LARGE else pack(data)
     buffers: list[memoryview] = []
 
     def take(buffer: pickle.PickleBuffer) -> bool:
