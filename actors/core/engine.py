@@ -96,7 +96,11 @@ class Engine(Crew):
         if book.line.gates.rationed:
             book.quotas.settle(book.line.gates, book.fresh)
         if book.fresh or book.stirred or book.reconsider or book.idled:
-            self._dispatcher.run()
+            if book.line.live:
+                self._dispatcher.run()
+            else:
+                # What has room again finds nothing to do.
+                book.stirred.clear()
             while book.line.live:
                 self._scaling.run()
                 self._sharing.nest()
@@ -110,6 +114,12 @@ class Engine(Crew):
         book.history.trim()
         decided.extend(book.out)
         book.out = []
+
+    @property
+    def restless(self) -> bool:
+        """Whether `decide` has something to do that was not there when it was called last."""
+        book = self._book
+        return bool(book.out or book.fresh or book.stirred or book.reconsider or book.idled or book.tripped)
 
     def rebuild(self, decided: deque[Decision], unsent: Iterable[tuple[Task, int]], now: float) -> None:
         """Go on after a failure in the middle of any method: all that is derived is made anew, what was begun is completed.

@@ -84,7 +84,7 @@ class Carrier:
             while decided:
                 decision = state.carrying = decided.popleft()
                 carry[type(decision)](decision)
-                if not decided:
+                if not decided and (state.keeper is not None or state.engine.restless):
                     self.take()
             state.carrying = None
             self._send_assignments()
