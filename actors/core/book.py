@@ -237,16 +237,15 @@ class Book:
     def publish(self, kind: str, task: Task, **data: Any) -> None:
         """Tell an event about a task; call it only if the kind is in `wanted`."""
         of = task.kind
-        event = made(
-            KNOWN_EVENTS[kind],
-            source="scheduler",
-            scope="global",
-            time=self.now + self.utc_offset,
-            task_id=task.id,
-            name=of.name,
-            job=of.job,
-            attempt=task.attempt,
-            agent=task.agent,
+        fields = {
+            "source": "scheduler",
+            "scope": "global",
+            "time": self.now + self.utc_offset,
+            "task_id": task.id,
+            "name": of.name,
+            "job": of.job,
+            "attempt": task.attempt,
+            "agent": task.agent,
             **data,
-        )
-        self.out.append(_new(Publish, (event,)))
+        }
+        self.out.append(_new(Publish, (made(KNOWN_EVENTS[kind], fields),)))

@@ -101,6 +101,7 @@ class Engine(Crew):
             else:
                 # What has room again finds nothing to do.
                 book.stirred.clear()
+                book.reconsider = False
             while book.line.live:
                 self._scaling.run()
                 self._sharing.nest()

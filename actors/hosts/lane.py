@@ -233,16 +233,7 @@ class LaneBase:
         if attempt.children:
             for child in tuple(attempt.children):
                 child.end()
-        payload: Payload
-        if outcome is _VALUE:
-            try:
-                payload = _pack_items(value) if attempt.many else pack_value(value, "the result")
-            except NotSerializable as error:
-                outcome, payload = Outcome.ERROR, tuple(failure_of(error))
-        else:
-            if isinstance(value, MemoryError):
-                self._explain(value)
-            payload = tuple(failure_of(value))
+        outcome, payload = self._packed(attempt, outcome, value)
         outbox = parts.outbox
         outbox.add(attempt.result(outcome, payload, ended), ended, len(payload) if type(payload) is bytes else 0)
         parts.done += 1
@@ -252,6 +243,16 @@ class LaneBase:
             reason = self.recycling.reason(parts.done, ended)
             if reason is not None and parts.ending.reason is None:
                 parts.ending.reason = reason
+
+    def _packed(self, attempt: Attempt, outcome: Outcome, value: Any) -> tuple[Outcome, Payload]:
+        if outcome is _VALUE:
+            try:
+                return outcome, _pack_items(value) if attempt.many else pack_value(value, "the result")
+            except NotSerializable as error:
+                return Outcome.ERROR, tuple(failure_of(error))
+        if isinstance(value, MemoryError):
+            self._explain(value)
+        return outcome, tuple(failure_of(value))
 
     def drop(self, attempt: Attempt, error: BaseException, outcome: Outcome = Outcome.INTERRUPTED) -> None:
         """Tell the outcome of an attempt whose body never ran."""

@@ -54,8 +54,10 @@ class TaskLane(WaitingLane):
         assignments = parts.assignments
         attempt = assignments.claim()
         if attempt is None:
-            if not assignments.read():
+            if parts.outbox:
+                # Before the look at the channel: whoever waits for one result has it so much sooner.
                 self.flush()
+            if not assignments.read():
                 return False
             attempt = assignments.claim()
             if attempt is None:

@@ -196,16 +196,14 @@ class LazyFuture(concurrent.futures.Future[T]):
     def set_payload(self, payload: Any, decode: Callable[[Any], Any]) -> bool:
         """The task has a value: what `decode(payload)` returns when somebody asks for it."""
         # `_lock`, without the call: each task passes here.
+        sleepers = None
         with _LOCKS[id(self) >> 4 & 63]:
             if self._audience is None and self._state not in _DONE:
                 # Nobody waits but sleepers: the usual way of a future among many.
                 self._encoded = (payload, decode)
                 self._state = FINISHED
                 sleepers = self._sleepers
-                done = True
-            else:
-                done = False
-        if done:
+        if sleepers is not None:
             for sleeper in sleepers:
                 sleeper.release()
             return True
@@ -307,13 +305,14 @@ class LazyFuture(concurrent.futures.Future[T]):
                         self._reason = reason
                     # Last: whoever reads a final state without a lock finds the outcome in its place.
                     self._state = state
-                for sleeper in self._sleepers:
-                    sleeper.release()
-                if audience is not None:
-                    self._notify(audience)
+                self._notify(audience)
                 return True
 
-    def _notify(self, audience: _Audience) -> None:
+    def _notify(self, audience: _Audience | None) -> None:
+        for sleeper in self._sleepers:
+            sleeper.release()
+        if audience is None:
+            return
         for waiter in audience.waiters:
             if self._state == _CANCELLED:
                 waiter.add_cancelled(self)

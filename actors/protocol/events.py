@@ -306,15 +306,15 @@ KNOWN_EVENTS: dict[str, type[Event]] = {
 """The library's own events by name: the only classes that an event from an agent is rebuilt as."""
 
 
-def made(kind: type[Event], **every_field: Any) -> Event:
+def made(kind: type[Event], fields: dict[str, Any]) -> Event:
     """An event, made without the constructor of a frozen class, which takes longer than all else that is done with it.
 
     Args:
         kind: its type, one of the library's own.
-        **every_field: all its fields, also those that have defaults.
+        fields: all of them, also those that have defaults; the dict becomes the event's own.
     """
     event = object.__new__(kind)
-    vars(event).update(every_field)
+    object.__setattr__(event, "__dict__", fields)
     return event
 
 
