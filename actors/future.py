@@ -55,18 +55,21 @@ class TaskFuture(LazyFuture[T]):
         owner: whoever runs it; None for one that is set by hand.
     """
 
-    _owner: FutureOwner | None
-    _is_accepted = False
+    # What each future has from the beginning stands in slots, what most never get in the class: a program may hold a
+    # million of them, and the collector looks at every attribute of each.
+    __slots__ = ("_is_accepted", "_owner", "number", "task_id")
+
     # Hears once that the outcome was asked for.
     _on_fetched: Callable[[int], object] | None = None
     _taken = False
     _progress = TaskProgress()
 
     def __init__(self, number: int, task_id: str, owner: FutureOwner | None = None) -> None:
-        super().__init__()
+        # Not the base's, which would say of the state what the class says.
         self.number = number
         self.task_id = task_id
-        self._owner = owner
+        self._owner: FutureOwner | None = owner
+        self._is_accepted = False
 
     def __reduce__(self) -> NoReturn:
         raise NotSerializable(
