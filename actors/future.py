@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 from actors.errors import NotSerializable, ResultTaken, SystemClosed, TaskCancelled
-from actors.kernel.lazyfuture import LazyFuture
+from actors.kernel.lazyfuture import FINISHED, LazyFuture
 
 __all__ = ["FutureOwner", "TaskFuture", "TaskProgress"]
 
@@ -175,9 +175,9 @@ class TaskFuture(LazyFuture[T]):
 
     def set_accepted(self) -> bool:
         """The task is accepted."""
-        with self._lock:
-            self._is_accepted = True
-            audience = self._audience
+        self._is_accepted = True
+        # Whoever waits made the audience before he looked at the flag: either he sees it set, or is seen here.
+        audience = self._audience
         if audience is not None:
             with audience.condition:
                 audience.condition.notify_all()
@@ -227,6 +227,10 @@ class TaskFuture(LazyFuture[T]):
     def _outcome(self) -> T:
         if self._on_fetched is not None:
             self._tell_fetched()
+        if self._encoded is not None:
+            self._decode()
+        if self._exception is None and not self._taken and self._state == FINISHED:
+            return cast("T", self._result)
         try:
             value = super()._outcome()
         finally:

@@ -40,6 +40,7 @@ __all__ = [
     "inband_of",
     "loads",
     "pack_call",
+    "pack_plain",
     "pack_value",
     "unpack_call",
     "unpack_value",
@@ -47,6 +48,11 @@ __all__ = [
 
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
 _NONE = pickle.dumps(None, PROTOCOL)
+# What `pack_plain` takes: as many, none of them longer.
+_PLAIN = _SIMPLE | {bytes}
+_SIZED = frozenset({str, bytes})
+_SMALL = 4096
+_FEW = 16
 _WITH_BUFFERS = 1
 _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
@@ -170,6 +176,12 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
     Raises:
         NotSerializable: see `loads`.
     """
+    if type(payload) is bytes and payload[:1] == _PICKLE and len(payload) < _PIECEMEAL:
+        # The usual way, without the calls in between.
+        try:
+            return pickle.loads(payload)  # noqa: S301 - from an agent of this program, or from the program itself
+        except BaseException as error:  # noqa: BLE001 - what a value's own code raises concerns this value only
+            raise _unreadable(error, what) from error
     view = payload if isinstance(payload, bytes) else view_of(payload)
     if not view or view[0] != _WITH_BUFFERS:
         return _unpickled(view, what, None)
@@ -323,6 +335,14 @@ def pack_call(call: Call, what: str = "the arguments") -> Payload:
         return pack_value((call.function, call.args, dict(call.kwargs), call.items), what, call)
     short = (call.function, call.args)
     return pack_value((*short, dict(call.kwargs)) if call.kwargs else short, what, call)
+
+
+def pack_plain(args: tuple[Any, ...]) -> bytes | None:
+    """What `pack_call` makes of the call of a worker's method with these arguments, if all are small and plain, else None."""
+    for value in args:
+        if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
+            return None
+    return pickle.dumps((None, args), PROTOCOL) if len(args) <= _FEW else None
 
 
 def unpack_call(payload: Payload, results: Mapping[int, Payload] | None = None, what: str = "the arguments") -> Call:

@@ -12,15 +12,15 @@ from typing import Any, TypeVar, cast
 
 from actors.errors import NotSerializable
 
-__all__ = ["LazyFuture"]
+__all__ = ["FINISHED", "LazyFuture"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger("actors.future")
 
 # The names that concurrent.futures gives to the states; its own functions compare with them.
-_PENDING, _RUNNING, _CANCELLED, _FINISHED = "PENDING", "RUNNING", "CANCELLED_AND_NOTIFIED", "FINISHED"
-_DONE = frozenset({_CANCELLED, _FINISHED})
+_PENDING, _RUNNING, _CANCELLED, FINISHED = "PENDING", "RUNNING", "CANCELLED_AND_NOTIFIED", "FINISHED"
+_DONE = frozenset({_CANCELLED, FINISHED})
 
 # A million futures may wait, and a condition of its own for each would take most of their memory. A future shares one of
 # these locks with others for its changes of state, and gets a condition only when somebody waits for it.
@@ -57,7 +57,8 @@ class LazyFuture(concurrent.futures.Future[T]):
     _exception: BaseException | None = None
     # (payload, decode) of an outcome that nobody has asked for.
     _encoded: tuple[Any, Callable[[Any], Any]] | None = None
-    _decoding: threading.Lock | None = None
+    # Whether a thread is at making the value of it.
+    _decoding = False
     _audience: _Audience | None = None
     _failed = False
     _reason = ""
@@ -111,7 +112,7 @@ class LazyFuture(concurrent.futures.Future[T]):
 
     def failed(self) -> bool:
         """Whether it has ended without a value, as far as is known before the value is made."""
-        return self._state == _CANCELLED or (self._state == _FINISHED and (self._failed or self._exception is not None))
+        return self._state == _CANCELLED or (self._state == FINISHED and (self._failed or self._exception is not None))
 
     # --- the outcome ---
 
@@ -127,7 +128,8 @@ class LazyFuture(concurrent.futures.Future[T]):
             NotSerializable: the value cannot be rebuilt here.
             BaseException: whatever the task raised, or what ended it.
         """
-        self._await(timeout)
+        if self._state not in _DONE:
+            self._await(timeout)
         try:
             return self._outcome()
         finally:
@@ -190,21 +192,22 @@ class LazyFuture(concurrent.futures.Future[T]):
 
     def set_payload(self, payload: Any, decode: Callable[[Any], Any]) -> bool:
         """The task has a value: what `decode(payload)` returns when somebody asks for it."""
-        with self._lock:
+        # `_lock`, without the call: each task passes here.
+        with _LOCKS[id(self) >> 4 & 63]:
             if self._audience is None and self._state not in _DONE:
                 # Nobody waits: the usual way of a future among many.
                 self._encoded = (payload, decode)
-                self._state = _FINISHED
+                self._state = FINISHED
                 return True
-        return self._end(_FINISHED, encoded=(payload, decode))
+        return self._end(FINISHED, encoded=(payload, decode))
 
     def set_failure(self, payload: Any, decode: Callable[[Any], BaseException]) -> bool:
         """The task has failed with the exception that `decode(payload)` returns when somebody asks for it."""
-        return self._end(_FINISHED, encoded=(payload, decode), failed=True)
+        return self._end(FINISHED, encoded=(payload, decode), failed=True)
 
     def set_error(self, error: BaseException) -> bool:
         """The task has failed with `error`."""
-        return self._end(_FINISHED, error=error, failed=True)
+        return self._end(FINISHED, error=error, failed=True)
 
     def set_cancelled(self, reason: str) -> bool:
         """The task was cancelled by somebody else than this future."""
@@ -216,7 +219,7 @@ class LazyFuture(concurrent.futures.Future[T]):
         Raises:
             InvalidStateError: there is an outcome already.
         """
-        if not self._end(_FINISHED, result=result):
+        if not self._end(FINISHED, result=result):
             raise InvalidStateError(f"{self._label} has its outcome already")
 
     def set_exception(self, exception: BaseException | None) -> None:
@@ -225,7 +228,7 @@ class LazyFuture(concurrent.futures.Future[T]):
         Raises:
             InvalidStateError: there is an outcome already.
         """
-        if not self._end(_FINISHED, error=exception, failed=True):
+        if not self._end(FINISHED, error=exception, failed=True):
             raise InvalidStateError(f"{self._label} has its outcome already")
 
     def set_running_or_notify_cancel(self) -> bool:
@@ -343,32 +346,48 @@ class LazyFuture(concurrent.futures.Future[T]):
 
     def _decode(self) -> None:
         """Make the value, or the error, of what the agent sent. One thread does it, for all who wait."""
-        with self._lock:
-            if self._decoding is None:
-                self._decoding = threading.Lock()
-            decoding = self._decoding
-        with decoding:
-            encoded = self._encoded
-            if encoded is None:
-                return
-            try:
-                value = encoded[1](encoded[0])
-                if self._failed and not isinstance(value, BaseException):
-                    raise TypeError(f"an error was expected, and {type(value).__qualname__} came")
-            except BaseException as error:  # whatever unpickling raises fails this future alone
-                if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                    # The user's own. The value can be asked for again.
-                    raise
-                if error.__traceback__ is not None:
-                    # Without this frame, which would hold the future.
-                    error.__traceback__ = error.__traceback__.tb_next
-                self._exception = self._unreadable(error)
+        mine = False
+        try:
+            with _LOCKS[id(self) >> 4 & 63]:
+                encoded = self._encoded
+                if encoded is None:
+                    return
+                mine = not self._decoding
+                self._decoding = True
+            if mine:
+                self._make(*encoded)
+        finally:
+            # Also if the user's interrupt came in between: the value can be asked for again.
+            if mine:
+                self._decoding = False
+                # Whoever waits made the audience before he looked at the flag: he sees it cleared, or is seen here.
+                if self._audience is not None:
+                    with self._audience.condition:
+                        self._audience.condition.notify_all()
+        if not mine:
+            with self._condition:
+                self._condition.wait_for(lambda: not self._decoding)
+            self._decode()
+
+    def _make(self, payload: Any, decode: Callable[[Any], Any]) -> None:
+        try:
+            value = decode(payload)
+            if self._failed and not isinstance(value, BaseException):
+                raise TypeError(f"an error was expected, and {type(value).__qualname__} came")
+        except BaseException as error:  # whatever unpickling raises fails this future alone
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                # The user's own.
+                raise
+            if error.__traceback__ is not None:
+                # Without this frame, which would hold the future.
+                error.__traceback__ = error.__traceback__.tb_next
+            self._exception = self._unreadable(error)
+        else:
+            if self._failed:
+                self._exception = value
             else:
-                if self._failed:
-                    self._exception = value
-                else:
-                    self._result = value
-            self._encoded = None
+                self._result = value
+        self._encoded = None
 
     def _unreadable(self, error: BaseException) -> NotSerializable:
         what = f"the {'error' if self._failed else 'result'} of {self._label}"

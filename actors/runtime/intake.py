@@ -70,6 +70,8 @@ class Intake:
 
     def submit(self, call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Options) -> TaskFuture[Any]:
         """Hand in one task."""
+        if options.once is None:
+            return self._send(self.submission.task(call, args, kwargs, options))
         return self._hand_in(lambda: self.submission.task(call, args, kwargs, options), options.once)
 
     def submit_spec(self, spec: TaskSpec, options: Options) -> TaskFuture[Any]:
@@ -137,11 +139,13 @@ class Intake:
 
     def _send(self, task: Task) -> TaskFuture[Any]:
         """Hand a task to the scheduler; its future."""
-        if self._keeper is not None:
+        future: TaskFuture[Any]
+        if self._keeper is None:
+            task.handle = future = TaskFuture(task.number, task.id, self)
+        else:
             check_size(task)
-        future = self._make_future(task.number, task.id)
-        task.handle = future
-        self.peers.scheduler.tell(m.SubmitTasks((task,)))
+            task.handle = future = self._make_future(task.number, task.id)
+        self.peers.scheduler.tell(task)
         return future
 
     def retry_dead(self, task: DeadTask | TaskFuture[Any] | str) -> TaskFuture[Any]:

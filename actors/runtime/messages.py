@@ -63,7 +63,6 @@ __all__ = [
     "SpawnFailed",
     "StartFailed",
     "StopAgents",
-    "SubmitTasks",
     "TaskReceived",
     "TaskWaiting",
     "TerminateAgent",
@@ -242,12 +241,6 @@ class FindOnce(NamedTuple):
     """To scheduler: which record has the journal of the task that was submitted under a name? None if there is none."""
 
     name: str
-
-
-class SubmitTasks(NamedTuple):
-    """Tasks, each with its future (or the agent that submitted it) as its handle."""
-
-    tasks: Sequence[Task]
 
 
 class RetryDead(NamedTuple):

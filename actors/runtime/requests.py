@@ -98,7 +98,7 @@ class AgentRequests:
 
     def _send_task(self, link: AgentLink, task: Task) -> Any:
         task.handle = SubTaskHandle(self._links, link.agent, link.incarnation)
-        self._peers.scheduler.tell(m.SubmitTasks((task,)))
+        self._peers.scheduler.tell(task)
         return [task.number, task.id]
 
     def _task(self, link: AgentLink, data: dict[str, Any]) -> Task:

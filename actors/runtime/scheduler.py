@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.fleet import AgentExit
+from actors.core.task import Task
 from actors.errors import (
     ActorsError,
     AgentDied,
@@ -93,14 +94,11 @@ class Scheduler(DurableScheduler):
 
     def on_given_up(self, message: Any, exception: BaseException | None) -> None:
         """A message cannot be handled: whoever waits for what it asks for is told."""
-        if isinstance(message, m.SubmitTasks):
-            for task in message.tasks:
-                if self._engine.task(task.number) is not task and not self.hands_in(task):
-                    error = ActorsError(
-                        f"task {task.id} was not accepted: the scheduler failed on it twice: {exception}"
-                    )
-                    error.__cause__ = exception
-                    refuse(task, error)
+        if isinstance(message, Task):
+            if self._engine.task(message.number) is not message and not self.hands_in(message):
+                error = ActorsError(f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}")
+                error.__cause__ = exception
+                refuse(message, error)
         elif isinstance(message, m.TaskReceived):
             if (link := self._links.get(message.agent, message.incarnation)) is not None:
                 link.taken(message)
@@ -133,23 +131,21 @@ class Scheduler(DurableScheduler):
         self._engine.utc_offset = self.clock.utc() - self.clock.monotonic()
         self._engine.tick(self.clock.monotonic())
 
-    @handles(m.SubmitTasks)
-    def _submit(self, message: m.SubmitTasks) -> None:
-        now = self.clock.monotonic()
-        keeper = self._state.keeper
-        for task in message.tasks:
-            if keeper is not None:
-                keeper.hand_in(task)
-                continue
-            try:
-                self._engine.submit(task, now)
-            except (CircuitOpen, ConfigError, SystemClosed) as error:
-                # It is handed in for the second time if the first one ended in a failure.
-                if self._engine.task(task.number) is not task:
-                    refuse(task, error)
-                    continue
-            if task.handle is not None:
-                task.handle.set_accepted()
+    @handles(Task)
+    def _submit(self, task: Task) -> None:
+        """Take in a task that was handed in: it is its own message."""
+        if self._state.keeper is not None:
+            self._state.keeper.hand_in(task)
+            return
+        try:
+            self._engine.submit(task, self.clock.monotonic())
+        except (CircuitOpen, ConfigError, SystemClosed) as error:
+            # It is handed in for the second time if the first one ended in a failure.
+            if self._engine.task(task.number) is not task:
+                refuse(task, error)
+                return
+        if task.handle is not None:
+            task.handle.set_accepted()
 
     @handles(m.RetryDead)
     def _retry_dead(self, message: m.RetryDead) -> None:

@@ -17,8 +17,8 @@ from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, pack_call
-from actors.hosts.taskmethod import TaskMethod, TaskOptions, bound_check
+from actors.hosts.serialize import Call, pack_call, pack_plain
+from actors.hosts.taskmethod import AsyncTaskMethod, TaskMethod, TaskOptions, bound_check
 from actors.protocol.messages import Priority
 from actors.runtime.unkept import Unkept
 from actors.runtime.worker_type import WorkerTypes
@@ -27,6 +27,7 @@ __all__ = ["Submission"]
 
 _PLAIN = TaskOptions()
 _KINDS_KEPT = 4096
+_METHODS = (TaskMethod, AsyncTaskMethod)
 _LASTING = (BuiltinFunctionType, type)
 _OPTION_FIELDS = frozenset(
     {
@@ -74,6 +75,8 @@ class Submission:
         self._prefix = self._token + "-"
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
+        # By the identities of a task method and of options, with these: what was looked up when they last met.
+        self._met: dict[tuple[int, int], tuple[Any, Options, TaskKind]] = {}
 
     @property
     def token(self) -> str:
@@ -147,15 +150,23 @@ class Submission:
             ConfigError: nobody can take it, or an option is not allowed.
             NotSerializable: the callable or an argument cannot be sent to another process.
         """
+        met = self._met.get((id(call), id(options)))
+        if met is not None and items is None and not options.after:
+            kind = met[2]
+            call.bind_check(args, kwargs)
+            payload = None if kwargs else pack_plain(args)
+            if payload is not None:
+                # The usual way of small tasks: no option, argument or future is looked into.
+                number = next(self._numbers)
+                return Task(number, f"{self._prefix}{number}", kind, payload, inputs=options.inputs, key=options.key)
         kind = self.kind_of(call, options)
-        method = call if isinstance(call, TaskMethod) else None
+        is_method = isinstance(call, TaskMethod)
         check = self._check(call)
         for given in [args] if items is None else items:
             check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
         args, named = with_results(args, kwargs, after, self.number_of)
-        function = None if method is not None else call
-        payload = pack_call(Call(function, args, named, items, form), f"the call of {kind.name}")
+        payload = pack_call(Call(None if is_method else call, args, named, items, form), f"the call of {kind.name}")
         number, task_id = self.next_id()
         return Task(
             number,
@@ -185,6 +196,11 @@ class Submission:
             if len(self._kinds) >= _KINDS_KEPT:
                 self._kinds.clear()
             self._kinds[key] = kind
+        if type(call) in _METHODS:
+            if len(self._met) >= _KINDS_KEPT:
+                self._met.clear()
+            # Both are held here, so that no other object can come to have their identities.
+            self._met[id(call), id(options)] = (call, options, kind)
         return kind
 
     def _method_kind(self, method: TaskMethod[Any, Any], options: Options) -> TaskKind:
