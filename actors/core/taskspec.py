@@ -75,16 +75,17 @@ class TaskSpec:
             raise _wrong("priority", self.priority, "1 (low), 2 (normal), 3 (high) or 4 (critical)")
         for name in ("timeout", "duration"):
             _seconds(name, getattr(self, name))
-        retries: Any = self.retries
-        if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
-            raise _wrong("retries", retries, "a whole number from 0 on, or None")
+        _count("retries", self.retries)
         if not isinstance(self.backoff, Backoff):
             raise _wrong("backoff", self.backoff, "a Backoff")
         if not isinstance(self.idempotent, bool):
             raise _wrong("idempotent", self.idempotent, "True or False")
+        self._read()
+
+    def _read(self) -> None:
         for name, read in _READ.items():
             value = getattr(self, name)
-            if value or type(value) is not type(_NOTHING[name]):
+            if type(value) is not type(_NOTHING[name]) or value:
                 object.__setattr__(self, name, read(name, value))
 
 
@@ -108,6 +109,11 @@ def _seconds(name: str, value: object) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value <= 0:
         raise _wrong(name, value, "a number of seconds above 0, or None")
+
+
+def _count(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise _wrong(name, value, "a whole number from 0 on, or None")
 
 
 def _names(name: str, value: Any) -> frozenset[str]:
