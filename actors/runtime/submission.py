@@ -73,6 +73,7 @@ class Submission:
         self._numbers = count(last + 1)
         # Ids of two systems never meet, and none comes from the clock.
         self._token = token
+        self.owner: object = self  # of futures that are certain to be of this system
         self._prefix = self._token + "-"
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
@@ -103,6 +104,8 @@ class Submission:
             ConfigError: it is neither, or of another system.
         """
         if isinstance(task, TaskFuture):
+            if task.is_of(self.owner):
+                return task.number
             # The number alone would mean some other task here.
             if not task.task_id.startswith(self._prefix):
                 raise ConfigError(
@@ -351,8 +354,7 @@ class Submission:
             described = self._described[known] = (method, stands_for, options.task)
         method, stands_for, _ = described
         own: dict[str, Any] = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
-        own["key"] = options.key if spec.key is None else spec.key
-        own["job"] = options.job if spec.job is None else spec.job
+        own.update(key=spec.key or options.key, job=spec.job or options.job)
         data = spec.data if type(spec.data) is dict else dict(spec.data)
         try:
             return self.task(method, (), data, stands_for.beside(own))
