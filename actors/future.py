@@ -24,8 +24,8 @@ class TaskProgress(NamedTuple):
 class FutureOwner(Protocol):
     """Whoever runs the task of a future.
 
-    It may also have `call_soon(fn)`, which runs done-callbacks on a thread of its own choice, and `taken(number)`, which
-    hears that a result was taken and can be forgotten.
+    It may also have `call_soon(fn)`, which runs done-callbacks on a thread of its own choice, `taken(number)`, which
+    hears that a result was taken and can be forgotten, and `name_of(number)`, which gives the id of its tasks.
     """
 
     def cancel(self, number: int, reason: str) -> object:
@@ -51,22 +51,27 @@ class TaskFuture(LazyFuture[T]):
 
     Args:
         number: of the task in its system.
-        task_id: of the task.
+        task_id: of the task; "" if its owner knows it by the number.
         owner: whoever runs it; None for one that is set by hand.
     """
 
-    _owner: FutureOwner | None
-    _is_accepted = False
+    # What each future has from the beginning stands in slots, what most never get in the class: a program may hold a
+    # million of them, and the collector looks at every attribute of each. Hence no id either, which the number gives.
+    __slots__ = ("_is_accepted", "_owner", "number")
+
+    _task_id = ""
     # Hears once that the outcome was asked for.
     _on_fetched: Callable[[int], object] | None = None
     _taken = False
     _progress = TaskProgress()
 
     def __init__(self, number: int, task_id: str, owner: FutureOwner | None = None) -> None:
-        super().__init__()
+        # Not the base's, which would say of the state what the class says.
         self.number = number
-        self.task_id = task_id
-        self._owner = owner
+        self._owner: FutureOwner | None = owner
+        self._is_accepted = False
+        if task_id:
+            self._task_id = task_id
 
     def __reduce__(self) -> NoReturn:
         raise NotSerializable(
@@ -77,6 +82,15 @@ class TaskFuture(LazyFuture[T]):
         )
 
     # --- the task ---
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task."""
+        return self._task_id or str(self._owner.name_of(self.number))  # type: ignore[union-attr]
+
+    def is_of(self, owner: object) -> bool:
+        """Whether its task is run by this owner."""
+        return self._owner is owner
 
     def progress(self) -> TaskProgress:
         """The last progress that the task reported."""

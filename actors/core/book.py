@@ -14,6 +14,7 @@ from actors.core.history import History
 from actors.core.placement import Placement
 from actors.core.queue import Bucket, WaitingLine
 from actors.core.quotas import Quotas
+from actors.core.tasktable import TaskTable
 from actors.protocol.events import KNOWN_EVENTS, Event, made
 
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ class Book:
         self.out: list[Decision] = []
         self.wanted: frozenset[str] = frozenset()
         # Every task that is not forgotten, by number.
-        self.tasks: dict[int, Task] = {}
+        self.tasks = TaskTable()
         self.accepted = 0
-        self.line: WaitingLine[Skill] = WaitingLine()
+        self.line: WaitingLine[Skill] = WaitingLine(self.tasks)
         self.fleet = Fleet(settings.max_agents)
         self.quotas = Quotas(settings.resources, self.fleet, self.tasks)
         self.estimates = Estimates()

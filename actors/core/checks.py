@@ -15,7 +15,7 @@ from actors.protocol.states import TaskStatus
 if TYPE_CHECKING:
     from actors.core.book import Book
     from actors.core.fleet import Agent, Skill
-    from actors.core.queue import Lane
+    from actors.core.lane import Lane
     from actors.core.task import Task
 
 __all__ = ["check"]
@@ -91,7 +91,7 @@ def _check_line(book: Book) -> None:
         for lane in bucket.lanes:
             if lane is None:
                 continue
-            if not (lane.fifo or lane.late or lane.live or lane.dead or lane.head):
+            if not (lane.entries or lane.live or lane.dead or lane.head):
                 continue
             standing = list(lane.tasks())
             stand += len(standing)
@@ -124,7 +124,7 @@ def _check_line(book: Book) -> None:
 def _check_lane(lane: Lane, tasks: list[Task], serving: list[Skill]) -> None:
     if lane.live != len(tasks):
         _fail("a lane counts", lane.live, "there are", len(tasks))
-    entries = len(lane.fifo) + len(lane.late)
+    entries = lane.entries
     if entries != lane.live + lane.dead:
         _fail("a lane has", entries, "entries for", lane.live, "+", lane.dead)
     if lane.head != (tasks[0].order if tasks else 0):

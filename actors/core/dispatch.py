@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.book import LOOK, Book
@@ -13,8 +14,9 @@ from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Skill
+    from actors.core.lane import Lane
     from actors.core.outcomes import Outcomes
-    from actors.core.queue import Bucket, Lane
+    from actors.core.queue import Bucket
     from actors.core.task import Task
 
 __all__ = ["Dispatcher"]
@@ -22,6 +24,7 @@ __all__ = ["Dispatcher"]
 _PENDING = TaskStatus.PENDING
 _ASSIGNED = TaskStatus.ASSIGNED
 _WARM_RUN = 16
+_AT_A_TIME = 64
 _new = tuple.__new__
 
 
@@ -166,12 +169,17 @@ class Dispatcher:
         if book.short and any(name in book.short for name in skill.highs):
             return
         ageing = book.settings.ageing
-        agents = list(skill.hungry)
-        for index, agent in enumerate(agents):
-            lane = skill.pick(ageing)
-            if lane is None:
-                return
-            self._fill(agent, skill, 1 + lane.live // (len(agents) - index))
+        hungry = skill.hungry
+        left, kept = len(hungry), 0
+        # A few at a time: there may be thousands of them, and one task.
+        while skill.pick(ageing) is not None and (some := list(islice(hungry, kept, kept + _AT_A_TIME))):
+            for agent in some:
+                lane = skill.pick(ageing)
+                if lane is None:
+                    return
+                self._fill(agent, skill, 1 + lane.live // left)
+                left -= 1
+                kept += agent in hungry
 
     def _fill(self, agent: Agent, skill: Skill, share: int) -> None:
         book = self._book

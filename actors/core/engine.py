@@ -212,7 +212,7 @@ class Engine(Crew):
         for task in dead:
             book.dead.restore(task)
         self._outcomes.expire_later()
-        new = [task for task in tasks if book.tasks.get(task.number) is not task]
+        new = [task for task in tasks if not book.tasks.holds(task)]
         self._check_graph(new)
         for task in in_order(new, book.tasks):
             self._accept(task, task.created)
@@ -363,6 +363,10 @@ class Engine(Crew):
     def task(self, number: int) -> Task | None:
         """The task of a number, if it is known."""
         return self._book.tasks.get(number)
+
+    def knows(self, task: Task) -> bool:
+        """Whether this very task was accepted, and is not forgotten."""
+        return self._book.tasks.holds(task)
 
     def tasks(self) -> Iterable[Task]:
         """All tasks that are known, in the order of their acceptance."""

@@ -94,13 +94,7 @@ def info(book: Book, task: Task) -> TaskInfo:
 def queue(book: Book, limit: int) -> QueueInfo:
     """All work, with at most `limit` tasks of each sort."""
     held = [task for agent in book.fleet.agents.values() for task in agent.held.values() if not task.final]
-    waiting: list[Task] = []
-    if limit:
-        for task in book.tasks.values():
-            if task.status is TaskStatus.PENDING:
-                waiting.append(task)
-                if len(waiting) >= limit:
-                    break
+    waiting = book.tasks.waiting(limit)
     return QueueInfo(
         waiting=len(book.tasks) - len(book.history) - len(held),
         ready=book.line.live - sum(bucket.live for bucket in book.line.gates.held),
@@ -311,7 +305,7 @@ def _place(task: Task, bucket: Bucket, skills: list[Skill]) -> int:
         if lane.rank < own[0]:
             before += lane.live
         elif lane.rank == own[0]:
-            before += sum(item.order < task.order for item in lane.tasks())
+            before += lane.before(task.order)
     return before + 1
 
 

@@ -20,8 +20,11 @@ def check_dependencies(task: Task, known: Mapping[int, Task]) -> None:
     Raises:
         ConfigError: it depends on itself, on a task that is not known (any more), or on a result that was freed.
     """
+    own = task.number
     for number in task.after:
         before = known.get(number)
+        if before is not None and number != own and not before.taken:
+            continue
         if number == task.number:
             raise _refused(task, number, "depends on itself", "tasks that do not depend on it")
         if before is None:
@@ -79,18 +82,22 @@ def link(task: Task, known: Mapping[int, Task]) -> Task | None:
     results: dict[int, object] = {}
     task.results = results
     broken: Task | None = None
-    for number in dict.fromkeys(task.after):
+    after = task.after
+    missing = 0
+    for number in after if len(after) == 1 else dict.fromkeys(after):
         before = known[number]
-        if before.status is _COMPLETED:
+        status = before.status
+        if status is _COMPLETED:
             results[number] = before.result
-        elif before.final:
-            broken = broken or before
-        else:
-            task.missing += 1
+        elif status is _PENDING or not before.final:
+            missing += 1
             if before.dependents is None:
                 before.dependents = [task]
             else:
                 before.dependents.append(task)
+        else:
+            broken = broken or before
+    task.missing += missing
     return broken
 
 

@@ -11,140 +11,20 @@ still has, never a younger one.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from actors.core.gates import Gates
+from actors.core.lane import NEAR, Lane
 
 if TYPE_CHECKING:
     from actors.core.task import Needs, Task
+    from actors.core.tasktable import TaskTable
 
-__all__ = ["Bucket", "Lane", "View", "WaitingLine"]
+__all__ = ["Bucket", "View", "WaitingLine"]
 
 _SLACK = 64
 _EMPTY_KEPT = 1024
-
-
-class Lane:
-    """The waiting tasks of one need and one priority, the one accepted first in front.
-
-    Invariants: `fifo` and `late` together hold `live` tasks that wait and `dead` entries of ones that were taken out
-    of turn; `head` is the order of the first that waits, 0 if none does. While it is `held` no view gives it out, whatever
-    it still promises.
-    """
-
-    __slots__ = ("bucket", "dead", "fifo", "groups", "head", "held", "late", "live", "posted", "rank")
-
-    def __init__(self, bucket: Bucket, rank: int) -> None:
-        self.bucket = bucket
-        self.rank = rank
-        self.fifo: deque[Task] = deque()
-        # Those that came back, or whose dependencies took long: older than the last of `fifo`.
-        self.late: list[tuple[int, Task]] = []
-        self.live = 0
-        self.dead = 0
-        self.head = 0
-        self.held = bucket.held
-        # The best promise that each view's heap holds for this lane.
-        self.posted: dict[View, int] = {}
-        # Tasks with inputs, by type and inputs, so that similar ones can go together. Entries may be of tasks gone.
-        self.groups: dict[tuple[str, frozenset[str]], deque[Task]] = {}
-
-    def first(self) -> Task:
-        """The task in front; there must be one."""
-        if self.late and self.late[0][0] == self.head:
-            return self.late[0][1]
-        return self.fifo[0]
-
-    def put(self, task: Task) -> None:
-        """Let a task wait."""
-        order = task.order
-        fifo = self.fifo
-        if not fifo or fifo[-1].order < order:
-            fifo.append(task)
-        else:
-            heappush(self.late, (order, task))
-        task.queued = True
-        self.live += 1
-        if task.inputs:
-            self.groups.setdefault((task.kind.name, task.inputs), deque()).append(task)
-        if self.live == 1 or order < self.head:
-            self.head = order
-            if not self.held:
-                self.post()
-
-    def post(self) -> None:
-        """Tell all views that can serve it what stands in front."""
-        for view in self.bucket.views:
-            view.post(self)
-
-    def take(self) -> Task:
-        """Take the task in front; there must be one."""
-        late = self.late
-        task = heappop(late)[1] if late and late[0][0] == self.head else self.fifo.popleft()
-        task.queued = False
-        self.live -= 1
-        if task.inputs:
-            self._clean_group(task)
-        self._settle_head()
-        return task
-
-    def remove(self, task: Task) -> None:
-        """Take out a task that stands anywhere."""
-        task.queued = False
-        self.live -= 1
-        self.dead += 1
-        if task.inputs:
-            self._clean_group(task)
-        if task.order == self.head or not self.live:
-            self._settle_head()
-        if self.dead > self.live + _SLACK:
-            self.fifo = deque(item for item in self.fifo if item.queued)
-            self.late = [item for item in self.late if item[1].queued]
-            heapify(self.late)
-            self.dead = len(self.fifo) + len(self.late) - self.live
-
-    def similar(self, group: tuple[str, frozenset[str]]) -> Task | None:
-        """The first waiting task of the same type and inputs."""
-        waiting = self.groups.get(group)
-        while waiting:
-            if waiting[0].queued:
-                return waiting[0]
-            waiting.popleft()
-        return None
-
-    def tasks(self) -> Iterator[Task]:
-        """All that wait, in their order."""
-        found = {item.number: item for item in self.fifo if item.queued}
-        found.update((item[1].number, item[1]) for item in self.late if item[1].queued)
-        return iter(sorted(found.values(), key=lambda item: item.order))
-
-    def _settle_head(self) -> None:
-        fifo, late = self.fifo, self.late
-        if not self.live:
-            self.head = 0
-            self.dead = 0
-            fifo.clear()
-            late.clear()
-            return
-        while late and not late[0][1].queued:
-            heappop(late)
-            self.dead -= 1
-        while fifo and not fifo[0].queued:
-            fifo.popleft()
-            self.dead -= 1
-        head = fifo[0].order if fifo else 0
-        self.head = late[0][0] if late and (not head or late[0][0] < head) else head
-
-    def _clean_group(self, task: Task) -> None:
-        group = (task.kind.name, task.inputs)
-        waiting = self.groups.get(group)
-        while waiting and not waiting[0].queued:
-            waiting.popleft()
-        if waiting is not None and not waiting:
-            del self.groups[group]
 
 
 class Bucket:
@@ -153,10 +33,11 @@ class Bucket:
     While it is `held` none of them is given out; while it is `single`, one at a time. `short`: what they need is not free.
     """
 
-    __slots__ = ("held", "lanes", "live", "needs", "short", "single", "views")
+    __slots__ = ("held", "lanes", "live", "needs", "short", "single", "tasks", "views")
 
-    def __init__(self, needs: Needs) -> None:
+    def __init__(self, needs: Needs, tasks: TaskTable | None = None) -> None:
         self.needs = needs
+        self.tasks = tasks
         self.held = False
         self.single = False
         self.short = False
@@ -288,13 +169,17 @@ V = TypeVar("V", bound=View)
 class WaitingLine(Generic[V]):
     """All ready tasks that wait for an agent.
 
+    Args:
+        tasks: the table of all tasks, where those far back are folded; None if none of them is to be.
+
     Invariants: each task in it has `queued` set and stands in the lane of its needs and priority; `live` counts them;
     `children` has exactly those that have a parent.
     """
 
-    __slots__ = ("buckets", "children", "filled", "gates", "live", "views")
+    __slots__ = ("buckets", "children", "filled", "gates", "live", "tasks", "views")
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: TaskTable | None = None) -> None:
+        self.tasks = tasks
         self.buckets: dict[Needs, Bucket] = {}
         self.views: list[V] = []
         self.live = 0
@@ -318,7 +203,7 @@ class WaitingLine(Generic[V]):
         if bucket is None:
             if len(self.buckets) > 2 * self.filled + _EMPTY_KEPT:
                 self._sweep()
-            bucket = self.buckets[needs] = Bucket(needs)
+            bucket = self.buckets[needs] = Bucket(needs, self.tasks)
             self.gates.add(bucket)
             bucket.views.extend(view for view in self.views if view.serves(needs))
         return bucket
@@ -337,7 +222,14 @@ class WaitingLine(Generic[V]):
         bucket.live += 1
         self.live += 1
         fifo = lane.fifo
-        if lane.live and fifo and fifo[-1].order < task.order and not task.inputs:
+        if (
+            lane.live
+            and fifo
+            and fifo[-1].order < task.order
+            and not task.inputs
+            and lane.far is None
+            and len(fifo) < NEAR
+        ):
             # The usual case of `Lane.put`, without the call.
             fifo.append(task)
             task.queued = True
@@ -374,6 +266,8 @@ class WaitingLine(Generic[V]):
                 self._orphan(task)
         count = len(run)
         lane.live -= count
+        if not fifo and lane.far is not None:
+            lane.draw()
         lane.head = fifo[0].order if fifo else 0
         bucket = lane.bucket
         bucket.live -= count

@@ -201,7 +201,7 @@ def _settle_task(book: Book, task: Task) -> None:
 
 
 def _forget_derived(book: Book) -> None:
-    book.line = WaitingLine()
+    book.line = WaitingLine(book.tasks)
     book.timers = []
     book.forget_timer = book.expire_timer = book.steal_timer = book.overdue_timer = book.reconsider = False
     book.highs = dict.fromkeys(book.highs, 0)

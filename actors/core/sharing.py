@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from actors.core.book import ASK_AGAIN, STEAL, Book
@@ -12,7 +13,7 @@ from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
     from actors.core.dispatch import Dispatcher
-    from actors.core.fleet import Agent
+    from actors.core.fleet import Agent, Skill
     from actors.core.task import Task
 
 __all__ = ["Sharing"]
@@ -22,6 +23,7 @@ _SHORT_WORK = 0.001
 _STEAL_LATER = 0.01
 _ASK_AGAIN = 0.02
 _ASK_AT_MOST = 1.0
+_LOOKED_AT = 16
 
 
 class Sharing:
@@ -42,14 +44,30 @@ class Sharing:
         if book.paused or not book.admitting:
             book.idled.clear()
             return
+        # One that was looked at in vain, or asked just now, has nothing for the next thief of the kind either.
+        victims: dict[tuple[Skill, Skill], Iterator[Agent]] = {}
         for thief in book.idled:
             skill = thief.skill
             if thief not in skill.idle or (book.short and book.blocked(skill)):
                 continue
             for other in (skill, *(s for s in book.fleet.skills.values() if s is not skill)):
-                if any(self._take_back(thief, victim, patient=patient) for victim in other.laden):
+                if not other.laden:
+                    continue
+                if (skill, other) not in victims:
+                    victims[skill, other] = iter(self._laden(other, patient=patient))
+                if any(self._take_back(thief, victim, patient=patient) for victim in victims[skill, other]):
                     break
         book.idled.clear()
+
+    def _laden(self, skill: Skill, *, patient: bool) -> list[Agent]:
+        """Those that hold work ahead: at first a few of them, each time others, and a moment later all."""
+        if not patient or len(skill.laden) <= _LOOKED_AT:
+            return list(skill.laden)
+        some = list(islice(skill.laden, _LOOKED_AT))
+        for agent in some:
+            skill.laden[agent] = skill.laden.pop(agent)
+        self._steal_later()
+        return some
 
     def steal_late(self, _: None, __: None) -> None:
         """Some time after work was left where it was: what has not begun yet stands behind something long."""

@@ -155,6 +155,7 @@ class Task:
         "status",
         "story",
         "taken",
+        "watched",
     )
 
     def __init__(
@@ -199,6 +200,8 @@ class Task:
         self.error: BaseException | Failure | None = None
         # Whether its result was taken and freed.
         self.taken = False
+        # Whether somebody beside the engine reads this very object, so that no other one may take its place.
+        self.watched = False
         # The results of what it depends on, by number; None without dependencies. Complete once it is ready.
         self.results: dict[int, Payload] | None = None
         self._progress: deque[tuple[float, str, float]] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
 
 __all__ = ["TaskSpec"]
+
+_BACKOFF = Backoff()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class TaskSpec:
     agent_type: str | None = None
     job: str | None = None
     retry_on: tuple[str, ...] = ()
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = _BACKOFF
     idempotent: bool = True
     key: str | None = None
     inputs: frozenset[str] = frozenset()
@@ -64,27 +66,27 @@ class TaskSpec:
         for name in ("agent_type", "job", "key", "once"):
             if getattr(self, name) is not None:
                 _text(name, getattr(self, name))
-        if not isinstance(self.data, Mapping):
+        # Here and below the usual case first: a graph has a description for each of its tasks.
+        if type(self.data) is not dict and not isinstance(self.data, Mapping):
             raise _wrong("data", self.data, "a mapping")
-        after: Any = self.after
-        if isinstance(after, str) or not isinstance(after, Iterable):
-            raise _wrong("after", after, "a sequence of futures or task ids")
+        if type(self.after) is not tuple:
+            object.__setattr__(self, "after", _sequence(self.after))
         if isinstance(self.priority, bool) or self.priority not in (1, 2, 3, 4):
             raise _wrong("priority", self.priority, "1 (low), 2 (normal), 3 (high) or 4 (critical)")
         for name in ("timeout", "duration"):
             _seconds(name, getattr(self, name))
-        retries: Any = self.retries
-        if retries is not None and (isinstance(retries, bool) or not isinstance(retries, int) or retries < 0):
-            raise _wrong("retries", retries, "a whole number from 0 on, or None")
+        _count("retries", self.retries)
         if not isinstance(self.backoff, Backoff):
             raise _wrong("backoff", self.backoff, "a Backoff")
         if not isinstance(self.idempotent, bool):
             raise _wrong("idempotent", self.idempotent, "True or False")
-        object.__setattr__(self, "after", tuple(after))
-        object.__setattr__(self, "requires", _names("requires", self.requires))
-        object.__setattr__(self, "inputs", _names("inputs", self.inputs))
-        object.__setattr__(self, "retry_on", exception_names(self.retry_on))
-        object.__setattr__(self, "resources", read_amounts("resources", self.resources, "of a TaskSpec"))
+        self._read()
+
+    def _read(self) -> None:
+        for name, read in _READ.items():
+            value = getattr(self, name)
+            if type(value) is not type(_NOTHING[name]) or value:
+                object.__setattr__(self, name, read(name, value))
 
 
 def _wrong(name: str, value: object, allowed: str) -> ConfigError:
@@ -96,11 +98,22 @@ def _text(name: str, value: object) -> None:
         raise _wrong(name, value, "a text that is not empty")
 
 
+def _sequence(after: Any) -> tuple[Any, ...]:
+    if isinstance(after, str) or not isinstance(after, Iterable):
+        raise _wrong("after", after, "a sequence of futures or task ids")
+    return tuple(after)
+
+
 def _seconds(name: str, value: object) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value <= 0:
         raise _wrong(name, value, "a number of seconds above 0, or None")
+
+
+def _count(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise _wrong(name, value, "a whole number from 0 on, or None")
 
 
 def _names(name: str, value: Any) -> frozenset[str]:
@@ -110,3 +123,12 @@ def _names(name: str, value: Any) -> frozenset[str]:
     for item in items:
         _text(name, item)
     return items
+
+
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "requires": _names,
+    "inputs": _names,
+    "retry_on": lambda _, value: exception_names(value),
+    "resources": lambda name, value: read_amounts(name, value, "of a TaskSpec"),
+}
+_NOTHING: dict[str, Any] = {"requires": frozenset(), "inputs": frozenset(), "retry_on": (), "resources": ()}

@@ -10,6 +10,9 @@ from actors.hosts.serialize import ResultOf
 
 __all__ = ["with_results"]
 
+# Most arguments are none of those that are looked into.
+_ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+
 
 def with_results(
     args: tuple[Any, ...],
@@ -25,15 +28,18 @@ def with_results(
         after: takes the numbers of the tasks that must complete first.
         number_of: the number of a future's task; raises for a future that does not belong here.
     """
-    args = tuple([_replaced(value, after, number_of, 1) for value in args])
+    args = tuple([value if type(value) in _ATOMS else _replaced(value, after, number_of, 1) for value in args])
     if kwargs:
-        kwargs = {name: _replaced(value, after, number_of, 1) for name, value in kwargs.items()}
+        kwargs = {
+            name: value if type(value) in _ATOMS else _replaced(value, after, number_of, 1)
+            for name, value in kwargs.items()
+        }
     return args, kwargs
 
 
 def _replaced(value: Any, after: dict[int, None], number_of: Callable[[TaskFuture[Any]], int], depth: int) -> Any:
     kind = type(value)
-    if isinstance(value, TaskFuture):
+    if kind is TaskFuture or isinstance(value, TaskFuture):
         number = number_of(value)
         after[number] = None
         return ResultOf(number)

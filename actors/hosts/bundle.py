@@ -15,6 +15,7 @@ _BUNDLE = -1
 
 _INLINE = 1 << 20
 _SEGMENTS = 100
+_FEW = 100
 
 
 def bundle(results: Mapping[int, Payload]) -> Mapping[int, Payload]:
@@ -23,6 +24,14 @@ def bundle(results: Mapping[int, Payload]) -> Mapping[int, Payload]:
     Args:
         results: payloads by the number of their task.
     """
+    if len(results) <= _FEW:
+        # Nearly always: a few small ones.
+        size = 0
+        for payload in results.values():
+            if type(payload) is bytes:
+                size += len(payload)
+        if size < _INLINE:
+            return results
     inline = {number: payload for number, payload in results.items() if type(payload) is bytes}
     if sum(map(len, inline.values())) < _INLINE and len(results) - len(inline) <= _SEGMENTS:
         return results

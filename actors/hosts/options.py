@@ -14,6 +14,7 @@ __all__ = ["Options"]
 
 _OF_TASK = tuple(item.name for item in fields(TaskOptions))
 _OWN = ("after", "key", "inputs", "job", "once")
+_KNOWN = frozenset({*_OF_TASK, *_OWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Options:
             ConfigError: a value that is not allowed.
             TypeError: an option that does not exist.
         """
-        unknown = values.keys() - {*_OF_TASK, *_OWN}
+        unknown = values.keys() - _KNOWN
         if unknown:
-            known = ", ".join(sorted({*_OF_TASK, *_OWN}))
+            known = ", ".join(sorted(_KNOWN))
             raise TypeError(f"there is no option {', '.join(sorted(unknown))}; there are {known}")
         of_task = {name: value for name, value in values.items() if name in _OF_TASK}
         rest: dict[str, Any] = {name: value for name, value in values.items() if name not in _OF_TASK}
@@ -54,7 +55,23 @@ class Options:
         for name in ("key", "job", "once"):
             if rest.get(name) is not None and not (isinstance(rest[name], str) and rest[name]):
                 raise _bad(name, rest[name], "a text that is not empty")
+        if not of_task:
+            # Each task of a graph comes with an `after` of its own: what it says of its task is not checked again.
+            return self.beside(rest)
         return replace(self, task=replace(self.task, **of_task), named=self.named | frozenset(of_task), **rest)
+
+    def beside(self, values: dict[str, Any]) -> Options:
+        """These options with some replaced that are none of a task's own, and known to be allowed."""
+        get = values.get
+        return Options(
+            self.task,
+            self.named,
+            get("after", self.after),
+            get("key", self.key),
+            get("inputs", self.inputs),
+            get("job", self.job),
+            get("once", self.once),
+        )
 
     def pick(self, name: str, below: Any) -> Any:
         """The value of one of the task's options: the one named here, else the one of `below`."""

@@ -48,8 +48,7 @@ __all__ = [
 
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
 _NONE = pickle.dumps(None, PROTOCOL)
-# What `pack_plain` takes: as many, none of them longer.
-_PLAIN = _SIMPLE | {bytes}
+# What `pack_plain` takes beside `ResultOf`: as many, none of them longer.
 _SIZED = frozenset({str, bytes})
 _SMALL = 4096
 _FEW = 16
@@ -66,10 +65,16 @@ _TEXT_LIMIT = 64 * 1024
 _PICKLED_LIMIT = 8 << 20
 
 
-class ResultOf(NamedTuple):
+class ResultOf(int):
     """Stands in the arguments of a task for the result of another task, by its number."""
 
-    number: int
+    # A number, because that is what pickle writes and reads without a call of Python code.
+    __slots__ = ()
+
+    @property
+    def number(self) -> int:
+        """Of the task."""
+        return int(self)
 
 
 class Call(NamedTuple):
@@ -85,6 +90,8 @@ class Call(NamedTuple):
     items: list[tuple[Any, ...]] | None = None
     form: str = ""
 
+
+_PLAIN = _SIMPLE | {bytes, ResultOf}
 
 WHOLE = "whole"
 SPLICED = "spliced"
@@ -338,11 +345,16 @@ def pack_call(call: Call, what: str = "the arguments") -> Payload:
     return pack_value((*short, dict(call.kwargs)) if call.kwargs else short, what, call)
 
 
-def pack_plain(args: tuple[Any, ...]) -> bytes | None:
+def pack_plain(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> bytes | None:
     """What `pack_call` makes of the call of a worker's method with these arguments, if all are small and plain, else None."""
     for value in args:
         if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
             return None
+    if kwargs:
+        for value in kwargs.values():
+            if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
+                return None
+        return pickle.dumps((None, args, dict(kwargs)), PROTOCOL) if len(args) + len(kwargs) <= _FEW else None
     return pickle.dumps((None, args), PROTOCOL) if len(args) <= _FEW else None
 
 
@@ -376,9 +388,9 @@ def fill(call: Call, results: Mapping[int, Payload]) -> Call:
     read: dict[int, Any] = {}
 
     def get(slot: ResultOf) -> Any:
-        if slot.number not in read:
-            read[slot.number] = unpack_value(results[slot.number], f"the result of task {slot.number}")
-        return read[slot.number]
+        if slot not in read:
+            read[slot] = unpack_value(results[slot], f"the result of task {slot.number}")
+        return read[slot]
 
     def one(value: Any) -> Any:
         return filled(value, ResultOf, get)

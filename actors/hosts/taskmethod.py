@@ -153,14 +153,19 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
+_FITTING_KEPT = 64
+
+
 class _Shape:
     """What calls a function takes, so that most are judged without binding each argument."""
 
-    __slots__ = ("_least", "_most", "_name", "_plain", "_signature")
+    __slots__ = ("_fitting", "_least", "_most", "_name", "_plain", "_signature")
 
     def __init__(self, name: str, signature: inspect.Signature) -> None:
         self._name = name
         self._signature = signature
+        # Whether a call fits is a question of how many arguments it has, and which names.
+        self._fitting: set[tuple[Any, ...]] = set()
         least, most, self._plain = 0, 0.0, True
         for parameter in signature.parameters.values():
             required = parameter.default is parameter.empty
@@ -176,10 +181,15 @@ class _Shape:
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not kwargs and self._plain and self._least <= len(args) <= self._most:
             return
+        given = (len(args), *kwargs)
+        if given in self._fitting:
+            return
         try:
             self._signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self._name}() {error}") from None
+        if len(self._fitting) < _FITTING_KEPT:
+            self._fitting.add(given)
 
 
 def bound_check(function: Callable[..., Any], *, skip_first: bool = False) -> Callable[[tuple[Any, ...], Any], None]:

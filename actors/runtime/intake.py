@@ -60,6 +60,8 @@ class Intake:
         config: SystemConfig,
     ) -> None:
         self.submission = submission
+        submission.owner = self
+        self.name_of = submission.name_of
         self.peers = peers
         self.world = world
         self.dispatcher = dispatcher
@@ -96,6 +98,7 @@ class Intake:
 
         def make() -> Task:
             made.append(self.submission.task(call, args, kwargs, options, items, form))
+            made[0].watched = True
             return made[0]
 
         # One that was submitted under its name before has run at some other time.
@@ -141,7 +144,7 @@ class Intake:
         """Hand a task to the scheduler; its future."""
         future: TaskFuture[Any]
         if self._keeper is None:
-            task.handle = future = TaskFuture(task.number, task.id, self)
+            task.handle = future = TaskFuture(task.number, "", self)
         else:
             check_size(task)
             task.handle = future = self._make_future(task.number, task.id)

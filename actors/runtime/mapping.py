@@ -33,6 +33,7 @@ def map_tasks(
 
     def send(items: list[tuple[Any, ...]]) -> Sent:
         task = submission.task(call, (), {}, options, items)
+        task.watched = True
         return hand_in(task), partial(seconds_of, task)
 
     def bar() -> ProgressBar:

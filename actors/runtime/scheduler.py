@@ -95,7 +95,7 @@ class Scheduler(DurableScheduler):
     def on_given_up(self, message: Any, exception: BaseException | None) -> None:
         """A message cannot be handled: whoever waits for what it asks for is told."""
         if isinstance(message, Task):
-            if self._engine.task(message.number) is not message and not self.hands_in(message):
+            if not self._engine.knows(message) and not self.hands_in(message):
                 error = ActorsError(
                     f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}"
                 )
@@ -144,7 +144,7 @@ class Scheduler(DurableScheduler):
             self._engine.submit(task, self.clock.monotonic())
         except (CircuitOpen, ConfigError, SystemClosed) as error:
             # It is handed in for the second time if the first one ended in a failure.
-            if self._engine.task(task.number) is not task:
+            if not self._engine.knows(task):
                 refuse(task, error)
                 return
         if task.handle is not None:

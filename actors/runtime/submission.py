@@ -27,6 +27,7 @@ __all__ = ["Submission"]
 
 _PLAIN = TaskOptions()
 _KINDS_KEPT = 4096
+_TASKS = (TaskFuture, str)
 _METHODS = (TaskMethod, AsyncTaskMethod)
 _LASTING = (BuiltinFunctionType, type)
 _OPTION_FIELDS = frozenset(
@@ -72,11 +73,15 @@ class Submission:
         self._numbers = count(last + 1)
         # Ids of two systems never meet, and none comes from the clock.
         self._token = token
+        self.owner: object = self  # of futures that are certain to be of this system
         self._prefix = self._token + "-"
         self._kinds: dict[Any, TaskKind] = {}
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
         # By the identities of a task method and of options, with these: what was looked up when they last met.
         self._met: dict[tuple[int, int], tuple[Any, Options, TaskKind]] = {}
+        # The same without what differs from one task of a graph to the next, and what descriptions of tasks stand for.
+        self._related: dict[tuple[Any, ...], tuple[Any, TaskOptions, TaskKind]] = {}
+        self._described: dict[tuple[Any, ...], tuple[TaskMethod[Any, Any], Options, TaskOptions]] = {}
 
     @property
     def token(self) -> str:
@@ -99,6 +104,8 @@ class Submission:
             ConfigError: it is neither, or of another system.
         """
         if isinstance(task, TaskFuture):
+            if task.is_of(self.owner):
+                return task.number
             # The number alone would mean some other task here.
             if not task.task_id.startswith(self._prefix):
                 raise ConfigError(
@@ -166,7 +173,9 @@ class Submission:
             check(given, kwargs)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
         args, named = with_results(args, kwargs, after, self.number_of)
-        payload = pack_call(Call(None if is_method else call, args, named, items, form), f"the call of {kind.name}")
+        payload = pack_plain(args, named) if is_method and items is None else None
+        if payload is None:
+            payload = pack_call(Call(None if is_method else call, args, named, items, form), f"the call of {kind.name}")
         number, task_id = self.next_id()
         return Task(
             number,
@@ -180,6 +189,10 @@ class Submission:
 
     def kind_of(self, call: Any, options: Options) -> TaskKind:
         """What all submissions of a call with these options have in common; made once."""
+        near = (id(call), id(options.task), options.named, options.job)
+        related = self._related.get(near)
+        if related is not None:
+            return related[2]
         if isinstance(call, TaskMethod):
             key: Any = (call.owner, call.name, options.task, options.named, options.job)
         elif callable(call):
@@ -197,11 +210,17 @@ class Submission:
                 self._kinds.clear()
             self._kinds[key] = kind
         if type(call) in _METHODS:
-            if len(self._met) >= _KINDS_KEPT:
-                self._met.clear()
-            # Both are held here, so that no other object can come to have their identities.
-            self._met[id(call), id(options)] = (call, options, kind)
+            self._remember(call, options, kind)
         return kind
+
+    def _remember(self, call: Any, options: Options, kind: TaskKind) -> None:
+        """Know a task method and options again; these are held, so that no other object can come to have their identities."""
+        for known in (self._met, self._related):
+            if len(known) >= _KINDS_KEPT:
+                known.clear()
+        self._related[id(call), id(options.task), options.named, options.job] = (call, options.task, kind)
+        if not options.after:
+            self._met[id(call), id(options)] = (call, options, kind)
 
     def _method_kind(self, method: TaskMethod[Any, Any], options: Options) -> TaskKind:
         if method.owner is None or not hasattr(method.owner, "agent_type"):
@@ -321,11 +340,26 @@ class Submission:
         """
         if not isinstance(spec, TaskSpec):
             raise ConfigError(f"submit_task takes a TaskSpec(…), not {spec!r}", key="spec", value=spec)
-        method, named = self._of_spec(spec)
+        known = (
+            *(spec.type, spec.agent_type, spec.priority, spec.requires, spec.retry_on, spec.backoff, spec.idempotent),
+            *(spec.timeout, spec.retries, spec.duration, spec.resources, id(options.task), options.named),
+        )
+        described = self._described.get(known)
+        if described is None:
+            method, named = self._of_spec(spec)
+            if len(self._described) >= _KINDS_KEPT:
+                self._described.clear()
+            stands_for = options.beside({"after": (), "once": None}).updated(named)
+            # With what is known by its identity, as in `_remember`.
+            described = self._described[known] = (method, stands_for, options.task)
+        method, stands_for, _ = described
+        own: dict[str, Any] = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
+        own.update(key=spec.key or options.key, job=spec.job or options.job)
+        data = spec.data if type(spec.data) is dict else dict(spec.data)
         try:
-            return self.task(method, (), dict(spec.data), options.updated({**named, "after": spec.after}))
+            return self.task(method, (), data, stands_for.beside(own))
         except TypeError as error:
-            raise _misfit(spec.type, method, error, dict(spec.data)) from None
+            raise _misfit(spec.type, method, error, data) from None
 
     def kind_of_spec(self, spec: TaskSpec, names: Iterable[str], options: Options) -> TaskKind:
         """The kind of a task that an agent describes as data.
@@ -385,7 +419,7 @@ class Submission:
     def _numbers_of(self, after: tuple[Any, ...]) -> list[int]:
         numbers = []
         for each in after:
-            if isinstance(each, TaskFuture | str):
+            if isinstance(each, _TASKS):
                 numbers.append(self.number_of(each))
             else:
                 raise ConfigError(

@@ -1,4 +1,4 @@
-"""`python -m actors.testing`: look for the history that breaks a promise of the library."""
+"""`python -m actors.testing`: look for the history that breaks a promise of the library, and for what does not scale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from actors.testing.campaign.run import run_history
 from actors.testing.campaign.series import quiet, run_series
 from actors.testing.pictures.diagram import write_diagram
 from actors.testing.pictures.sequence import sequence
+from actors.testing.scale import command as scale
 
 _HISTORIES = 2_000
 _STEPS = 200
@@ -33,12 +34,15 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--steps", type=int, default=_STEPS, help="as it was run before (default: %(default)s)")
     replay.add_argument("--lines", type=int, default=120, help="lines of the story at most; 0 for all of them")
     replay.add_argument("--picture", metavar="FILE", help="draw it as a sequence diagram, in SVG")
+    scale.add_parser(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. Returns 1 if a promise was broken."""
     given = _parser().parse_args(arguments)
+    if given.command == "scale":
+        return scale.run(given)
     for name in ("histories", "steps", "jobs"):
         value = getattr(given, name, None)
         if value is not None and value < 1:

@@ -113,9 +113,9 @@ CORE_MUTATIONS = (
     ),
     Mutation(
         "late tasks at the end of the line",
-        "actors.core.queue",
-        "if not fifo or fifo[-1].order < order:",
-        "if fifo is not None:",
+        "actors.core.lane",
+        "elif not fifo or fifo[-1].order < order:",
+        "elif fifo is not None:",
         "D2",
         "a task that comes back stands behind those that were accepted after it",
     ),

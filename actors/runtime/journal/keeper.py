@@ -171,7 +171,7 @@ class Keeper:
             engine.submit(task, now)
         except (CircuitOpen, ConfigError, SystemClosed) as error:
             # It is submitted for the second time if the first one ended in a failure.
-            if engine.task(task.number) is not task:
+            if not engine.knows(task):
                 self._turn_away(engine, task, error, now)
                 return
         if task.handle is not None:

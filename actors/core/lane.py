@@ -1,0 +1,235 @@
+"""The waiting tasks of one need and one priority, in the order of their acceptance.
+
+    late (came back) ─┐
+    fifo (the front) ─┴─▶ next        far (all behind, by number) ──▶ fifo, a few hundred at a time
+
+What stands far back is folded in the table of all tasks, and is a task again when it comes to the front.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from actors.core.queue import Bucket, View
+    from actors.core.task import Task
+    from actors.core.tasktable import TaskTable
+
+__all__ = ["NEAR", "Lane"]
+
+_SLACK = 64
+
+NEAR: Final = 1024
+"""So many tasks stand in the front of a lane before further ones are folded."""
+
+
+class Lane:
+    """The waiting tasks of one need and one priority, the one accepted first in front.
+
+    Invariants: `fifo`, `late` and `far` (from `begun` on) together hold `live` tasks that wait and `dead` entries of ones
+    that were taken out of turn; all of `far` are younger than all of `fifo`, which is empty only if `far` is; `head` is the
+    order of the first that waits, 0 if none does. While it is `held` no view gives it out, whatever it still promises.
+    """
+
+    __slots__ = (
+        "begun",
+        "bucket",
+        "dead",
+        "far",
+        "fifo",
+        "groups",
+        "head",
+        "held",
+        "last",
+        "late",
+        "live",
+        "posted",
+        "rank",
+    )
+
+    def __init__(self, bucket: Bucket, rank: int) -> None:
+        self.bucket = bucket
+        self.rank = rank
+        self.fifo: deque[Task] = deque()
+        # Those that came back, or whose dependencies took long: older than the last of `fifo`.
+        self.late: list[tuple[int, Task]] = []
+        # The numbers of those behind all of `fifo`, from `begun` on, and the order of the last of them.
+        self.far: array[int] | None = None
+        self.begun = 0
+        self.last = 0
+        self.live = 0
+        self.dead = 0
+        self.head = 0
+        self.held = bucket.held
+        # The best promise that each view's heap holds for this lane.
+        self.posted: dict[View, int] = {}
+        # Tasks with inputs, by type and inputs, so that similar ones can go together. Entries may be of tasks gone.
+        self.groups: dict[tuple[str, frozenset[str]], deque[Task]] = {}
+
+    def first(self) -> Task:
+        """The task in front; there must be one."""
+        if self.late and self.late[0][0] == self.head:
+            return self.late[0][1]
+        return self.fifo[0]
+
+    def put(self, task: Task) -> None:
+        """Let a task wait."""
+        order = task.order
+        fifo = self.fifo
+        task.queued = True
+        if (self.far is not None or len(fifo) >= NEAR) and self.bucket.tasks is not None:
+            self._put_far(task, self.bucket.tasks)
+        elif not fifo or fifo[-1].order < order:
+            fifo.append(task)
+        else:
+            heappush(self.late, (order, task))
+        self.live += 1
+        if task.inputs:
+            self.groups.setdefault((task.kind.name, task.inputs), deque()).append(task)
+        if self.live == 1 or order < self.head:
+            self.head = order
+            if not self.held:
+                self.post()
+
+    def post(self) -> None:
+        """Tell all views that can serve it what stands in front."""
+        for view in self.bucket.views:
+            view.post(self)
+
+    def take(self) -> Task:
+        """Take the task in front; there must be one."""
+        late = self.late
+        task = heappop(late)[1] if late and late[0][0] == self.head else self.fifo.popleft()
+        task.queued = False
+        self.live -= 1
+        if task.inputs:
+            self._clean_group(task)
+        self._settle_head()
+        return task
+
+    def remove(self, task: Task) -> None:
+        """Take out a task that stands anywhere."""
+        task.queued = False
+        self.live -= 1
+        self.dead += 1
+        if task.inputs:
+            self._clean_group(task)
+        if task.order == self.head or not self.live:
+            self._settle_head()
+        if self.dead > self.live + _SLACK:
+            self._sweep()
+
+    def similar(self, group: tuple[str, frozenset[str]]) -> Task | None:
+        """The first waiting task of the same type and inputs."""
+        waiting = self.groups.get(group)
+        while waiting:
+            if waiting[0].queued:
+                return waiting[0]
+            waiting.popleft()
+        return None
+
+    def tasks(self) -> Iterator[Task]:
+        """All that wait, in their order."""
+        found = {item.number: item for item in self.fifo if item.queued}
+        found.update((item[1].number, item[1]) for item in self.late if item[1].queued)
+        table = self.bucket.tasks
+        for number in self._numbers():
+            if table is not None and table.stands(number):
+                found[number] = table[number]
+        return iter(sorted(found.values(), key=lambda item: item.order))
+
+    def before(self, order: int) -> int:
+        """How many wait that were accepted before; looks at each, and unfolds none."""
+        table = self.bucket.tasks
+        orders = {item.order for item in self.fifo if item.queued} | {one for one, item in self.late if item.queued}
+        if table is not None:
+            orders.update(table.order(number) for number in self._numbers())
+        return sum(0 < one < order for one in orders)
+
+    @property
+    def entries(self) -> int:
+        """How many entries it has, dead ones too."""
+        return len(self.fifo) + len(self.late) + len(self._numbers())
+
+    def draw(self) -> None:
+        """Let the next of those far back come to the front, which is empty."""
+        table, far, fifo = self.bucket.tasks, self.far, self.fifo
+        while far is not None and table is not None and not fifo:
+            some = far[self.begun : self.begun + NEAR]
+            # A failure in here is mended by making the line anew.
+            self.begun += len(some)
+            for number in some:
+                task = table.get(number)
+                if task is not None and task.queued:
+                    fifo.append(task)
+                else:
+                    self.dead -= 1
+            if self.begun >= len(far):
+                far = self.far = None
+                self.begun = self.last = 0
+            elif self.begun * 2 > len(far):
+                del far[: self.begun]
+                self.begun = 0
+
+    def _put_far(self, task: Task, table: TaskTable) -> None:
+        """Let a task wait in a lane with a long front, or with some far back."""
+        if task.order < (self.last or self.fifo[-1].order) or table.get(task.number) is not task:
+            # What the table does not have would not be found by its number.
+            heappush(self.late, (task.order, task))
+        else:
+            if self.far is None:
+                self.far = array("q")
+            self.far.append(task.number)
+            self.last = task.order
+            table.fold(task)
+
+    def _numbers(self) -> array[int]:
+        return array("q") if self.far is None else self.far[self.begun :]
+
+    def _sweep(self) -> None:
+        """Throw out dead entries."""
+        table = self.bucket.tasks
+        self.fifo = deque(item for item in self.fifo if item.queued)
+        self.late = [item for item in self.late if item[1].queued]
+        heapify(self.late)
+        if self.far is not None and table is not None:
+            self.far = array("q", (number for number in self._numbers() if table.stands(number)))
+            self.begun = 0
+            if not self.far:
+                self.far, self.last = None, 0
+            elif not self.fifo:
+                self.draw()
+        self.dead = self.entries - self.live
+
+    def _settle_head(self) -> None:
+        fifo, late = self.fifo, self.late
+        if not self.live:
+            self.head = 0
+            self.dead = 0
+            fifo.clear()
+            late.clear()
+            self.far = None
+            self.begun = self.last = 0
+            return
+        while late and not late[0][1].queued:
+            heappop(late)
+            self.dead -= 1
+        while fifo and not fifo[0].queued:
+            fifo.popleft()
+            self.dead -= 1
+        if not fifo and self.far is not None:
+            self.draw()
+        head = fifo[0].order if fifo else 0
+        self.head = late[0][0] if late and (not head or late[0][0] < head) else head
+
+    def _clean_group(self, task: Task) -> None:
+        group = (task.kind.name, task.inputs)
+        waiting = self.groups.get(group)
+        while waiting and not waiting[0].queued:
+            waiting.popleft()
+        if waiting is not None and not waiting:
+            del self.groups[group]
