@@ -24,7 +24,7 @@ from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
 from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
 from actors.hosts.markers import filled
-from actors.hosts.payload import Bytes, copy_in_pieces, pack, view_of
+from actors.hosts.payload import Bytes, Segment, copy_in_pieces, pack
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
 _NONE = pickle.dumps(None, PROTOCOL)
 _WITH_BUFFERS = 1
+_BEGIN_WITH_BUFFERS = bytes([_WITH_BUFFERS])
 _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
 _BUFFER = struct.Struct("<QB")
@@ -170,14 +171,19 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
     Raises:
         NotSerializable: see `loads`.
     """
-    view = payload if isinstance(payload, bytes) else view_of(payload)
-    if not view or view[0] != _WITH_BUFFERS:
-        return _unpickled(view, what, None)
     try:
+        view = payload if isinstance(payload, bytes) else _view_of(payload)
         inband, buffers = inband_of(view)
     except struct.error as error:
         raise NotSerializable(f"{what} cannot be read: it is cut short", what=what, reason=str(error)) from error
-    return _unpickled(inband, what, buffers)
+    except (MemoryError, OSError, ValueError) as error:
+        raise _unreadable(error, what) from error
+    return _unpickled(inband, what, buffers or None)
+
+
+def _view_of(segment: Segment) -> memoryview:
+    # Only buffers are written to; a pickle alone is read, and then let go of.
+    return segment.private() if segment.begins_with(1) == _BEGIN_WITH_BUFFERS else segment.view()
 
 
 def inband_of(view: bytes | memoryview) -> tuple[bytes | memoryview, list[Any]]:
@@ -200,7 +206,7 @@ def _split(view: memoryview) -> tuple[memoryview, list[Any]]:
         place += -place % _ALIGNMENT
         part = view[place : place + size]
         # What could be written to where it came from can be written to here; the shared memory itself cannot.
-        buffers.append(part.toreadonly() if readonly else _copied(part))
+        buffers.append(part.toreadonly() if readonly else _copied(part) if part.readonly else part)
         place += size
     return inband, buffers
 
