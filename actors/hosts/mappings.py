@@ -76,7 +76,11 @@ class _Mapped:
         first = own.find(1)
         if first >= 0:
             end = own.rfind(1) + 1
-            self.memory.madvise(mmap.MADV_DONTNEED, first * _PAGE, min(end * _PAGE, self.size) - first * _PAGE)
+            try:
+                self.memory.madvise(mmap.MADV_DONTNEED, first * _PAGE, min(end * _PAGE, self.size) - first * _PAGE)
+            except OSError:
+                # As in a process that has locked its memory.
+                return False
         return True
 
 
