@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.future import TaskFuture
-from actors.hosts.serialize import ResultOf
+from actors.hosts.serialize import FLAT, ResultOf
 
-__all__ = ["with_results"]
+__all__ = ["check_calls", "with_results"]
 
 # Most arguments are none of those that are looked into.
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes})
@@ -49,3 +49,25 @@ def _replaced(value: Any, after: dict[int, None], number_of: Callable[[TaskFutur
     if depth and kind is dict and any(isinstance(one, TaskFuture) for one in value.values()):
         return {name: _replaced(one, after, number_of, 0) for name, one in value.items()}
     return value
+
+
+def check_calls(
+    check: Callable[[tuple[Any, ...], Any], None], kwargs: Mapping[str, Any], items: list[Any], form: str
+) -> None:
+    """See to it that a function can be called with the arguments of each of these calls.
+
+    Args:
+        check: raises the TypeError of a call that does not fit; it looks at how many arguments there are, and their names.
+        kwargs: the arguments by name, of all calls.
+        items: see `Call`.
+        form: see `Call`.
+
+    Raises:
+        TypeError: one of them does not fit.
+    """
+    if form == FLAT:
+        if items:
+            check((items[0],), kwargs)
+        return
+    for args in {len(args): args for args in items}.values():
+        check(args, kwargs)

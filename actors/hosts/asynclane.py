@@ -15,6 +15,7 @@ from actors.errors import ChannelClosed
 from actors.hosts.attempt import Attempt
 from actors.hosts.interrupts import TaskInterrupted, coroutine_attempt, outcome_of
 from actors.hosts.lane import run_items
+from actors.hosts.mapping import Outcomes
 from actors.hosts.parts import AgentParts
 from actors.hosts.requests import Answer
 from actors.hosts.serialize import failure_of
@@ -244,19 +245,21 @@ class AsyncLane(WaitingLane):
             # As in `TaskLane.perform`: an exception leads back to this frame.
             del value
 
-    def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
+    def run_items(self, function: Callable[..., Any], items: list[Any], *, flat: bool = False) -> Any:
         """The body of a task with many items; a coroutine if there is one for each item."""
         if not inspect.iscoroutinefunction(function):
-            return run_items(function, items, self._complete)
+            return run_items(function, items, self._complete, flat=flat)
 
-        async def run_all() -> list[tuple[bool, Any]]:
-            outcomes: list[tuple[bool, Any]] = []
-            for args in items:
+        async def run_all() -> Outcomes:
+            values: list[Any] = []
+            failures: dict[int, Any] = {}
+            for item in items:
                 try:
-                    outcomes.append((True, await function(*args)))
+                    values.append(await (function(item) if flat else function(*item)))
                 except Exception as error:  # noqa: BLE001 - it is this item's outcome
-                    outcomes.append((False, tuple(failure_of(error))))
-            return outcomes
+                    failures[len(values)] = tuple(failure_of(error))
+                    values.append(None)
+            return values, failures
 
         return run_all()
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from actors.errors import ChannelClosed, NotSerializable, WireError
 from actors.hosts.descriptors import close_all, receive, transmit
-from actors.hosts.payload import Lease
+from actors.hosts.segmentpool import Lease, release
 from actors.hosts.wire import FRAME_LIMIT, Decoder, Encoder, Piece
 from actors.protocol.messages import Envelope, Priority
 
@@ -242,6 +242,8 @@ class SocketChannel:
                 return envelopes
             if self._in_ended or self._closed:
                 raise ChannelClosed(f"the other end of channel {self.name or 'without a name'} is gone")
+            if self._released:
+                self._answer_releases()
             if timeout == 0:
                 return []
             if deadline is not None and not self._await_input(deadline):
@@ -435,8 +437,7 @@ class SocketChannel:
                 self._lock.release()
 
     def _let_go(self, tokens: Iterable[int]) -> None:
-        for token in tokens:
-            self._leases.pop(token, None)
+        release(self._leases, tokens)
 
     def _drop_leases(self) -> None:
         # Nobody will tell any more when the other end has stopped to look.

@@ -141,8 +141,8 @@ class Context:
                 allowed="False",
             )
 
-        def send(items: list[tuple[Any, ...]]) -> Sent:
-            future = self._send(describe(call, (), {}, options, items))
+        def send(items: list[Any], form: str) -> Sent:
+            future = self._send(describe(call, (), {}, options, items, form))
             return future, lambda: future.seconds
 
         return map_calls(send, iterables, chunksize, timeout)

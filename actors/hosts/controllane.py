@@ -19,6 +19,7 @@ from actors.hosts.interruptions import Interruptions
 from actors.hosts.limits import LimitKeeper
 from actors.hosts.outbox import FLUSH_AFTER
 from actors.hosts.parts import AgentParts
+from actors.hosts.payload import tend
 from actors.hosts.refusals import judge
 from actors.hosts.serialize import error_of
 from actors.hosts.subtasks import SubTasks
@@ -189,6 +190,7 @@ class ControlLane:
             return
         parts.status.beat(now)
         parts.control.send(parts.heartbeat(), recipient=HUB, sender=parts.spec.agent)
+        tend()
 
     # --- messages --------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,11 @@ from actors.hosts.attempt import Attempt
 from actors.hosts.bodyparts import BodyParts
 from actors.hosts.bundle import unbundle
 from actors.hosts.interrupts import coroutine_attempt
+from actors.hosts.mapping import Outcomes
 from actors.hosts.outbox import FLUSH_AFTER, FLUSH_BEYOND
 from actors.hosts.parts import AgentParts
 from actors.hosts.recycling import Recycling
-from actors.hosts.serialize import SPLICED, WHOLE, Call, error_of, failure_of, pack_value, unpack_call
+from actors.hosts.serialize import FLAT, SPLICED, WHOLE, Call, error_of, failure_of, pack_value, unpack_call
 from actors.hosts.slots import Slot
 from actors.protocol.messages import AssignmentAck, Outcome, Payload
 from actors.protocol.states import AgentState
@@ -36,45 +37,71 @@ def _raise(error: BaseException) -> NoReturn:
 
 
 def run_items(
-    function: Callable[..., Any], items: list[tuple[Any, ...]], complete: Callable[[Any], Any]
-) -> list[tuple[bool, Any]]:
+    function: Callable[..., Any], items: list[Any], complete: Callable[[Any], Any], *, flat: bool = False
+) -> Outcomes:
     """One call for each item; an item that raises costs that item only.
 
     Args:
         function: what to call.
         items: the arguments of each call.
         complete: makes a value of a coroutine.
-
-    Returns:
-        For each item True and the value, or False and the fields of the `Failure`.
+        flat: each item is the only argument, and not a tuple of arguments.
     """
-    outcomes: list[tuple[bool, Any]] = []
-    for args in items:
+    values: list[Any] = []
+    failures: dict[int, Any] = {}
+    add = values.append
+    calls = iter(items)
+    if inspect.iscoroutinefunction(function):
+        function = _completing(function, complete)
+    # The loops have nothing in them but the call: they are gone through for each of a million tiny ones.
+    while len(values) < len(items):
         try:
-            value = function(*args)
-            outcomes.append((True, complete(value) if type(value) is CoroutineType else value))
+            if flat:
+                for arg in calls:
+                    add(function(arg))
+            else:
+                for args in calls:
+                    add(function(*args))
         except Exception as error:  # noqa: BLE001 - it is this item's outcome
-            outcomes.append((False, tuple(failure_of(error))))
-    return outcomes
+            failures[len(values)] = tuple(failure_of(error))
+            add(None)
+    if CoroutineType in set(map(type, values)):
+        _complete_all(values, failures, complete)
+    return values, failures
 
 
-def _values_of(outcomes: list[tuple[bool, Any]]) -> list[Any]:
-    for good, value in outcomes:
-        if not good:
-            raise error_of(value)
-    return [value for _, value in outcomes]
+def _completing(function: Callable[..., Any], complete: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda *args: complete(function(*args))
 
 
-def _pack_items(outcomes: list[tuple[bool, Any]]) -> Payload:
+def _complete_all(values: list[Any], failures: dict[int, Any], complete: Callable[[Any], Any]) -> None:
+    """Complete the coroutines of a function that does not look as if it made some."""
+    for place, value in enumerate(values):
+        if type(value) is CoroutineType:
+            try:
+                values[place] = complete(value)
+            except Exception as error:  # noqa: BLE001 - it is this item's outcome
+                values[place], failures[place] = None, tuple(failure_of(error))
+
+
+def _values_of(outcomes: Outcomes) -> list[Any]:
+    values, failures = outcomes
+    if failures:
+        raise error_of(failures[min(failures)])
+    return values
+
+
+def _pack_items(outcomes: Outcomes) -> Payload:
     """Pickle the outcomes of many calls; one that cannot be pickled becomes a failure of its own item."""
     try:
         return pack_value(outcomes, "the results")
     except NotSerializable:
-        for place, (_, value) in enumerate(outcomes):
+        values, failures = outcomes
+        for place, value in enumerate(values):
             try:
                 pack_value(value, "the result")
             except NotSerializable as error:
-                outcomes[place] = (False, tuple(failure_of(error)))
+                values[place], failures[place] = None, tuple(failure_of(error))
         return pack_value(outcomes, "the results")
 
 
@@ -158,9 +185,9 @@ class LaneBase:
 
     # --- one task --------------------------------------------------------------------------------------------------
 
-    def run_items(self, function: Callable[..., Any], items: list[tuple[Any, ...]]) -> Any:
+    def run_items(self, function: Callable[..., Any], items: list[Any], *, flat: bool = False) -> Any:
         """The body of a task with many items."""
-        return run_items(function, items, self.parts.interrupter.complete)
+        return run_items(function, items, self.parts.interrupter.complete, flat=flat)
 
     def over(self) -> bool:
         """Whether the agent is to end, now that no task runs."""
@@ -191,6 +218,8 @@ class LaneBase:
             if kwargs:
                 function = partial(function, **kwargs)
             attempt.many = form != WHOLE
+            if form == FLAT:
+                return self.run_items, (function, items), {"flat": True}
             return self.run_items if attempt.many else self._run_whole, (function, items), {}
         return function, args, kwargs
 

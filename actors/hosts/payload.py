@@ -1,11 +1,11 @@
 """Payloads: what users send, packed into `bytes` when small and into shared memory when large.
 
-A segment is written once, by the process that made it, and read through read-only mappings anywhere. Its memory is
-used again for a later payload when nobody can see it any more: copying into memory that was used before is many
-times faster than into fresh pages. Who can still see it is a question of references alone:
+A segment is written once, by the process that made it, and read anywhere, through mappings that are read-only or private
+(`actors.hosts.mappings`). Its memory is used again for a later payload when nobody can see it any more: copying into memory
+that was used before is many times faster than into fresh pages. Who can still see it is a question of references alone:
 
     Segment ─┐
-    views ───┼──▶ lease ──▶ block of the pool        in the process that made it
+    views ───┼──▶ lease ──▶ block of the pool        in the process that made it (`actors.hosts.segmentpool`)
     channels ┘                                       (a channel holds it for each receiver that has not let go)
 
     Segment ─┬──▶ lease ──▶ "let go" to the sender   in a process that received it
@@ -16,207 +16,39 @@ A lease dies with its last reference; then the block goes back to the pool, or t
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import pickle
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from actors.errors import NotSerializable
 from actors.hosts.descriptors import close_all, is_sealed, memory_file, seal
+from actors.hosts.mappings import MAP_OPTIONS, Mappings
+from actors.hosts.segmentpool import (
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    PIECE,
+    Lease,
+    ReceivedLease,
+    SegmentPool,
+    populate,
+)
 
-__all__ = ["THRESHOLD", "Bytes", "Segment", "SegmentPool", "copy_in_pieces", "pack", "view_of"]
+__all__ = ["THRESHOLD", "Bytes", "Segment", "copy_in_pieces", "pack", "tend", "view_of"]
 
 THRESHOLD = 1 << 20
 """From this many bytes on a payload travels as a segment."""
 
-_IDLE_BYTES = 256 << 20
 _PAGE = mmap.PAGESIZE
-# Memory is copied in pieces of so many bytes, some milliseconds each: Python lets no other thread run during one.
-_PIECE = 8 << 20
-# Linux 5.14; they only save page faults, so a kernel that refuses them is no matter.
-_MADV_POPULATE_READ = 22
-_MADV_POPULATE_WRITE = 23
-_MAP_OPTIONS: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
 
 Bytes: TypeAlias = bytes | bytearray | memoryview | pickle.PickleBuffer
-
-
-class Lease(Protocol):
-    """Keeps shared memory from being used for something else for as long as it is referenced."""
-
-    def spoil(self) -> None:
-        """The memory must never be used again: somebody may still see it who will not tell."""
 
 
 class _Mapping(mmap.mmap):
     """A read-only mapping that keeps its lease; a memoryview keeps the mapping."""
 
     lease: Lease | None = None
-
-
-class _Block:
-    """Shared memory of this process with the writable mapping that stays warm."""
-
-    __slots__ = ("_pool", "capacity", "fd", "memory", "touched")
-
-    def __init__(self, capacity: int, pool: SegmentPool) -> None:
-        self._pool = pool
-        self.capacity = capacity
-        self.touched = 0
-        self.fd = memory_file("actors-payload", capacity)
-        try:
-            self.memory = mmap.mmap(self.fd, capacity, **_MAP_OPTIONS)
-            # After the writable mapping was made, which a seal against further ones does not touch.
-            seal(self.fd, future_write=True)
-        except BaseException:
-            os.close(self.fd)
-            raise
-
-    def __del__(self) -> None:
-        if hasattr(self, "memory"):
-            close_all([self.fd])
-            self._pool.closed()
-
-
-class _OwnLease:
-    """A block in use. When the last reference is gone, the pool gets the block back."""
-
-    __slots__ = ("_pool", "block", "pid", "spoiled")
-
-    def __init__(self, block: _Block, pool: SegmentPool) -> None:
-        self.block = block
-        self.pid = os.getpid()
-        self.spoiled = False
-        self._pool = pool
-
-    def spoil(self) -> None:
-        self.spoiled = True
-
-    def __del__(self) -> None:
-        # May run in any thread at any moment, also while this thread holds the pool's lock: hence no lock here.
-        self._pool.take_back(self)
-
-
-class _ReceivedLease:
-    """Memory of another process in use here. When the last reference is gone, that process is told."""
-
-    __slots__ = ("_let_go", "_token")
-
-    def __init__(self, let_go: Callable[[int], None], token: int) -> None:
-        self._let_go = let_go
-        self._token = token
-
-    def spoil(self) -> None:
-        """The memory is the sender's business; it is simply never told that it is free."""
-        self._token = 0
-
-    def __del__(self) -> None:
-        if self._token:
-            self._let_go(self._token)
-
-
-class SegmentPool:
-    """The shared memory that this process has made and may use again.
-
-    Args:
-        idle_bytes: how much memory may wait for further use.
-        segments: how many segments may hold descriptors, two each; beyond it payloads stay in ordinary memory.
-            None: so many that they take a quarter of the process' limit.
-    """
-
-    def __init__(self, idle_bytes: int = _IDLE_BYTES, segments: int | None = None) -> None:
-        self._lock = threading.Lock()
-        self._idle_bytes = idle_bytes
-        self._idle: dict[int, list[_Block]] = {}
-        self._idle_total = 0
-        self._returned: deque[_Block] = deque()
-        self._limit = segments
-        self._open = 0
-        self._closed: deque[None] = deque()
-
-    def lease(self, size: int) -> _OwnLease | None:
-        """Memory for `size` bytes; None if descriptors or memory are short."""
-        with self._lock:
-            self._settle()
-            capacity = max(1 << (size - 1).bit_length(), _PAGE)
-            blocks = self._idle.get(capacity)
-            if blocks:
-                block = blocks.pop()
-                self._idle_total -= block.touched
-                return _OwnLease(block, self)
-            if not self._has_room():
-                return None
-            try:
-                block = _Block(capacity, self)
-            except (OSError, ValueError, OverflowError):
-                return None
-            self._open += 1
-            return _OwnLease(block, self)
-
-    def open(self) -> bool:
-        """Count one more segment that holds descriptors, if one more may; else return False."""
-        with self._lock:
-            if not self._has_room():
-                return False
-            self._open += 1
-            return True
-
-    def closed(self) -> None:
-        """Count one fewer. Called by finalizers, hence without the lock."""
-        self._closed.append(None)
-
-    @property
-    def held(self) -> int:
-        """How many segments hold descriptors now."""
-        return self._open - len(self._closed)
-
-    def _has_room(self) -> bool:
-        while self._closed:
-            self._closed.popleft()
-            self._open -= 1
-        if self._limit is None:
-            # A segment holds two descriptors, its own and its mapping's.
-            self._limit = max(_descriptor_limit() // 8, 16)
-        return self._open < self._limit
-
-    def take_back(self, lease: _OwnLease) -> None:
-        """Called by a lease that dies; the block is put away at the next `lease`."""
-        # In a fork of the program the memory is still the program's: never write there.
-        if not lease.spoiled and lease.pid == os.getpid():
-            self._returned.append(lease.block)
-
-    def trim(self) -> None:
-        """Free all memory that waits for further use."""
-        with self._lock:
-            self._settle()
-            self._idle.clear()
-            self._idle_total = 0
-
-    def _settle(self) -> None:
-        while self._returned:
-            block = self._returned.popleft()
-            if self._idle_total + block.touched <= self._idle_bytes:
-                self._idle_total += block.touched
-                self._idle.setdefault(block.capacity, []).append(block)
-
-    def forked(self) -> None:
-        """In a fork of the process: let go of memory that the other one still uses."""
-        self._lock = threading.Lock()
-        self._returned.clear()
-        self._idle.clear()
-        self._idle_total = 0
-
-
-def _descriptor_limit() -> int:
-    import resource  # noqa: PLC0415 - absent on Windows, where this module must still import
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 class Segment:
@@ -226,6 +58,7 @@ class Segment:
     """
 
     pool: ClassVar[SegmentPool] = SegmentPool()
+    mappings: ClassVar[Mappings] = Mappings()
 
     __slots__ = ("__weakref__", "_data", "_fd", "_lease", "_mapping", "_size")
 
@@ -246,7 +79,7 @@ class Segment:
             return cls(size, data=b"".join(raws))
         block = lease.block
         if block.touched < size:
-            _populate(block.memory, _MADV_POPULATE_WRITE, block.touched // _PAGE * _PAGE, size)
+            populate(block.memory, MADV_POPULATE_WRITE, block.touched // _PAGE * _PAGE, size)
             block.touched = size
         at = 0
         target = memoryview(block.memory)
@@ -272,7 +105,7 @@ class Segment:
         try:
             _check_received(fd, size)
             if cls.pool.open():
-                return _Received(size, fd=fd, lease=_ReceivedLease(let_go, token))
+                return _Received(size, fd=fd, lease=ReceivedLease(let_go, token, cls.pool))
             data = _read(fd, size)
         except BaseException:
             os.close(fd)
@@ -281,6 +114,12 @@ class Segment:
         if token:
             let_go(token)
         return cls(size, data=data)
+
+    @classmethod
+    def trim(cls) -> None:
+        """Free all memory, and take out all mappings, that wait for further use in this process."""
+        cls.pool.trim()
+        cls.mappings.trim()
 
     def __len__(self) -> int:
         return self._size
@@ -308,9 +147,34 @@ class Segment:
         if mapping is None:
             mapping = _map(self._fd, self._size)
             mapping.lease = self._lease
-            _populate(mapping, _MADV_POPULATE_READ, 0, self._size)
+            populate(mapping, MADV_POPULATE_READ, 0, self._size)
             self._mapping = mapping
         return memoryview(mapping)
+
+    def private(self) -> memoryview:
+        """The content as it came, to be written to: what is written nobody else sees, and it takes memory only then.
+
+        It stays valid after the segment itself is gone. Where the system cannot do that it is a copy.
+        """
+        if self._data is None:
+            try:
+                return self.mappings.lend(self._fd, self._size, self._lease)
+            except OSError:
+                pass
+        made = memoryview(bytearray(self._size))
+        if self._data is not None:
+            copy_in_pieces(memoryview(self._data), made)
+        else:
+            _read_into(self._fd, made)
+        return made
+
+    def begins_with(self, count: int) -> bytes:
+        """The first bytes, read without a mapping.
+
+        Args:
+            count: how many, at most.
+        """
+        return self._data[:count] if self._data is not None else os.pread(self._fd, min(count, self._size), 0)
 
     def lend(self) -> tuple[int, Lease | None, bool]:
         """What a channel sends.
@@ -367,24 +231,25 @@ def _read(fd: int, size: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def _read_into(fd: int, target: memoryview) -> None:
+    at, size = 0, len(target)
+    while at < size:
+        read = os.preadv(fd, [target[at : at + PIECE]], at)
+        if not read:
+            raise ValueError(f"expected {size} bytes, got {at}")
+        at += read
+
+
 def _map(fd: int, size: int) -> _Mapping:
-    return _Mapping(fd, size, access=mmap.ACCESS_READ, **_MAP_OPTIONS)
-
-
-def _populate(memory: mmap.mmap, advice: int, start: int, end: int) -> None:
-    """Have pages made, or mapped, at once; in pieces, as other threads wait meanwhile."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        while start < end:
-            memory.madvise(advice, start, min(_PIECE, end - start))
-            start += _PIECE
+    return _Mapping(fd, size, access=mmap.ACCESS_READ, **MAP_OPTIONS)
 
 
 def copy_in_pieces(source: memoryview, target: memoryview) -> None:
     """Copy memory of the same size; between two pieces other threads of the process have their turn."""
     at, size = 0, len(source)
     while at < size:
-        target[at : at + _PIECE] = source[at : at + _PIECE]
-        at += _PIECE
+        target[at : at + PIECE] = source[at : at + PIECE]
+        at += PIECE
 
 
 def _raw(part: Bytes) -> memoryview:
@@ -408,5 +273,16 @@ def view_of(payload: bytes | Segment) -> memoryview:
     return payload.view() if isinstance(payload, Segment) else memoryview(payload)
 
 
+def tend() -> None:
+    """Give back what waits for further use and was not used since the last call; to be called every so often."""
+    Segment.pool.tend()
+    Segment.mappings.tend()
+
+
+def _in_child() -> None:
+    Segment.pool.forked()
+    Segment.mappings.forked()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=Segment.pool.forked)
+    os.register_at_fork(after_in_child=_in_child, after_in_parent=Segment.pool.fork_made)

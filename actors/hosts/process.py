@@ -206,7 +206,7 @@ class ProcessHost:
             for handle in list(self._handles):
                 handle.close()
             self._selector.close()
-            Segment.pool.trim()
+            Segment.trim()
         _call(calls)
 
     def _let_go(self) -> None:

@@ -24,10 +24,12 @@ from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
 from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
 from actors.hosts.markers import filled
-from actors.hosts.payload import Bytes, copy_in_pieces, pack, view_of
+from actors.hosts.payload import Bytes, Segment, copy_in_pieces, pack
+from actors.hosts.pieces import Pieces
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
+    "FLAT",
     "SPLICED",
     "WHOLE",
     "Call",
@@ -53,6 +55,7 @@ _SIZED = frozenset({str, bytes})
 _SMALL = 4096
 _FEW = 16
 _WITH_BUFFERS = 1
+_BEGIN_WITH_BUFFERS = bytes([_WITH_BUFFERS])
 _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
 _BUFFER = struct.Struct("<QB")
@@ -81,18 +84,25 @@ class Call(NamedTuple):
     """What a task is to run. `function` is None for a worker's method; `items`: one call for each, for its arguments.
 
     `form` WHOLE: the calls of all items are one, whose value is the list of theirs, and which fails with the first that
-    does. SPLICED: the first argument is a list of lists, to be handed over as one list.
+    does. FLAT: `items` has the only argument of each call, and not a tuple around it. SPLICED: the first argument is a list
+    of lists, to be handed over as one list.
     """
 
     function: Any
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = MappingProxyType({})
-    items: list[tuple[Any, ...]] | None = None
+    items: list[Any] | None = None
     form: str = ""
+
+    def item_args(self) -> list[tuple[Any, ...]]:
+        """The arguments of each call; of one without `items` there are none."""
+        items = self.items or []
+        return [(item,) for item in items] if self.form == FLAT else items
 
 
 _PLAIN = _SIMPLE | {bytes, ResultOf}
 
+FLAT = "flat"
 WHOLE = "whole"
 SPLICED = "spliced"
 
@@ -190,14 +200,19 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
             return pickle.loads(payload)  # noqa: S301 - from an agent of this program, or from the program itself
         except BaseException as error:
             raise _unreadable(error, what) from error
-    view = payload if isinstance(payload, bytes) else view_of(payload)
-    if not view or view[0] != _WITH_BUFFERS:
-        return _unpickled(view, what, None)
     try:
+        view = payload if isinstance(payload, bytes) else _view_of(payload)
         inband, buffers = inband_of(view)
     except struct.error as error:
         raise NotSerializable(f"{what} cannot be read: it is cut short", what=what, reason=str(error)) from error
-    return _unpickled(inband, what, buffers)
+    except (MemoryError, OSError, ValueError) as error:
+        raise _unreadable(error, what) from error
+    return _unpickled(inband, what, buffers or None)
+
+
+def _view_of(segment: Segment) -> memoryview:
+    # Only buffers are written to; a pickle alone is read, and then let go of.
+    return segment.private() if segment.begins_with(1) == _BEGIN_WITH_BUFFERS else segment.view()
 
 
 def inband_of(view: bytes | memoryview) -> tuple[bytes | memoryview, list[Any]]:
@@ -220,7 +235,7 @@ def _split(view: memoryview) -> tuple[memoryview, list[Any]]:
         place += -place % _ALIGNMENT
         part = view[place : place + size]
         # What could be written to where it came from can be written to here; the shared memory itself cannot.
-        buffers.append(part.toreadonly() if readonly else _copied(part))
+        buffers.append(part.toreadonly() if readonly else _copied(part) if part.readonly else part)
         place += size
     return inband, buffers
 
@@ -250,36 +265,6 @@ def _pickled(value: Any, what: str, take: Any, buffers: list[memoryview] | None 
         raise NotSerializable(message, what=what, reason=reason) from first or second
 
 
-class _Pieces:
-    """A large pickle as a file that is read in pieces: in between, other threads of the process have their turn."""
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data = memoryview(data)
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._data) if size < 0 else self._at + size
-        at, self._at = self._at, min(end, len(self._data))
-        return bytes(self._data[at : self._at])
-
-    def readinto(self, target: Any) -> int:
-        into = memoryview(target).cast("B")
-        size = min(len(into), len(self._data) - self._at)
-        copy_in_pieces(self._data[self._at : self._at + size], into)
-        self._at += size
-        return size
-
-    def readline(self) -> bytes:
-        at = self._at
-        while at < len(self._data):
-            piece = bytes(self._data[at : at + 1024])
-            found = piece.find(b"\n")
-            if found >= 0:
-                return self.read(at + found + 1 - self._at)
-            at += len(piece)
-        return self.read()
-
-
 def _copied(part: memoryview) -> bytearray:
     made = bytearray(len(part))
     copy_in_pieces(part, memoryview(made))
@@ -289,7 +274,7 @@ def _copied(part: memoryview) -> bytearray:
 def _unpickled(data: bytes | memoryview, what: str, buffers: list[Any] | None) -> Any:
     try:
         if len(data) >= _PIECEMEAL:
-            return pickle.Unpickler(_Pieces(data), buffers=buffers).load()  # noqa: S301 - as below
+            return pickle.Unpickler(Pieces(data), buffers=buffers).load()  # noqa: S301 - as below
         return pickle.loads(data, buffers=buffers)  # noqa: S301 - program and agents trust each other, unless marked
     except BaseException as error:  # see the top of the file
         raise _unreadable(error, what) from error
@@ -395,7 +380,9 @@ def fill(call: Call, results: Mapping[int, Payload]) -> Call:
     def one(value: Any) -> Any:
         return filled(value, ResultOf, get)
 
-    items = None if call.items is None else [tuple(map(one, item)) for item in call.items]
+    items = call.items
+    if items is not None:
+        items = list(map(one, items)) if call.form == FLAT else [tuple(map(one, item)) for item in items]
     named = {key: one(value) for key, value in call.kwargs.items()}
     return Call(call.function, tuple(map(one, call.args)), named, items, call.form)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from actors.hosts.payload import view_of
-from actors.hosts.serialize import inband_of
+from actors.hosts.serialize import FLAT, inband_of
 from actors.logs import Redactor
 from actors.protocol.messages import Payload
 
@@ -51,7 +51,7 @@ def shortened(payload: Payload) -> str:
             return f"({size} bytes)"
         call = _Reader(io.BytesIO(data), buffers=buffers).load()
         _, args, *rest = call
-        text = _items(rest[1]) if len(rest) > 1 else _call(args, rest[0] if rest else {})
+        text = _items(rest[1], flat=rest[2:] == [FLAT]) if len(rest) > 1 else _call(args, rest[0] if rest else {})
     except Exception:  # noqa: BLE001 - whatever a pickle may be, its text is only for people
         return _UNREADABLE
     text = Redactor().text(text)
@@ -62,8 +62,8 @@ def _call(args: Any, kwargs: Mapping[str, Any]) -> str:
     return f"({', '.join([*map(_text, args), *(f'{name}={_text(value)}' for name, value in kwargs.items())])})"
 
 
-def _items(items: Any) -> str:
-    shown = ", ".join(_call(item, {}) for item in items[:_MEMBERS])
+def _items(items: Any, *, flat: bool) -> str:
+    shown = ", ".join(_call((item,) if flat else item, {}) for item in items[:_MEMBERS])
     return f"{len(items)} calls: {shown}" + (", ..." if len(items) > _MEMBERS else "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
-from actors.hosts.arguments import with_results
+from actors.hosts.arguments import check_calls, with_results
 from actors.hosts.options import Options
 from actors.hosts.serialize import Call, dumps, pack_call
 from actors.hosts.subtasks import SubTaskFuture
@@ -23,7 +23,7 @@ def describe(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     options: Options,
-    items: list[tuple[Any, ...]] | None = None,
+    items: list[Any] | None = None,
     form: str = "",
 ) -> dict[str, Any]:
     """The fields of a submission, of those that were named.
@@ -46,8 +46,10 @@ def describe(
     if method is None and not callable(call):
         raise TypeError(f"submit takes a worker's task method (Thumbnailer.shrink) or any callable, not {call!r}")
     check = bound_check(call) if method is None else method.bind_check
-    for one in [args] if items is None else items:
-        check(one, kwargs)
+    if items is None:
+        check(args, kwargs)
+    else:
+        check_calls(check, kwargs, items, form)
     after: dict[int, None] = dict.fromkeys(_number(one) for one in options.after)
     args, named = with_results(args, kwargs, after, _number)
     name = method.task_type if method is not None else "general"

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 from actors.errors import WireError
 from actors.hosts.descriptors import FDS_AT_ONCE, close_all
 from actors.hosts.fieldtypes import message_of
-from actors.hosts.payload import Lease, Segment
+from actors.hosts.payload import Segment
 from actors.hosts.plain import ITEM_LIMIT, KEY_LIMIT, PlainReader, PlainWriter, examine
+from actors.hosts.segmentpool import Lease
 from actors.protocol.messages import CODES, KINDS, Batch, Envelope, Result
 
 __all__ = ["FRAME_LIMIT", "Decoder", "Encoder", "Piece"]

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from actors.errors import WireError
 from actors.hosts.descriptors import close_all
-from actors.hosts.payload import Lease, Segment
+from actors.hosts.payload import Segment
+from actors.hosts.segmentpool import Lease
 from actors.protocol.messages import Payload
 
 __all__ = [

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from actors.core.peering import Peering
 from actors.errors import AgentDied, MailboxFull
 from actors.hosts.descriptors import close_all, transmit
+from actors.hosts.segmentpool import release
 from actors.kernel.current import current
 from actors.remote.frames import Reader, Written, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from actors.hosts.payload import Lease
+    from actors.hosts.segmentpool import Lease
     from actors.kernel.reply import Reply
 
 __all__ = ["Link", "Waiter", "process_died"]
@@ -180,8 +181,7 @@ class Link:
 
     def give_back(self, tokens: Iterable[int]) -> None:
         """The other end sees this shared memory no more."""
-        for token in tokens:
-            self._lent.pop(token, None)
+        release(self._lent, tokens)
 
     def _drop(self) -> None:
         for frame in self._out:

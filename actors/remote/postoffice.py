@@ -332,7 +332,7 @@ class Office:
         self._ringer.close()
         endpoints.remove(self.endpoint)
         # What messages went through waits there for further ones.
-        Segment.pool.trim()
+        Segment.trim()
 
     def part(self) -> None:
         """In the child of a fork: let go of all descriptors, and harm nothing of what they lead to."""

@@ -88,10 +88,9 @@ class DurableScheduler(PollingActor):
         except ActorsError as error:
             refuse(task, error)
 
-    @handles(m.OutcomeFetched)
-    def _fetched(self, message: m.OutcomeFetched) -> None:
-        if self._state.keeper is not None:
-            self._state.keeper.fetched(message.number)
+    @handles(m.OutcomesFetched)
+    def _fetched(self, message: m.OutcomesFetched) -> None:
+        """They are written in a moment, see `tend_later`."""
 
     @handles(m.FindOnce)
     def _find_once(self, message: m.FindOnce) -> TaskRecord | None:

@@ -174,9 +174,10 @@ class Intake:
     def _fetched(self, number: int) -> None:
         if self._pid != os.getpid():
             return
-        # The system may have ended, and the next start of the program tells of the outcome once more.
-        with suppress(ActorsError):
-            self.peers.scheduler.tell(m.OutcomeFetched(number))
+        if self._keeper is not None and self._keeper.fetched(number):
+            # The system may have ended, and the next start of the program tells of the outcome once more.
+            with suppress(ActorsError):
+                self.peers.scheduler.tell(m.OutcomesFetched())
 
     # What futures ask of their owner
 

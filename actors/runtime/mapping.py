@@ -31,8 +31,8 @@ def map_tasks(
 ) -> MapIterator:
     """The iterator that `map` gives the program; the first chunks are handed in before it is returned."""
 
-    def send(items: list[tuple[Any, ...]]) -> Sent:
-        task = submission.task(call, (), {}, options, items)
+    def send(items: list[Any], form: str) -> Sent:
+        task = submission.task(call, (), {}, options, items, form)
         task.watched = True
         return hand_in(task), partial(seconds_of, task)
 

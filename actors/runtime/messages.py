@@ -47,7 +47,7 @@ __all__ = [
     "KnowType",
     "LimitBreached",
     "ListAgents",
-    "OutcomeFetched",
+    "OutcomesFetched",
     "Ping",
     "Publish",
     "RemoveListener",
@@ -231,10 +231,8 @@ class RestoreTasks(NamedTuple):
     dead: Sequence[Task] = ()
 
 
-class OutcomeFetched(NamedTuple):
-    """To scheduler: the program has had the outcome of a task."""
-
-    number: int
+class OutcomesFetched(NamedTuple):
+    """To scheduler: the program has had outcomes, and the journal's keeper knows of which tasks."""
 
 
 class FindOnce(NamedTuple):

@@ -18,6 +18,7 @@ from actors.core.figures import figure_text
 from actors.core.ledger import Admission, HardBreach, Ledger, Sample, SoftBreach
 from actors.core.ledger import Machine as MachineShares
 from actors.errors import ActorsError
+from actors.hosts.payload import tend
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
 from actors.protocol.events import Event, ResourceAvailable, ResourceLimitExceeded, ResourcePressure
@@ -238,7 +239,8 @@ class ResourceManager(Actor):
         self._sampling = self.timers.once(self._config.resource_sample_every, _Sample()) if self._agents else None
 
     def _sample(self) -> None:
-        """Measure the machine and all agents in one pass."""
+        """Measure the machine and all agents in one pass, and give back memory that was of no use since the last time."""
+        tend()
         self._measure_machine()
         pids = {agent: known.pid for agent, known in self._agents.items()}
         usages = self._probe.sample({agent: pid for agent, pid in pids.items() if pid is not None})

@@ -15,7 +15,7 @@ from actors.core.task import Needs, Task, TaskKind
 from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
 from actors.future import TaskFuture
-from actors.hosts.arguments import with_results
+from actors.hosts.arguments import check_calls, with_results
 from actors.hosts.options import Options
 from actors.hosts.serialize import Call, pack_call, pack_plain
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskMethod, TaskOptions, bound_check
@@ -138,7 +138,7 @@ class Submission:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         options: Options,
-        items: list[tuple[Any, ...]] | None = None,
+        items: list[Any] | None = None,
         form: str = "",
     ) -> Task:
         """The task that makes a call.
@@ -169,8 +169,10 @@ class Submission:
         kind = self.kind_of(call, options)
         is_method = isinstance(call, TaskMethod)
         check = self._check(call)
-        for given in [args] if items is None else items:
-            check(given, kwargs)
+        if items is None:
+            check(args, kwargs)
+        else:
+            check_calls(check, kwargs, items, form)
         after: dict[int, None] = dict.fromkeys(self._numbers_of(options.after))
         args, named = with_results(args, kwargs, after, self.number_of)
         payload = pack_plain(args, named) if is_method and items is None else None

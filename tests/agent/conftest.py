@@ -43,7 +43,7 @@ def agent(process_host: ProcessHost, tmp_path: Path) -> Iterator[Callable[..., S
         subject.handle.close()
     # The test's item still knows this fixture when the check for leaks looks.
     subjects.clear()
-    Segment.pool.trim()
+    Segment.trim()
 
 
 @pytest.fixture

@@ -131,17 +131,17 @@ def test_an_unknown_task_is_an_error_that_names_those_there_are(subject: Subject
 def test_an_item_that_fails_costs_that_item_only(subject: Subject) -> None:
     """map: a failing item raises when its turn comes, and the rest runs on."""
     items = [(1,), (workers.Unpicklable,), (3,)]
-    outcomes = unpack_value(subject.result(subject.start("", function=_maybe, items=items)).payload)
-    assert [good for good, _ in outcomes] == [True, False, True]
-    assert [value for good, value in outcomes if good] == [1, 3]
+    values, failures = unpack_value(subject.result(subject.start("", function=_maybe, items=items)).payload)
+    assert values == [1, None, 3]
+    assert list(failures) == [1]
 
 
 def test_an_item_whose_result_cannot_be_sent_costs_that_item_only(subject: Subject) -> None:
     """map: as above, for results."""
     items = [("Unpicklable",), ("Greeting", "hello")]
-    outcomes = unpack_value(subject.result(subject.start("make", items=items)).payload)
-    assert [good for good, _ in outcomes] == [False, True]
-    assert outcomes[1][1] == workers.Greeting("hello")
+    values, failures = unpack_value(subject.result(subject.start("make", items=items)).payload)
+    assert values == [None, workers.Greeting("hello")]
+    assert list(failures) == [0]
 
 
 def _maybe(value: object) -> object:

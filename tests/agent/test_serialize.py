@@ -71,7 +71,7 @@ def test_large_values_become_segments() -> None:
         assert isinstance(payload, Segment)
         assert unpack_value(payload) == value
         del payload
-    Segment.pool.trim()
+    Segment.trim()
 
 
 @pytest.mark.parametrize("size", [63 << 10, 65 << 10, 191 << 10, 193 << 10, 3 << 20])
@@ -87,7 +87,7 @@ def test_large_content_comes_back_wherever_it_stands(size: int, kind: Any) -> No
         assert found == value
     assert unpack_value(pack_value([content, Bulk(bytes(size))]))[0] == content
     del payload, found
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def test_what_main_defines_travels_by_value_beside_large_content(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_what_main_defines_travels_by_value_beside_large_content(monkeypatch: py
     found, _ = unpack_value(payload)
     assert found.content == one.content  # type: ignore[attr-defined]
     del payload, found
-    Segment.pool.trim()
+    Segment.trim()
 
 
 class Shy:

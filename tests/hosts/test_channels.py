@@ -18,8 +18,9 @@ from actors.errors import ChannelClosed, WireError
 from actors.hosts.channel import Channel, SocketChannel
 from actors.hosts.descriptors import memory_file, seal, socket_pair, transmit
 from actors.hosts.memorychannel import MemoryChannel
-from actors.hosts.payload import THRESHOLD, Segment, SegmentPool, pack, view_of
+from actors.hosts.payload import THRESHOLD, Segment, pack, view_of
 from actors.hosts.plain import NotPlain
+from actors.hosts.segmentpool import SegmentPool
 from actors.protocol.messages import Assignment, Envelope, Progress, Response, Result, StatusRequest
 
 Pair = tuple[Channel, Channel]
@@ -46,7 +47,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     yield ends
     for end in ends:
         end.close()
-    Segment.pool.trim()
+    Segment.trim()
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def sockets() -> Iterator[tuple[SocketChannel, SocketChannel]]:
     yield one, other
     one.close()
     other.close()
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def _readable(channel: Channel) -> bool:
@@ -297,7 +298,7 @@ def test_a_segment_cannot_be_pickled_by_accident() -> None:
     with pytest.raises(TypeError, match="channel"):
         pickle.dumps(payload)
     del payload
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def _raw_frame(fd: int, size: int) -> tuple[bytes, list[int]]:

@@ -97,7 +97,7 @@ def test_what_is_long_or_deep_is_cut(values: list[Any]) -> None:
 def test_what_is_large_is_not_read() -> None:
     """H3: its size is told."""
     assert "bytes)" in told(b"x" * 100_000) and "bytes)" in told(bytearray(10_000_000))
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def test_many_calls_in_one_are_counted() -> None:

@@ -88,7 +88,7 @@ def table(path: Path) -> Table:
 def change_many(journal: SqliteJournal) -> None:
     """Tasks go on and new ones come, more than one statement has room for."""
     changed = [record(number, status="completed", result=b"done", ended=1.0) for number in range(1, _MANY, 2)]
-    journal.write([*changed, *(record(number) for number in range(_MANY + 1, _MANY + 300))])
+    journal.write([*changed, *(record(number) for number in range(_MANY + 1, _MANY + 1000))])
 
 
 def forget(journal: SqliteJournal) -> None:

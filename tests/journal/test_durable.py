@@ -344,7 +344,7 @@ def test_large_values_are_kept(path: Path, tmp_path: Path) -> None:
     # The systems are circles of objects.
     del future, system
     gc.collect()
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def test_settings_name_the_journal(path: Path) -> None:

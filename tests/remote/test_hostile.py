@@ -170,7 +170,7 @@ def test_memory_that_is_not_what_it_says_is_refused() -> None:
         list(reader.feed(frame.data, [plain]))
     reader.close()
     del frame
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def test_endpoints_with_very_long_paths_can_be_reached(tmp_path: Path) -> None:

@@ -47,11 +47,11 @@ class Ends:
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    Segment.pool.trim()
+    Segment.trim()
     both = Ends()
     yield both
     both.close()
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def test_memory_is_used_again_once_the_receiver_sees_it_no_more(ends: Ends) -> None:

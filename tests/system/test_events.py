@@ -56,7 +56,7 @@ def system(request: pytest.FixtureRequest) -> Iterator[ActorSystem]:
     yield system
     system.shutdown(cancel_tasks=True)
     # What large values went through is kept warm for the next ones.
-    Segment.pool.trim()
+    Segment.trim()
 
 
 def numbers(stream: Any, count: int) -> list[int]:

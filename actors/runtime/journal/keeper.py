@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from actors.protocol.states import TaskStatus
 from actors.runtime.outcomes import refuse
 
 if TYPE_CHECKING:
-    from collections import deque
-
     from actors.core.decisions import Decision
     from actors.core.engine import Engine
     from actors.core.task import Task
@@ -64,7 +63,9 @@ class Keeper:
         self._repeated: dict[int, Task] = {}
         # Outcomes that are not written yet, by number of their task: nobody has been told of them.
         self._held: dict[int, Resolve] = {}
-        self._fetched: list[int] = []
+        # Of which tasks the program has had the outcome. Any thread appends.
+        self._fetched: deque[int] = deque()
+        self._fetched_told = False
         self._forget_at = 0.0
         self._leaving = False
 
@@ -99,9 +100,18 @@ class Keeper:
             self._repeated[task.number] = repeats
         self._adopted[task.number] = task
 
-    def fetched(self, number: int) -> None:
-        """The program has had an outcome."""
+    def fetched(self, number: int) -> bool:
+        """The program has had an outcome. Any thread may call it.
+
+        Returns:
+            Whether the scheduler is to be told that there are some: once for all that come until it has written them.
+        """
+        # In this order, and in `tend` the other way round: either that one sees the number, or this one tells.
         self._fetched.append(number)
+        if self._fetched_told:
+            return False
+        self._fetched_told = True
+        return True
 
     def leave(self) -> None:
         """The program ends before its work does: what is cancelled from now on is left for its next start."""
@@ -263,10 +273,7 @@ class Keeper:
                 decided.extend(held)
                 self._held.clear()
                 self.failing = None
-            if self._fetched:
-                fetched = self._fetched
-                self.journal.fetched(fetched)
-                self._fetched = []
+            self._write_fetched()
             if now >= self._forget_at:
                 self._forget_at = now + _FORGET_EVERY
                 utc, keep = now + engine.utc_offset, self._keep
@@ -305,15 +312,22 @@ class Keeper:
     def end(self) -> None:
         """Write what is left, and close the journal."""
         try:
-            if self._fetched and self.failing is None:
-                self.journal.fetched(self._fetched)
-                self._fetched = []
+            if self.failing is None:
+                self._write_fetched()
         except JournalError as error:
             _log.warning("Which results were fetched could not be written: %s", error)
         finally:
             self.journal.close()
 
     # --- inside ---
+
+    def _write_fetched(self) -> None:
+        self._fetched_told = False
+        fetched = tuple(self._fetched)
+        if fetched:
+            self.journal.fetched(fetched)
+            for _ in fetched:
+                self._fetched.popleft()
 
     def _record(self, engine: Engine, task: Task, offset: float) -> TaskRecord:
         return self._translator.record(task, offset, dead=engine.dead_task(task.number) is not None)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from actors.runtime.journal.record import TaskRecord
 
 __all__ = [
+    "ABSENT",
     "APPLICATION",
     "BY_ID",
     "COUNT",
@@ -31,7 +32,7 @@ __all__ = [
     "UNFETCHED",
     "UNFINISHED",
     "VERSION",
-    "portion",
+    "rows_of",
     "write",
 ]
 
@@ -135,25 +136,45 @@ REMOVE: Final = f"DELETE FROM task WHERE NOT {_OPEN} AND ended < ? AND number NO
 BY_ID: Final = f"SELECT {_ALL} FROM task WHERE id = ?"
 
 
-def portion(count: int) -> int:
-    """How many rows a statement for so many records has: a power of two, so that few statements serve all numbers."""
-    return min(_MOST_ROWS, 1 << (count - 1).bit_length())
+ABSENT: Final = {name: "" if name in ("started", "ended") else 0 for name in _COLUMNS}
+"""What stands for a value that is not there, of a kind that the column has not: Python's adapter takes a microsecond for each
+None, and 0.1 for a number."""
 
 
-_MOST_ROWS: Final = 256
+def rows_of(count: int, columns: int) -> int:
+    """How many rows a statement for so many records has: a power of two, so that few statements serve all numbers.
+
+    Args:
+        count: of records, from 1 on.
+        columns: how many of them it has.
+    """
+    return min(_MOST_ROWS, _MOST_VALUES // columns, 1 << (count - 1).bit_length())
 
 
-@cache
-def write(rows: int) -> str:
-    """The statement that adds or changes up to so many tasks; rows without a number are left out.
+_MOST_ROWS: Final = 1024
+_MOST_VALUES: Final = 32766
+
+
+@lru_cache(maxsize=256)
+def write(rows: int, columns: tuple[str, ...], gaps: frozenset[str]) -> str:
+    """The statement that adds or changes up to so many tasks; rows whose number is 0 are left out.
 
     It is one statement for all, because each call of SQLite lets other threads run, and has to wait for its turn
     afterwards.
+
+    Args:
+        rows: how many.
+        columns: those that have values, the number first; the others become NULL.
+        gaps: those of them in which `ABSENT` stands for NULL.
     """
-    row = f"({', '.join('?' * len(_COLUMNS))})"
+    row = f"({', '.join('?' * len(columns))})"
     values = ", ".join([row] * rows)
+    taken = ", ".join(
+        f"nullif(column{place}, {ABSENT[name]!r})" if name in gaps else f"column{place}"
+        for place, name in enumerate(columns, 1)
+    )
     changed = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)
     return (
-        f"INSERT INTO task ({_ALL}) SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL"
+        f"INSERT INTO task ({', '.join(columns)}) SELECT {taken} FROM (VALUES {values}) WHERE column1 != 0"
         f" ON CONFLICT (number) DO UPDATE SET {changed}"
     )

@@ -14,11 +14,11 @@ from actors.errors import ConfigError, JournalError
 from actors.runtime.journal import queries
 from actors.runtime.journal.ownership import Ownership
 from actors.runtime.journal.record import Keep, Opened, Survives, TaskRecord
+from actors.runtime.journal.rows import Table
 
 __all__ = ["SqliteJournal", "check_format", "connect", "failure"]
 
 _T = TypeVar("_T")
-_NOTHING = (None,) * len(TaskRecord._fields)
 _AT_ONCE = 2000
 """So many are dropped in one go: the scheduler waits meanwhile."""
 
@@ -87,16 +87,16 @@ class SqliteJournal:
 
     def _write(self, records: Sequence[TaskRecord]) -> None:
         connection = self._open_connection()
-        first = queries.portion(len(records))
-        if len(records) <= first:
+        if not records:
+            return
+        table = Table(records)
+        if table.statements == 1:
             # A statement of its own is a transaction of its own.
-            connection.execute(queries.write(first), _filled(records, first))
+            connection.execute(*table.statement(0))
             return
         with _Transaction(connection):
-            for start in range(0, len(records), first):
-                part = records[start : start + first]
-                rows = queries.portion(len(part))
-                connection.execute(queries.write(rows), _filled(part, rows))
+            for place in range(table.statements):
+                connection.execute(*table.statement(place))
 
     def fetched(self, numbers: Iterable[int]) -> None:
         """See `Journal.fetched`."""
@@ -235,16 +235,6 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                     connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {queries.APPLICATION}")
         connection.execute(f"PRAGMA user_version = {queries.VERSION}")
-
-
-def _filled(records: Sequence[TaskRecord], rows: int) -> list[Any]:
-    """The values of all records in one list, and nothing for the rows that are left."""
-    values: list[Any] = []
-    for record in records:
-        values += record
-    for _ in range(rows - len(records)):
-        values += _NOTHING
-    return values
 
 
 _HINTS = {

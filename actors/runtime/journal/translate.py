@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Translator", "check_size", "kind_of", "task_of", "worker_of"]
 
 _KINDS_KEPT = 4096
-_FINAL = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED)
+_NAMES = {status: str(status) for status in TaskStatus}
+_FINAL = frozenset(status for status in TaskStatus if status.final)
 
 
 class Translator:
@@ -37,6 +38,9 @@ class Translator:
     def __init__(self, worker_of_type: Callable[[str], type[Any] | None]) -> None:
         self._worker_of_type = worker_of_type
         self._kinds: dict[TaskKind, str] = {}
+        # Most tasks are of the same kind as the one before.
+        self._last_kind: TaskKind | None = None
+        self._last_text = ""
 
     def record(self, task: Task, utc_offset: float, *, payload: bool = False, dead: bool = False) -> TaskRecord:
         """A task as it stands.
@@ -48,41 +52,45 @@ class Translator:
             dead: whether it is listed as one that failed for good.
         """
         kind = task.kind
+        if kind is not self._last_kind:
+            self._last_kind, self._last_text = kind, self._kind(kind)
+        agent_type = kind.needs.agent_type
         failure: Failure | None = None
         error = task.error
-        final = task.status in _FINAL
-        result = _bytes(task.result) if final else None
+        status = task.status
+        result = _bytes(task.result) if task.result is not None and status in _FINAL else None
         if result is not None and len(result) > LARGEST:
             failure = failure_of(_too_large(f"the result of {task.id}", len(result)))
             result = None
-        if error is not None and task.status is TaskStatus.FAILED:
+        if error is not None and status is TaskStatus.FAILED:
             failure = error if isinstance(error, Failure) else failure_of(error)
+        # In the order of its fields: two are made for each task.
         return TaskRecord(
-            number=task.number,
-            id=task.id,
-            once=task.once,
-            worker=None if kind.needs.agent_type is None else self._reference(kind.needs.agent_type),
-            kind=self._kind(kind),
-            payload=_bytes(task.payload) if payload else None,
-            after=json.dumps(task.after) if task.after else "[]",
-            inputs=json.dumps(sorted(task.inputs)) if task.inputs else "[]",
-            key=task.key,
-            created=task.created + utc_offset,
-            status=str(task.status),
-            attempt=task.attempt,
-            retried=task.retried,
-            spared=task.spared,
-            agent=task.agent,
-            started=None if task.started is None else task.started + utc_offset,
-            ended=None if task.ended is None else task.ended + utc_offset,
-            cancelling=task.cancelling,
-            result=result,
-            error_types=None if failure is None else json.dumps(failure.type_names),
-            error_text=None if failure is None else failure.text,
-            error_traceback=None if failure is None else failure.traceback,
-            error_pickle=None if failure is None else failure.pickled,
+            task.number,
+            task.id,
+            task.once,
+            None if agent_type is None else self._reference(agent_type),
+            self._last_text,
+            _bytes(task.payload) if payload else None,
+            json.dumps(task.after) if task.after else "[]",
+            json.dumps(sorted(task.inputs)) if task.inputs else "[]",
+            task.key,
+            task.created + utc_offset,
+            _NAMES[status],
+            task.attempt,
+            task.retried,
+            task.spared,
+            task.agent,
+            None if task.started is None else task.started + utc_offset,
+            None if task.ended is None else task.ended + utc_offset,
+            task.cancelling,
+            result,
+            None if failure is None else json.dumps(failure.type_names),
+            None if failure is None else failure.text,
+            None if failure is None else failure.traceback,
+            None if failure is None else failure.pickled,
             # Nobody asks for what was given up.
-            fetched=task.status is TaskStatus.CANCELLED,
+            fetched=status is TaskStatus.CANCELLED,
             dead=dead,
             story=None if task.story is None else _told(task.story, utc_offset),
         )

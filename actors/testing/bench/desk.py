@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from actors.errors import ActorsError, DeadLetter, DependencyFailed
 from actors.hosts.agentref import AgentRef
 from actors.hosts.eventmessage import event_of
+from actors.hosts.lane import run_items
 from actors.hosts.serialize import Call, failure_of, loads, pack_value, unpack_call
 from actors.hosts.taskmethod import TaskMethod
 from actors.kernel.clock import ManualClock
@@ -229,7 +230,7 @@ class Desk:
             if submitted.items is None:
                 value = perform(*submitted.args, **submitted.kwargs)
             else:
-                value = [_told(perform, item) for item in submitted.items]
+                value = run_items(perform, submitted.items, _completed)
             return Outcome.VALUE, pack_value(value, "the result")
         except Exception as error:  # noqa: BLE001 - it is the sub-task's outcome
             return Outcome.ERROR, tuple(failure_of(error))
@@ -243,7 +244,8 @@ class Desk:
             function = getattr(loads(task["worker_payload"], "the worker of a sub-task"), task["call"])
         hidden = {"payload", "worker_payload", "call", "after", "spec", "names"}
         options = {name: value for name, value in task.items() if name not in hidden}
-        return Submitted(function, tuple(call.args), dict(call.kwargs), call.items, options)
+        items = None if call.items is None else call.item_args()
+        return Submitted(function, tuple(call.args), dict(call.kwargs), items, options)
 
     def _performer(self, submitted: Submitted) -> Callable[..., Any]:
         """What is called with the arguments of a sub-task: the rule of the test, or the task itself."""
@@ -302,14 +304,6 @@ def _answering(answer: Any) -> Callable[..., Any]:
         found: Callable[..., Any] = answer
         return found
     return lambda *_, **__: answer
-
-
-def _told(perform: Callable[..., Any], item: tuple[Any, ...]) -> tuple[bool, Any]:
-    """What becomes of one item of a map: True and its value, or False and its failure."""
-    try:
-        return True, perform(*item)
-    except Exception as error:  # noqa: BLE001 - it is this item's outcome
-        return False, tuple(failure_of(error))
 
 
 def _completed(value: Any) -> Any:

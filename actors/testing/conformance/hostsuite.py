@@ -75,7 +75,7 @@ class HostSuite(Suite):
             agent.handle.close()
         self._agents.clear()
         # What large values went through is kept warm for the next ones.
-        Segment.pool.trim()
+        Segment.trim()
 
     def launch(self, agent: str = "exhibit-1", **spec: Any) -> Counterpart:
         """Launch an agent; `spec` are fields of its `LaunchSpec`."""
