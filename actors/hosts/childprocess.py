@@ -18,9 +18,8 @@ from typing import IO, Any
 from actors.errors import CommandFailed, ConfigError
 from actors.platforms import signal_name
 
-__all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished", "failure_of"]
+__all__ = ["ChildProcess", "Finished", "failure_of"]
 
-OUTPUT_LIMIT = 1 << 20
 """How many bytes of each stream are kept, the last ones."""
 
 _READ = 1 << 16
@@ -135,7 +134,7 @@ class ChildProcess:
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         stdin: bytes | str | None = None,
-        limit: int = OUTPUT_LIMIT,
+        limit: int,
         on_output: OnOutput | None = None,
         output_every: float = 0.0,
     ) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Sel
 from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
-from actors.protocol.messages import Priority
+from actors.protocol.priority import Priority
 
 __all__ = ["AsyncTaskMethod", "TaskDecorator", "TaskMethod", "TaskOptions", "bound_check", "capability_set", "task"]
 

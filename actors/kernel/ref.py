@@ -285,7 +285,7 @@ def _travel() -> Travel:
     for travel in _installed:
         return travel
     raise NotSerializable(
-        "references to actors cannot travel here: import actors.remote.travel first",
+        "references to actors cannot travel here: import actors.remote.ref first",
         what="a reference to an actor",
         reason="nothing is installed that knows the way",
     )
