@@ -283,7 +283,7 @@ def __getattr__(name: str) -> Any:
         importlib.import_module("actors.platforms").check_platform()
     if home.startswith("actors.kernel."):
         # References travel between processes, which the kernel itself knows nothing of.
-        importlib.import_module("actors.remote.ref")
+        importlib.import_module("actors.remote.travel")
     value = globals()[name] = getattr(importlib.import_module(home), name)
     return value
 

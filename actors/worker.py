@@ -15,6 +15,7 @@ from actors.hosts.insideagent import InsideAgent
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskDecorator, TaskMethod, TaskOptions, capability_set, task
 from actors.kernel.handlers import handles
 from actors.ondemand import on_demand
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -48,7 +48,7 @@ _MACHINERY = (
 _LATER = (
     *("pykka", "subprocess", "socket", "pickle", "secrets", "tempfile", "pathlib", "cloudpickle"),
     *("actors.config", "actors.future", "actors.hosts.context", "actors.kernel.cell", "actors.logs"),
-    *("actors.protocol.events", "actors.protocol.messages", "actors.remote", "actors.runtime.messages"),
+    *("actors.protocol.events", "actors.protocol.messages", "actors.remote.ref", "actors.runtime.messages"),
     *("actors.coordination.sync", "actors.runtime.worker_type"),
 )
 

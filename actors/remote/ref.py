@@ -1,4 +1,4 @@
-"""The reference to an actor of another process; importing this file makes references able to travel."""
+"""The reference to an actor of another process."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from actors.kernel.address import Address, process_name, returns
 from actors.kernel.askers import refuse_circle
 from actors.kernel.cell import Exit, local_cell
 from actors.kernel.proxies import Attributes, Mirror, proxy_of
-from actors.kernel.ref import ActorRef, install_travel
+from actors.kernel.ref import ActorRef
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Failure, Priority
 from actors.remote.circles import Away
 from actors.remote.frames import ASK, CHAINED, QUERY, STOP, TELL, WATCH, write
 from actors.remote.link import Link, Waiter, process_died
 
-__all__ = ["RemoteRef", "arrive"]
+__all__ = ["RemoteRef", "arrive", "leaving"]
 
 A = TypeVar("A")
 
@@ -315,18 +315,10 @@ def arrive(process: str, number: int, name: str, endpoint: str) -> ActorRef[Any]
     return RemoteRef(Address(process, number, name, endpoint))
 
 
-class _Travel:
-    """See `Travel`."""
-
-    def leaving(self, address: Address) -> tuple[Any, ...]:
-        endpoint = address.endpoint or (post.office().endpoint if address.process == process_name() else "")
-        return arrive, (address.process, address.number, address.name, endpoint)
-
-    def arriving(self, address: Address) -> ActorRef[Any]:
-        return RemoteRef(address)
-
-
-install_travel(_Travel())
+def leaving(address: Address) -> tuple[Any, ...]:
+    """What `__reduce__` of a reference gives."""
+    endpoint = address.endpoint or (post.office().endpoint if address.process == process_name() else "")
+    return arrive, (address.process, address.number, address.name, endpoint)
 
 
 def _packed(message: Any) -> Any:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import actors.remote.office as post
-import actors.remote.ref  # noqa: F401 - references travel from here on
 from actors.core.amounts import exact
 from actors.core.children import ChildSpec, Intensity, Strategy
 from actors.core.engine import Engine
