@@ -18,7 +18,7 @@ import itertools
 import pickle
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.errors import WireError
 from actors.hosts.descriptors import FDS_AT_ONCE, close_all
@@ -26,6 +26,7 @@ from actors.hosts.fieldtypes import message_of
 from actors.hosts.payload import Lease, Segment
 from actors.hosts.plain import ITEM_LIMIT, KEY_LIMIT, PlainReader, PlainWriter, examine
 from actors.protocol.messages import CODES, KINDS, Batch, Envelope, Result
+from actors.records import NamedTuple
 
 __all__ = ["FRAME_LIMIT", "Decoder", "Encoder", "Piece"]
 
