@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         TaskStarted,
         TaskSubmitted,
     )
-    from actors.protocol.messages import Priority
+    from actors.protocol.priority import Priority
     from actors.protocol.states import AgentState, TaskStatus
     from actors.runtime.actor_processes import ActorProcess
     from actors.runtime.event_stream import EventStream
@@ -260,7 +260,7 @@ _HOME = {
     "TaskRetried": "actors.protocol.events",
     "TaskStarted": "actors.protocol.events",
     "TaskSubmitted": "actors.protocol.events",
-    "Priority": "actors.protocol.messages",
+    "Priority": "actors.protocol.priority",
     "AgentState": "actors.protocol.states",
     "TaskStatus": "actors.protocol.states",
     "ActorProcess": "actors.runtime.actor_processes",

@@ -8,37 +8,44 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from actors.config import SystemConfig
 from actors.coordination.synchronization import Synchronization
 from actors.core.amounts import read_amounts
 from actors.errors import ConfigError, SystemClosed
 from actors.hosts.loading import loading_worker
+from actors.ondemand import on_demand
 from actors.platforms import check_platform
-from actors.protocol.events import ShutdownInitiated
-from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
-from actors.runtime import messages as m
 from actors.runtime.actor_starts import ActorStarts
 from actors.runtime.administration import Administration
 from actors.runtime.correspondence import Correspondence
 from actors.runtime.submitter import ProgramSubmitter
-from actors.runtime.worker_type import WorkerTypes, wanted
 from actors.worker import ConfiguredWorker
 from actors.workers import BUILT_IN
 
 # A program that makes a system imports what runs it at its start. The launcher and its agents, whose modules say
 # `from actors import …` as well, never do.
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import actors.config as conf
+    from actors.config import SystemConfig
     from actors.coordination.syncdesk import SyncDesk
     from actors.hosts.host import Host
+    from actors.protocol import events
+    from actors.runtime import messages as m
+    from actors.runtime import worker_type as types
     from actors.runtime.assembly import Assembly
     from actors.runtime.intake import Intake
     from actors.runtime.journal.record import Journal
     from actors.runtime.worker_type import WorkerLike
     from actors.runtime.world import World
+else:
+    conf = on_demand(globals(), "conf", "actors.config")
+    events = on_demand(globals(), "events", "actors.protocol.events")
+    m = on_demand(globals(), "m", "actors.runtime.messages")
+    types = on_demand(globals(), "types", "actors.runtime.worker_type")
 
 __all__ = ["ActorSystem"]
 
@@ -113,10 +120,10 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
         host: HostName | Host = "process",
         config: SystemConfig | None = None,
     ) -> None:
-        config = SystemConfig.load() if config is None else config
-        if not isinstance(config, SystemConfig):
+        config = conf.SystemConfig.load() if config is None else config
+        if not isinstance(config, conf.SystemConfig):
             raise ConfigError(f"config takes a SystemConfig, not {config!r}", key="config", value=config)
-        self._config = config if max_agents is None else config.merged(SystemConfig(max_agents=max_agents))
+        self._config = config if max_agents is None else config.merged(conf.SystemConfig(max_agents=max_agents))
         if isinstance(host, str) and host not in _HOSTS:
             allowed = ", ".join(f'"{name}"' for name in _HOSTS)
             raise ConfigError(f"host takes {allowed} or a Host, not {host!r}", key="host", value=host, allowed=allowed)
@@ -276,8 +283,8 @@ class ActorSystem(ProgramSubmitter, Administration, Correspondence, Synchronizat
             life.closed = True
             return
         reason = "the system is shut down"
-        if ShutdownInitiated.__name__ in assembly.peers.wanted:
-            said = ShutdownInitiated(source="system", time=self._world.clock.utc(), reason=reason)
+        if events.ShutdownInitiated.__name__ in assembly.peers.wanted:
+            said = events.ShutdownInitiated(source="system", time=self._world.clock.utc(), reason=reason)
             assembly.peers.hub.tell(m.Publish(said))
         interrupted: BaseException | None = None
         leave = not cancel_tasks
@@ -326,7 +333,7 @@ def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
     if workers is None:
         return []
     if isinstance(workers, Mapping):
-        return [(worker, *wanted(worker, n)) for worker, n in workers.items()]
+        return [(worker, *types.wanted(worker, n)) for worker, n in workers.items()]
     if isinstance(workers, type | str) or not isinstance(workers, Iterable):
         raise ConfigError(
             f"workers takes a mapping from worker class to a number, or a list of worker classes, not {workers!r}",
@@ -339,9 +346,15 @@ def _counted(workers: Any) -> list[tuple[Any, int, int | None]]:
 def _preload(workers: list[tuple[Any, int, int | None]]) -> tuple[str, ...]:
     """What agents need beside what they all need, by what is known at the start: once for all, and not once in each."""
     # A user's module that says `from actors import …` imports this one.
-    named = (worker.worker if isinstance(worker, ConfiguredWorker) else worker for worker, _, _ in workers)
-    awaits = any(method.is_async for worker in named for method in worker.__actors_tasks__.values())
-    return (__name__, "actors.hosts.asynclane") if awaits else (__name__,)
+    named = [worker.worker if isinstance(worker, ConfiguredWorker) else worker for worker, _, _ in workers]
+    # With the second, classes are checked whose modules an agent imports.
+    modules = [__name__, "actors.config"]
+    if any(worker.__module__ == "__main__" for worker in named):
+        # Those travel by value.
+        modules.append("cloudpickle")
+    if any(method.is_async for worker in named for method in worker.__actors_tasks__.values()):
+        modules.append("actors.hosts.asynclane")
+    return tuple(modules)
 
 
 def _check_workers(workers: list[tuple[Any, int, int | None]], config: SystemConfig) -> None:
@@ -350,9 +363,9 @@ def _check_workers(workers: list[tuple[Any, int, int | None]], config: SystemCon
     Raises:
         ConfigError: one is no worker, two have one agent type, or they ask for more agents than there may be.
     """
-    types = WorkerTypes(config, {}, lambda _: None)
+    known = types.WorkerTypes(config, {}, lambda _: None)
     for worker, least, most in workers:
-        types.add(worker, least, most)
+        known.add(worker, least, most)
     asked = sum(least for _, least, _ in workers)
     if config.max_agents is not None and asked > config.max_agents:
         raise ConfigError(

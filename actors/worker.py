@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
-from actors.config import AgentConfig, Limits
-from actors.coordination.agentdesk import AgentDesk
 from actors.coordination.strategies import Strategies
-from actors.coordination.syncdesk import SyncDesk
 from actors.coordination.synchronization import Synchronization
 from actors.core.eventbuffer import EVENT_BOUND, check_bound
 from actors.errors import ConfigError
 from actors.hosts.insideagent import InsideAgent
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskDecorator, TaskMethod, TaskOptions, capability_set, task
 from actors.kernel.handlers import handles
-from actors.protocol.events import Event
+from actors.ondemand import on_demand
+from actors.records import dataclass
+from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    import actors.config as conf
+    from actors.config import AgentConfig, Limits
+    from actors.coordination import agentdesk
+    from actors.coordination.syncdesk import SyncDesk
+    from actors.protocol.events import Event
+else:
+    conf = on_demand(globals(), "conf", "actors.config")
+    agentdesk = on_demand(globals(), "agentdesk", "actors.coordination.agentdesk")
 
 __all__ = [
     "AsyncTaskMethod",
@@ -93,7 +102,7 @@ class Worker(Strategies, Synchronization, InsideAgent):
     def _sync_desk(self) -> SyncDesk:
         context = self._inside("a lock or the like")
         if context.sync is None:
-            context.sync = AgentDesk(context)
+            context.sync = agentdesk.AgentDesk(context)
         desk: SyncDesk = context.sync
         return desk
 
@@ -121,7 +130,7 @@ class Worker(Strategies, Synchronization, InsideAgent):
         named: dict[str, Any] = {name: getattr(cls, name) for name in ("timeout", "concurrency") if hasattr(cls, name)}
         if cls.limits is not None:
             named["limits"] = cls.limits
-        return AgentConfig(**named)
+        return conf.AgentConfig(**named)
 
     def on_start(self) -> None:
         """Called in the agent's process before it is idle. An exception makes the start fail."""
@@ -166,7 +175,7 @@ def _check_class(cls: type[Worker]) -> None:
     for name in ("role", "specialization"):
         if not isinstance(getattr(cls, name), str):
             _refuse(cls, name, getattr(cls, name), "a text")
-    if cls.limits is not None and not isinstance(cls.limits, Limits):
+    if cls.limits is not None and not isinstance(cls.limits, conf.Limits):
         _refuse(cls, "limits", cls.limits, 'Limits(…), as Limits(memory="512M")')
     check_bound(cls.event_bound, f"{cls.__qualname__}.event_bound")
     if inspect.iscoroutinefunction(cls.on_event):

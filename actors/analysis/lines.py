@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from actors.records import dataclass
 
 __all__ = ["LineCounts", "count_byte_lines", "count_lines", "split_lines"]
 

@@ -8,10 +8,11 @@ import io
 import os
 import stat
 import tokenize
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from actors.analysis.filereport import Problem
 from actors.analysis.lines import LineCounts, count_byte_lines
+from actors.records import dataclass
 
 __all__ = ["MAX_BYTES", "Source", "Unreadable", "read_source"]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from actors.records import NamedTuple
 
 __all__ = ["CallLike", "Invocation", "invocation", "invocations"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from actors.coordination.calls import CallLike, Invocation, invocation
@@ -15,6 +14,7 @@ from actors.future import TaskFuture
 from actors.hosts.ground import Ground
 from actors.hosts.markers import filled
 from actors.hosts.options import Options
+from actors.records import dataclass
 
 __all__ = ["ResultFrom", "Saga", "Step", "steps_of"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+
+from actors.records import NamedTuple
 
 __all__ = ["Course", "Move", "SagaPlan"]
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from actors.coordination.sync import Barrier, Flag, Latch, Lock, ReadWriteLock, Semaphore, SharedValue
-from actors.coordination.syncdesk import SyncDesk
+from typing import TYPE_CHECKING
+
+from actors.ondemand import on_demand
+
+if TYPE_CHECKING:
+    from actors.coordination import sync
+    from actors.coordination.sync import Barrier, Flag, Latch, Lock, ReadWriteLock, Semaphore, SharedValue
+    from actors.coordination.syncdesk import SyncDesk
+else:
+    sync = on_demand(globals(), "sync", "actors.coordination.sync")
 
 __all__ = ["Synchronization"]
 
@@ -29,28 +37,28 @@ class Synchronization:
             with self.lock("index", timeout=10) as lock:
                 rebuild(fence=lock.fence)
         """
-        return Lock(self._sync_desk(), name, timeout=timeout)
+        return sync.Lock(self._sync_desk(), name, timeout=timeout)
 
     def rwlock(self, name: str, *, timeout: float | None = None) -> ReadWriteLock:
         """A read-write lock: `with self.rwlock("index").read():`, or `.write()`; arguments as for `lock`."""
-        return ReadWriteLock(self._sync_desk(), name, timeout=timeout)
+        return sync.ReadWriteLock(self._sync_desk(), name, timeout=timeout)
 
     def semaphore(self, name: str, n: int, *, timeout: float | None = None) -> Semaphore:
         """A semaphore: n holders at a time, 1 or more; the rest as for `lock`."""
-        return Semaphore(self._sync_desk(), name, n, timeout)
+        return sync.Semaphore(self._sync_desk(), name, n, timeout)
 
     def barrier(self, name: str, parties: int, *, timeout: float | None = None) -> Barrier:
         """A barrier, which nobody passes before so many have come, 1 or more; the rest as for `lock`."""
-        return Barrier(self._sync_desk(), name, parties, timeout)
+        return sync.Barrier(self._sync_desk(), name, parties, timeout)
 
     def latch(self, name: str, n: int, *, timeout: float | None = None) -> Latch:
         """A latch, which n counts open, 1 or more; the rest as for `lock`."""
-        return Latch(self._sync_desk(), name, n, timeout)
+        return sync.Latch(self._sync_desk(), name, n, timeout)
 
     def flag(self, name: str, *, timeout: float | None = None) -> Flag:
         """A flag to be set and waited for; arguments as for `lock`."""
-        return Flag(self._sync_desk(), name, timeout=timeout)
+        return sync.Flag(self._sync_desk(), name, timeout=timeout)
 
     def value(self, name: str, *, timeout: float | None = None) -> SharedValue:
         """A value with a version, to be compared and set; arguments as for `lock`."""
-        return SharedValue(self._sync_desk(), name, timeout=timeout)
+        return sync.SharedValue(self._sync_desk(), name, timeout=timeout)

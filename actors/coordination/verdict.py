@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from actors.records import NamedTuple
 
 __all__ = ["Tally", "Verdict", "group_of"]
 

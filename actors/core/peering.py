@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from actors.records import NamedTuple
 
 __all__ = ["How", "Parked", "Peering"]
 

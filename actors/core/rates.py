@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from actors.records import dataclass
 
 __all__ = ["Rate", "Rates"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from actors.records import NamedTuple
 
 __all__ = ["KEPT_ATTEMPTS", "Attempt", "Story"]
 

@@ -14,7 +14,9 @@ that one is reported.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from actors.records import NamedTuple
 
 __all__ = ["Action", "Drop", "Escalate", "Finish", "Later", "Start", "Stop"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from actors.gitrepo.conventions import MessageProblem, MessageReport
+from actors.records import dataclass
 
 __all__ = ["AuthorHistory", "CommitChange", "Coupling", "FileChange", "FileHistory", "HistoryReport"]
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors.config import AgentConfig, Limits
 from actors.errors import ConfigError
-from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of, check_other, timeout_of
-from actors.hosts.serialize import dumps, loads
+from actors.ondemand import on_demand
 
 if TYPE_CHECKING:
+    import actors.config as conf
+    import actors.future as futures
+    from actors.config import AgentConfig, Limits
     from actors.core.agentstatus import AgentStatus
     from actors.core.explain import Explanation
     from actors.core.systemstatus import SystemStatus
     from actors.core.task import TaskInfo
+    from actors.future import TaskFuture
+    from actors.hosts import serialize
     from actors.hosts.context import Context
+else:
+    conf = on_demand(globals(), "conf", "actors.config")
+    futures = on_demand(globals(), "futures", "actors.future")
+    serialize = on_demand(globals(), "serialize", "actors.hosts.serialize")
 
 __all__ = ["AgentAdministration", "WorkerLike"]
 
@@ -52,11 +59,11 @@ class AgentAdministration:
             ConfigError, NotSerializable: it cannot be started like this.
         """
         context = self._inside("spawn(…)")
-        if config is not None and not isinstance(config, AgentConfig):
+        if config is not None and not isinstance(config, conf.AgentConfig):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         data = {
             "worker": _packed(worker),
-            "config": None if config is None else dumps(config, "the configuration of the agent"),
+            "config": None if config is None else serialize.dumps(config, "the configuration of the agent"),
             "job": context.job,
         }
         # Its start has limits of its own, which the system keeps.
@@ -105,9 +112,9 @@ class AgentAdministration:
             ConfigError: there is no such agent, or `limits` is no Limits.
             AskTimeout: the agent gave no word within five seconds. The system holds it to the new limits all the same.
         """
-        if not isinstance(limits, Limits):
+        if not isinstance(limits, conf.Limits):
             raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)
-        data = {"agent": address_of(agent), "limits": dumps(limits, "the limits")}
+        data = {"agent": address_of(agent), "limits": serialize.dumps(limits, "the limits")}
         self._inside("set_limits(…)").coordinate("set_limits", data, _QUESTION)
 
     def agents(self) -> list[AgentStatus]:
@@ -139,11 +146,11 @@ class AgentAdministration:
         return found
 
     def _question(self, topic: str, data: Any) -> Any:
-        return loads(self._inside(f"{topic}(…)").coordinate(topic, data, _QUESTION), f"the answer to {topic}")
+        return serialize.loads(self._inside(f"{topic}(…)").coordinate(topic, data, _QUESTION), f"the answer to {topic}")
 
 
 def _task_of(task: Any) -> str:
-    if isinstance(task, TaskFuture):
+    if isinstance(task, futures.TaskFuture):
         return task.task_id
     if isinstance(task, str):
         return task
@@ -151,4 +158,4 @@ def _task_of(task: Any) -> str:
 
 
 def _packed(worker: Any) -> str | bytes:
-    return worker if isinstance(worker, str) else dumps(worker, f"the worker {worker!r}")
+    return worker if isinstance(worker, str) else serialize.dumps(worker, f"the worker {worker!r}")

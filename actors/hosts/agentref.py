@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.errors import ActorsError, ConfigError, SystemClosed
-from actors.protocol.messages import Priority
+from actors.protocol.priority import Priority
 
 if TYPE_CHECKING:
     from actors.core.agentstatus import AgentStatus

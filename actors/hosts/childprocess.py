@@ -12,15 +12,15 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import IO, Any
 
 from actors.errors import CommandFailed, ConfigError
 from actors.platforms import signal_name
+from actors.records import dataclass
 
-__all__ = ["OUTPUT_LIMIT", "ChildProcess", "Finished", "failure_of"]
+__all__ = ["ChildProcess", "Finished", "failure_of"]
 
-OUTPUT_LIMIT = 1 << 20
 """How many bytes of each stream are kept, the last ones."""
 
 _READ = 1 << 16
@@ -135,7 +135,7 @@ class ChildProcess:
         cwd: str | os.PathLike[str] | None = None,
         env: Mapping[str, str] | None = None,
         stdin: bytes | str | None = None,
-        limit: int = OUTPUT_LIMIT,
+        limit: int,
         on_output: OnOutput | None = None,
         output_every: float = 0.0,
     ) -> None:

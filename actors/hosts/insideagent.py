@@ -5,32 +5,48 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
-from random import Random
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
-from actors.config import LimitName
-from actors.core.taskspec import TaskSpec
 from actors.errors import ActorsError, ConfigError
-from actors.future import TaskFuture
 from actors.hosts.administration import AgentAdministration
 from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
-from actors.hosts.attempt import Attempt
-from actors.hosts.childprocess import OUTPUT_LIMIT, ChildProcess, Finished
-from actors.hosts.completed import Completed
-from actors.hosts.context import Context
 from actors.hosts.submitter import Submitter
-from actors.hosts.workspace import atomic_write
-from actors.kernel.clock import Clock, SystemClock
-from actors.kernel.reply import Reply
-from actors.logs import get_logger
-from actors.protocol.events import Event, Scope
-from actors.protocol.messages import AdjustmentAnswer, Priority
+from actors.kernel.clock import SystemClock
+from actors.ondemand import on_demand
+from actors.protocol.priority import Priority
 
-__all__ = ["InsideAgent"]
+if TYPE_CHECKING:
+    import os
+    import random as chance
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from random import Random
+
+    from actors import logs
+    from actors.config import LimitName
+    from actors.core.taskspec import TaskSpec
+    from actors.future import TaskFuture
+    from actors.hosts import childprocess, workspace
+    from actors.hosts.attempt import Attempt
+    from actors.hosts.childprocess import Finished
+    from actors.hosts.completed import Completed
+    from actors.hosts.context import Context
+    from actors.kernel.clock import Clock
+    from actors.kernel.reply import Reply
+    from actors.protocol.events import Event, Scope
+    from actors.protocol.messages import AdjustmentAnswer
+else:
+    chance = on_demand(globals(), "chance", "random")
+    logs = on_demand(globals(), "logs", "actors.logs")
+    childprocess = on_demand(globals(), "childprocess", "actors.hosts.childprocess")
+    workspace = on_demand(globals(), "workspace", "actors.hosts.workspace")
+
+__all__ = ["OUTPUT_LIMIT", "InsideAgent"]
+
+OUTPUT_LIMIT = 1 << 20
+"""Bytes that are kept of each stream of a command."""
 
 _MACHINE_CLOCK = SystemClock()
 
@@ -101,7 +117,7 @@ class InsideAgent(Submitter, AgentAdministration):
         identity: dict[str, Any] = {"agent": self.agent_id} if self.agent_id else {}
         if attempt is not None:
             identity.update(task=attempt.task_id, attempt=attempt.attempt)
-        return get_logger(f"actors.worker.{self.agent_type}").bind(**identity)
+        return logs.get_logger(f"actors.worker.{self.agent_type}").bind(**identity)
 
     @property
     def clock(self) -> Clock:
@@ -122,7 +138,7 @@ class InsideAgent(Submitter, AgentAdministration):
         if self._context is not None:
             return self._context.parts.world.random
         if self._chance is None:
-            self._chance = Random()  # noqa: S311 - for secrets there is the module of that name
+            self._chance = chance.Random()
         return self._chance
 
     def sleep(self, seconds: float) -> None:
@@ -354,7 +370,7 @@ class InsideAgent(Submitter, AgentAdministration):
             head = self.run(["git", "rev-parse", "HEAD"], cwd=repository, check=True).stdout
         """
         child = partial(
-            ChildProcess,
+            childprocess.ChildProcess,
             argv,
             cwd=cwd,
             env=env,
@@ -386,7 +402,7 @@ class InsideAgent(Submitter, AgentAdministration):
             with self.atomic_write("report.json") as file:
                 json.dump(report, file)
         """
-        return atomic_write(path, mode, **options)
+        return workspace.atomic_write(path, mode, **options)
 
 
 def _seconds(given: Any) -> float:

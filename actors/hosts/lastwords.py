@@ -16,7 +16,9 @@ import os
 import signal
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from actors.records import NamedTuple
 
 __all__ = [
     "MEMORY_SIZE",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from actors.records import NamedTuple, dataclass
 
 __all__ = ["PROMISES", "HostPromises", "Promise"]
 

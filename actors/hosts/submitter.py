@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from actors.future import TaskFuture
-from actors.hosts.ground import Ground
 from actors.hosts.options import Options
-from actors.hosts.taskmethod import TaskMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+
+    from actors.future import TaskFuture
+    from actors.hosts.ground import Ground
+    from actors.hosts.taskmethod import TaskMethod
 
 __all__ = ["BoundSubmitter", "Sink", "Submitter"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +47,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w", **options: Any) 
     if mode == "w":
         options.setdefault("encoding", "utf-8")
     target = os.path.abspath(path)
-    name = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{secrets.token_hex(8)}")
+    name = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.urandom(8).hex()}")
     # Not a file of `tempfile`, which is private: this one gets the permissions that any new file would have.
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import NamedTuple
+
+from actors.records import NamedTuple
 
 __all__ = ["RETURNS", "Address", "adopt_name", "next_number", "process_name", "returns"]
 

@@ -7,11 +7,12 @@ type, else by the nearest of the types it derives from.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from actors.errors import ConfigError, MessageRefused
+from actors.records import NamedTuple, dataclass
 
 __all__ = ["Entry", "Handled", "HandlerTable", "handles"]
 

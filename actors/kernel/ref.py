@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import pykka
 
-from actors.errors import MailboxClosed, MessageRefused, NotSerializable
+from actors.errors import MailboxClosed, MessageRefused
 from actors.kernel.address import Address
 from actors.kernel.askers import refuse_circle
 from actors.kernel.cell import Cell, Exit
@@ -15,9 +15,10 @@ from actors.kernel.current import current
 from actors.kernel.proxies import Mirror, attributes_of, instance_of
 from actors.kernel.pykkaerrors import AskTimeout, DeadLetter
 from actors.kernel.reply import Reply
+from actors.kernel.travel import travel
 from actors.protocol.messages import Priority
 
-__all__ = ["ActorRef", "Travel", "install_travel"]
+__all__ = ["ActorRef"]
 
 A = TypeVar("A")
 
@@ -52,7 +53,7 @@ class ActorRef(Generic[A]):
         return hash(self._cell.number)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _travel().leaving(self._cell.address)
+        return travel().leaving(self._cell.address)
 
     # --- who it is ---
 
@@ -259,33 +260,4 @@ class ActorRef(Generic[A]):
 
     def _away(self) -> ActorRef[A]:
         """In the child of a fork: the reference to the actor, which stayed in the parent."""
-        return _travel().arriving(self._cell.address)
-
-
-class Travel(Protocol):
-    """What knows the way to the actors of other processes."""
-
-    def leaving(self, address: Address) -> tuple[Any, ...]:
-        """What `__reduce__` of a reference to an actor of this process gives: a function and its arguments."""
-
-    def arriving(self, address: Address) -> ActorRef[Any]:
-        """The reference to an actor of another process."""
-
-
-# At most one. It is installed by the room above that has sockets, which this one does not know.
-_installed: list[Travel] = []
-
-
-def install_travel(travel: Travel | None) -> None:
-    """Say how references get from process to process; None: not at all, which is an error for who tries."""
-    _installed[:] = [] if travel is None else [travel]
-
-
-def _travel() -> Travel:
-    for travel in _installed:
-        return travel
-    raise NotSerializable(
-        "references to actors cannot travel here: import actors.remote.travel first",
-        what="a reference to an actor",
-        reason="nothing is installed that knows the way",
-    )
+        return cast("ActorRef[A]", travel().arriving(self._cell.address))

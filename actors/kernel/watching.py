@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.errors import ConfigError, MailboxClosed
+from actors.records import NamedTuple
 
 __all__ = ["ActorEnded", "WatchEnd", "Watches"]
 

@@ -5,8 +5,10 @@ A user's own event is a dataclass that derives from `Event`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
+
+from actors.records import dataclass
 
 __all__ = [
     "KNOWN_EVENTS",

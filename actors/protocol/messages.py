@@ -11,9 +11,11 @@ Each kind states who may send it, on which lane an agent takes it, and in which 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from actors.protocol.priority import Priority
 from actors.protocol.states import AgentState
+from actors.records import NamedTuple
 
 __all__ = [
     "AGENT_TAKES",
@@ -75,15 +77,6 @@ def type_group(agent_type: str) -> str:
 def job_group(job: str) -> str:
     """The recipient that means all agents at work on a job."""
     return f"job:{job}"
-
-
-class Priority(IntEnum):
-    """How urgent a message or a task is: higher goes first."""
-
-    LOW = 1
-    NORMAL = 2
-    HIGH = 3
-    CRITICAL = 4
 
 
 class Lane(IntEnum):

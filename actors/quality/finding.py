@@ -7,8 +7,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from actors.records import dataclass
 
 __all__ = [
     "Coverage",

@@ -13,7 +13,6 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from configparser import ConfigParser, Error
-from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import CommandFailed
@@ -21,6 +20,7 @@ from actors.platforms import signal_name
 from actors.quality.command import Ended, Run
 from actors.quality.finding import Coverage, Finding, QualityReport, Skip
 from actors.quality.suitelog import SuiteLog, read_log
+from actors.records import dataclass
 
 __all__ = ["SUITE_SECONDS", "Suite", "python_of", "run_suite"]
 

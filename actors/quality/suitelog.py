@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from actors.quality.finding import Finding, Outcome, Severity, TestOutcome
+from actors.records import dataclass
 
 __all__ = ["SuiteLog", "read_log"]
 

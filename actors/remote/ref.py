@@ -21,7 +21,7 @@ from actors.remote.circles import Away
 from actors.remote.frames import ASK, CHAINED, QUERY, STOP, TELL, WATCH, write
 from actors.remote.link import Link, Waiter, process_died
 
-__all__ = ["RemoteRef", "arrive"]
+__all__ = ["RemoteRef", "arrive", "leaving"]
 
 A = TypeVar("A")
 
@@ -313,6 +313,12 @@ def arrive(process: str, number: int, name: str, endpoint: str) -> ActorRef[Any]
         if cell is not None:
             return ActorRef(cell)
     return RemoteRef(Address(process, number, name, endpoint))
+
+
+def leaving(address: Address) -> tuple[Any, ...]:
+    """What `__reduce__` of a reference gives."""
+    endpoint = address.endpoint or (post.office().endpoint if address.process == process_name() else "")
+    return arrive, (address.process, address.number, address.name, endpoint)
 
 
 def _packed(message: Any) -> Any:

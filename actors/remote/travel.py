@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import actors.remote.office as post
-from actors.kernel.address import Address, process_name
-from actors.kernel.ref import ActorRef, install_travel
-from actors.remote.ref import RemoteRef, arrive
+from actors.kernel.travel import install_travel
+from actors.ondemand import on_demand
+
+if TYPE_CHECKING:
+    from actors.kernel.address import Address
+    from actors.kernel.ref import ActorRef
+    from actors.remote import ref
+else:
+    ref = on_demand(globals(), "ref", "actors.remote.ref")
 
 __all__: list[str] = []
 
@@ -16,11 +21,10 @@ class _Travel:
     """See `Travel`."""
 
     def leaving(self, address: Address) -> tuple[Any, ...]:
-        endpoint = address.endpoint or (post.office().endpoint if address.process == process_name() else "")
-        return arrive, (address.process, address.number, address.name, endpoint)
+        return ref.leaving(address)
 
     def arriving(self, address: Address) -> ActorRef[Any]:
-        return RemoteRef(address)
+        return ref.RemoteRef(address)
 
 
 install_travel(_Travel())

@@ -6,7 +6,8 @@ The bounds 10, 20 and 50 are those of the Software Engineering Institute (C4 Sof
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+
+from actors.records import dataclass
 
 __all__ = ["BANDS", "Band", "band_of"]
 

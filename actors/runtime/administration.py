@@ -6,26 +6,35 @@ import abc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from actors.config import AgentConfig, Limits
-from actors.core.systemstatus import SystemStatus
 from actors.errors import ActorsError, ConfigError
-from actors.future import TaskFuture
 from actors.hosts.agentref import AgentRef, address_of
-from actors.hosts.shortened import shortened
-from actors.runtime import messages as m
-from actors.runtime.limits_word import PATIENCE, word_failed
-from actors.runtime.worker_type import wanted
+from actors.ondemand import on_demand
 
 if TYPE_CHECKING:
+    import actors.config as conf
+    from actors.config import AgentConfig, Limits
+    from actors.core import systemstatus
     from actors.core.agentstatus import AgentStatus
     from actors.core.deadletters import DeadTask
     from actors.core.explain import Explanation, QueueInfo
     from actors.core.sync.info import SyncInfo
+    from actors.core.systemstatus import SystemStatus
     from actors.core.task import TaskInfo
     from actors.future import TaskFuture
+    from actors.hosts import shortened as shown
+    from actors.runtime import limits_word
+    from actors.runtime import messages as m
+    from actors.runtime import worker_type as types
     from actors.runtime.assembly import Assembly
     from actors.runtime.resource_report import ResourceReport
     from actors.runtime.worker_type import WorkerLike
+else:
+    conf = on_demand(globals(), "conf", "actors.config")
+    systemstatus = on_demand(globals(), "systemstatus", "actors.core.systemstatus")
+    shown = on_demand(globals(), "shown", "actors.hosts.shortened")
+    limits_word = on_demand(globals(), "limits_word", "actors.runtime.limits_word")
+    m = on_demand(globals(), "m", "actors.runtime.messages")
+    types = on_demand(globals(), "types", "actors.runtime.worker_type")
 
 __all__ = ["Administration"]
 
@@ -53,7 +62,7 @@ class Administration(abc.ABC):
             AgentDied: it could not be started; the cause is chained.
             ConfigError, NotSerializable: it cannot be started like this.
         """
-        if config is not None and not isinstance(config, AgentConfig):
+        if config is not None and not isinstance(config, conf.AgentConfig):
             raise ConfigError(f"config takes an AgentConfig, not {config!r}", key="config", value=config)
         assembly = self._running()
         worker_type = assembly.types.named(worker) if isinstance(worker, str) else assembly.types.add(worker)
@@ -110,7 +119,7 @@ class Administration(abc.ABC):
             AgentLimitReached: there is no room for so many.
             ConfigError: n is not allowed.
         """
-        least, most = wanted(worker, n)
+        least, most = types.wanted(worker, n)
         assembly = self._running()
         worker_type = assembly.types.add(worker)
         worker_type = assembly.types.resize(worker_type.name, least, most)
@@ -127,7 +136,7 @@ class Administration(abc.ABC):
             ConfigError: there is no such agent, or `limits` is no Limits.
             AskTimeout: the agent gave no word within five seconds. The system holds it to the new limits all the same.
         """
-        if not isinstance(limits, Limits):
+        if not isinstance(limits, conf.Limits):
             raise ConfigError(f"limits takes Limits(…), not {limits!r}", key="limits", value=limits)
         assembly = self._running()
         assembly.unkept.limits(_id_of(agent), limits)
@@ -135,9 +144,9 @@ class Administration(abc.ABC):
         assembly.peers.resources.ask(m.SetLimits(name, limits))
         try:
             # What an agent is sent it takes in order: with this answer it has its limits.
-            assembly.post.status_of(name, PATIENCE)
+            assembly.post.status_of(name, limits_word.PATIENCE)
         except ActorsError as error:
-            failed = word_failed(name, error)
+            failed = limits_word.word_failed(name, error)
             if failed is not None:
                 raise failed from error
 
@@ -229,7 +238,7 @@ class Administration(abc.ABC):
         _check_limit(limit)
         found = self._running().inspect(lambda engine, _now, _utc: engine.dead_letters(limit))
         # In the caller's thread: with many of them this takes a while.
-        return [replace(dead, arguments=shortened(payload)) for dead, payload in found]
+        return [replace(dead, arguments=shown.shortened(payload)) for dead, payload in found]
 
     def retry_dead(self, task: DeadTask | TaskFuture[Any] | str) -> TaskFuture[Any]:
         """Run a task that failed for good once more: a new task with the same call and options, at its first attempt.
@@ -249,7 +258,7 @@ class Administration(abc.ABC):
     def status(self) -> SystemStatus:
         """All agents, and the queue in numbers."""
         assembly = self._running()
-        return SystemStatus(
+        return systemstatus.SystemStatus(
             agents=tuple(self.agents()),
             most=assembly.most,
             queue=self.queue(0),

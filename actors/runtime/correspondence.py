@@ -5,24 +5,35 @@ from __future__ import annotations
 import abc
 import inspect
 import sys
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from actors.core.eventbuffer import EVENT_BOUND
 from actors.errors import ConfigError
-from actors.hosts.agentref import AgentRef, address_of, addresses_of, priority_of, timeout_of
-from actors.hosts.eventmessage import check_event
-from actors.kernel.reply import Reply
-from actors.protocol.events import Event, EventsMissed, Scope
-from actors.protocol.messages import Priority
-from actors.runtime import messages as m
-from actors.runtime.actor_events import publish
-from actors.runtime.event_stream import EventStream
-from actors.runtime.subscription import Subscription
-from actors.runtime.worker_type import is_class_of
+from actors.hosts.agentref import address_of, addresses_of, priority_of, timeout_of
+from actors.ondemand import on_demand
+from actors.protocol.priority import Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from actors.hosts import eventmessage
+    from actors.hosts.agentref import AgentRef
+    from actors.kernel.reply import Reply
+    from actors.protocol import events
+    from actors.protocol.events import Event, Scope
+    from actors.runtime import actor_events, event_stream
+    from actors.runtime import messages as m
+    from actors.runtime import worker_type as types
     from actors.runtime.assembly import Assembly
+    from actors.runtime.event_stream import EventStream
+    from actors.runtime.subscription import Subscription
+else:
+    eventmessage = on_demand(globals(), "eventmessage", "actors.hosts.eventmessage")
+    events = on_demand(globals(), "events", "actors.protocol.events")
+    actor_events = on_demand(globals(), "actor_events", "actors.runtime.actor_events")
+    event_stream = on_demand(globals(), "event_stream", "actors.runtime.event_stream")
+    m = on_demand(globals(), "m", "actors.runtime.messages")
+    types = on_demand(globals(), "types", "actors.runtime.worker_type")
 
 __all__ = ["Correspondence"]
 
@@ -110,7 +121,7 @@ class Correspondence(abc.ABC):
         assembly = self._running()
         hub, world = assembly.peers.hub, assembly.world
         found = _kinds(kinds)
-        stream = EventStream(
+        stream = event_stream.EventStream(
             found,
             scope,
             bound=bound,
@@ -143,9 +154,9 @@ class Correspondence(abc.ABC):
             ConfigError: it is no Event, or has a scope that there is not.
             NotSerializable: an agent listens, and the event cannot be sent to another process, or has more than 64 MiB.
         """
-        check_event(event)
+        eventmessage.check_event(event)
         assembly = self._running()
-        publish(assembly.peers, assembly.world.clock, event, "program")
+        actor_events.publish(assembly.peers, assembly.world.clock, event, "program")
 
     # Messages
 
@@ -190,10 +201,10 @@ class Correspondence(abc.ABC):
 
 def _notice(kinds: tuple[type[Event], ...], assembly: Assembly) -> Callable[[int, int], Event] | None:
     """What makes the event that tells of a loss; None if nobody asked for it."""
-    if kinds and not any(issubclass(EventsMissed, kind) for kind in kinds):
+    if kinds and not any(issubclass(events.EventsMissed, kind) for kind in kinds):
         return None
     utc = assembly.world.clock.utc
-    return lambda count, total: EventsMissed(source="system", time=utc(), count=count, total=total)
+    return lambda count, total: events.EventsMissed(source="system", time=utc(), count=count, total=total)
 
 
 def _in_event_loop() -> bool:
@@ -212,7 +223,7 @@ def _in_event_loop() -> bool:
 def _kinds(kinds: type[Event] | Iterable[type[Event]]) -> tuple[type[Event], ...]:
     found = (kinds,) if isinstance(kinds, type) else tuple(kinds)
     for kind in found:
-        if not is_class_of(kind, Event):
+        if not types.is_class_of(kind, events.Event):
             raise ConfigError(
                 f"an event type is a class derived from actors.Event, not {kind!r}", key="kinds", value=kind
             )

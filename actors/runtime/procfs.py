@@ -7,7 +7,8 @@ import os
 import resource
 import time
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+
+from actors.records import NamedTuple
 
 __all__ = ["Process", "ProcessReading", "Procfs", "read_file"]
 

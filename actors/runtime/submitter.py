@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.coordination.strategies import Strategies
-from actors.core.taskspec import TaskSpec
-from actors.future import TaskFuture
-from actors.hosts.options import Options
 from actors.hosts.submitter import BoundSubmitter, Sink
+
+if TYPE_CHECKING:
+    from actors.core.taskspec import TaskSpec
+    from actors.future import TaskFuture
+    from actors.hosts.options import Options
 
 __all__ = ["ProgramSubmitter"]
 

@@ -9,10 +9,11 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from actors.errors import ConfigError
+from actors.records import dataclass
 
 __all__ = ["checked_path", "write_tree"]
 

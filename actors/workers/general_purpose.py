@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from actors.errors import ConfigError
-from actors.hosts.childprocess import OUTPUT_LIMIT, Finished, failure_of
+from actors.hosts.childprocess import Finished, failure_of
+from actors.hosts.insideagent import OUTPUT_LIMIT
 from actors.worker import Worker, task
 from actors.workers.command import Command
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from actors.core.sync.owner import Owner
 from actors.core.sync.thing import Grants, Thing
 from actors.core.sync.wait import Wait
 from actors.errors import BarrierBroken, WaitTimeout
+from actors.records import dataclass
 
 __all__ = ["Barrier"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from actors.core.sync.thing import Grants, Thing
+from actors.records import dataclass
 
 __all__ = ["Flag"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from actors.core.sync.owner import Owner
+from actors.records import NamedTuple
 
 __all__ = ["Hold", "Ticket", "Wait"]
 

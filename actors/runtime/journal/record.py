@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+from actors.records import NamedTuple
 
 __all__ = ["FINAL", "LARGEST", "Journal", "Keep", "Opened", "Survives", "TaskRecord"]
 
