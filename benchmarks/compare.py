@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.page import text_table
 from benchmarks.peers.registry import OURS, STANDARD
 from benchmarks.report import Measured, NoReport, Report
-from benchmarks.rows import ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS
 from benchmarks.spread import rank_test, surest
 
 __all__ = ["Change", "changes", "main"]

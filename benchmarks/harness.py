@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.lines import lines_of
 from benchmarks.peers.registry import ENTRANTS, OURS
 from benchmarks.report import Measured, Report
-from benchmarks.rows import Row
+from benchmarks.row import Row
 
 __all__ = ["Plan", "run", "turns"]
 
@@ -25,7 +25,7 @@ class Plan:
     Args:
         rows: which.
         entrants: whom; this library always.
-        quick: few tasks, one round, and only rows that have a number of tasks for that.
+        quick: few tasks, fewer rounds, and only rows that have a number of tasks for that.
         rounds, tasks: for all rows, in place of their own.
         layers: whether cpu time is split by layers, which takes a further run of some rows.
     """
@@ -43,7 +43,7 @@ class Plan:
 
     def rounds_of(self, row: Row) -> int:
         """How many."""
-        return self.rounds or (min(row.rounds, 2) if self.quick else row.rounds)
+        return self.rounds or (max(min(row.rounds // 2, 2), 1) if self.quick else row.rounds)
 
     def count_of(self, row: Row, name: str) -> int:
         """Tasks of one measurement."""

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="few tasks, two rounds, the standard library's pools: whether all is right, not how fast",
+        help="few tasks and rounds, the standard library's pools: whether all is right, not how fast",
     )
     parser.add_argument("--json", type=_place, metavar="FILE", help="write all samples to FILE, after each row")
     parser.add_argument(

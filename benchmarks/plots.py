@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from actors.testing.pictures.drawing import Drawing
 from benchmarks.peers.registry import BARE, ENTRANTS
 from benchmarks.report import Measured, Report
-from benchmarks.rows import ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS
 
 __all__ = ["curve", "pictures", "ratios"]
 

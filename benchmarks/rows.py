@@ -1,84 +1,11 @@
-"""What is measured, as data: a row of the table for each workload, and a picture for each curve."""
+"""What is measured: a row of the table for each workload, and a picture for each curve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from benchmarks.peers.registry import ACTOR_LIBRARIES, CLUSTERS, OURS, POOLS, STANDARD
+from benchmarks.row import Axes, Goal, Row
 
-from benchmarks.peers.registry import ACTOR_LIBRARIES, CLUSTERS, OURS, POOLS
-
-__all__ = ["ROWS", "Axes", "Goal", "Row"]
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What is to be reached.
-
-    Args:
-        figure: its name in the samples.
-        bound: at most that, or at least.
-        at_least: which of the two.
-        rival: the bound is for the ratio to the same figure of this one; empty: for the figure itself.
-        text: what it says, with its unit.
-    """
-
-    figure: str
-    bound: float
-    at_least: bool = False
-    rival: str = ""
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Axes:
-    """How a curve is drawn: its figures are points, by their place on the x axis."""
-
-    x: str
-    y: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row.
-
-    Args:
-        key: its name for the command.
-        title: its name for people.
-        place: module and function of the work.
-        figure: the one that is compared.
-        unit: of that figure.
-        entrants: who does it.
-        count: tasks; `quick` of them for a look, none to leave it out then.
-        rounds: how many.
-        patience: seconds that one measurement may take, and `limit` that all of them may.
-        more_is_better: of the figure.
-        goals: what is to be reached.
-        others: what else is measured, with its title.
-        control: module and function of what must succeed beside it.
-        axes: for a curve.
-        layered: whether the cpu time is split by layers.
-        note: what the reader should know.
-    """
-
-    key: str
-    title: str
-    place: str
-    figure: str
-    unit: str
-    entrants: tuple[str, ...] = (OURS,)
-    count: int = 1
-    quick: int = 0
-    rounds: int = 5
-    patience: float = 60.0
-    limit: float = 180.0
-    more_is_better: bool = False
-    goals: tuple[Goal, ...] = ()
-    others: Mapping[str, str] = field(default_factory=dict)
-    control: str = ""
-    axes: Axes | None = None
-    layered: bool = False
-    note: str = ""
-
+__all__ = ["ROWS"]
 
 _WORKS = "benchmarks.works"
 
@@ -134,5 +61,294 @@ ROWS: tuple[Row, ...] = (
             Goal("grown", 32, text="MiB by which the program grows: a list of the results alone has 38"),
         ),
         others={"grown": "the program grows by MiB"},
+    ),
+    Row(
+        "array-in",
+        "64 MB NumPy array as an argument",
+        f"{_WORKS}.payload:array_in",
+        "ms",
+        "ms",
+        (OURS, *POOLS, *CLUSTERS),
+        count=64,
+        rounds=3,
+        patience=90,
+        goals=(
+            Goal("copies", 1.5, text="× one copy of it in memory"),
+            Goal("ms", 1 / 20, rival="multiprocessing.Pool"),
+        ),
+        others={"copies": "× a copy in memory", "copy": "a copy in ms", "first": "the first call in ms"},
+    ),
+    Row(
+        "array-through",
+        "64 MB NumPy array as an argument and as the result",
+        f"{_WORKS}.payload:array_through",
+        "ms",
+        "ms",
+        (OURS, *POOLS, *CLUSTERS),
+        count=64,
+        rounds=3,
+        patience=90,
+        goals=(
+            Goal("copies", 3, text="× one copy of it in memory"),
+            Goal("ms", 1 / 20, rival="multiprocessing.Pool"),
+        ),
+        others={"copies": "× a copy in memory", "copy": "a copy in ms", "first": "the first call in ms"},
+    ),
+    Row(
+        "waiting",
+        "a million waiting tasks, every future held",
+        f"{_WORKS}.waiting:waiting",
+        "each",
+        "µs of one more",
+        (OURS, *STANDARD),
+        count=1_000_000,
+        quick=20_000,
+        rounds=2,
+        patience=150,
+        limit=200,
+        goals=(
+            Goal("more", 5, text="µs more than at a thousand"),
+            Goal("bytes", 1024, text="bytes resident for each"),
+            Goal("pause", 200, text="ms the longest pause of the collector"),
+        ),
+        others={"more": "µs more than at a thousand", "bytes": "bytes each", "pause": "longest pause in ms"},
+    ),
+    Row(
+        "untakeable",
+        "one task beside 999,999 that nobody can take, p50",
+        f"{_WORKS}.waiting:untakeable",
+        "p50",
+        "µs",
+        count=999_999,
+        quick=20_000,
+        rounds=2,
+        patience=150,
+        limit=200,
+        goals=(Goal("times", 1.5, text="× the empty queue"),),
+        others={"times": "× the empty queue", "alone": "empty queue, µs", "empty": "the same with 2 agents free, µs"},
+        note="what the others need is held by one of the two agents, so that the empty queue is measured with one free, too.",
+    ),
+    Row(
+        "graph",
+        "10,000 tasks in a layered graph",
+        f"{_WORKS}.graph:layers",
+        "rate",
+        "tasks/s",
+        (OURS, "actors, submit_task", *CLUSTERS),
+        count=10_000,
+        quick=2_000,
+        rounds=3,
+        patience=120,
+        limit=240,
+        more_is_better=True,
+        goals=(
+            Goal("rate", 60, at_least=True, rival="Dask distributed"),
+            Goal("rate", 60, at_least=True, rival="Dask distributed", whose="actors, submit_task"),
+        ),
+        note="a hundred wide; each task needs two of the layer before it.",
+    ),
+    Row(
+        "later",
+        "a second and later agent, from its start to its first result",
+        f"{_WORKS}.start:later",
+        "agent",
+        "ms",
+        rounds=5,
+        goals=(Goal("over", 25, text="ms over a bare process of a forkserver"),),
+        others={"over": "ms over a bare process", "bare": "a bare process in ms"},
+        note="the program has imported NumPy, and so have both servers that the processes come from.",
+    ),
+    Row(
+        "import",
+        "`from actors import ActorSystem, Worker, task`",
+        f"{_WORKS}.start:imported",
+        "over",
+        "ms over its parts",
+        rounds=5,
+        quick=1,
+        goals=(Goal("over", 40, text="ms over pykka, concurrent.futures and multiprocessing"),),
+        others={"least": "the same of the quickest", "cpu": "the same in cpu time"},
+    ),
+    Row(
+        "first",
+        "program start to first result",
+        f"{_WORKS}.start:first",
+        "ms",
+        "ms",
+        (OURS, *POOLS, *CLUSTERS),
+        rounds=5,
+        quick=1,
+        limit=240,
+        goals=(Goal("ms", 800, text="ms"),),
+    ),
+    Row(
+        "killed",
+        "SIGKILL of an agent to its task running on an idle one",
+        f"{_WORKS}.start:killed",
+        "ms",
+        "ms",
+        rounds=5,
+        quick=1,
+        goals=(Goal("ms", 100, text="ms"),),
+        others={"most": "the slowest of five in ms"},
+        note="what other libraries do then, and how long it takes them: [faults](faults.md).",
+    ),
+    Row(
+        "journal",
+        "empty tasks with a journal, beside a busy Python thread",
+        f"{_WORKS}.steady:journal",
+        "rate",
+        "tasks/s",
+        ("actors, journal", OURS),
+        count=3_000,
+        quick=500,
+        rounds=5,
+        more_is_better=True,
+        goals=(Goal("rate", 0.4, at_least=True, rival=OURS),),
+        note="`actors` is the same without a journal.",
+    ),
+    Row(
+        "idle",
+        "an idle system with 8 agents",
+        f"{_WORKS}.steady:idle",
+        "percent",
+        "% of a core",
+        (OURS, *POOLS, *CLUSTERS),
+        count=10,
+        quick=2,
+        rounds=2,
+        goals=(Goal("percent", 0.5, text="% of a core"),),
+        others={"program": "of it the program", "processes": "processes of the machine"},
+    ),
+    Row(
+        "ask",
+        "ask an actor in another process, one after another, p50",
+        f"{_WORKS}.mail:ask",
+        "ask p50",
+        "µs",
+        (OURS, "Ray", "xoscar", "Thespian", "bare socket"),
+        count=1_000,
+        rounds=5,
+        goals=(Goal("ask p50", 1 / 3, rival="xoscar"), Goal("ask p50", 1 / 8, rival="Ray")),
+        note="this and more: [tell and ask](messages.md).",
+    ),
+    Row(
+        "pipelined",
+        "ask an actor in another process, 100 under way",
+        f"{_WORKS}.mail:pipelined",
+        "flight rate",
+        "asks/s",
+        (OURS, "Ray", "xoscar", "Thespian", "bare socket"),
+        count=5_000,
+        rounds=5,
+        more_is_better=True,
+        goals=(
+            Goal("flight rate", 10, at_least=True, rival="xoscar"),
+            Goal("tell rate", 10, at_least=True, rival="xoscar"),
+        ),
+        others={"tell rate": "tells/s"},
+    ),
+    Row(
+        "ask-within",
+        "ask an actor within the process, one after another, p50",
+        f"{_WORKS}.mail:ask_within",
+        "ask p50",
+        "µs",
+        (OURS, "pykka", "bare queue"),
+        count=5_000,
+        rounds=5,
+        goals=(Goal("ask p50", 1, rival="pykka"),),
+    ),
+    Row(
+        "pipelined-within",
+        "ask an actor within the process, 100 under way",
+        f"{_WORKS}.mail:pipelined_within",
+        "flight rate",
+        "asks/s",
+        (OURS, "pykka", "bare queue"),
+        count=10_000,
+        rounds=5,
+        more_is_better=True,
+        goals=(
+            Goal("flight rate", 1, at_least=True, rival="pykka"),
+            Goal("tell rate", 1, at_least=True, rival="pykka"),
+        ),
+        others={"tell rate": "tells/s"},
+    ),
+    Row(
+        "machine",
+        "what the machine gives without any library",
+        f"{_WORKS}.machine:limits",
+        "pipe",
+        "µs: 100 bytes through a pipe and back",
+        ("machine",),
+        count=2_000,
+        quick=500,
+        rounds=5,
+        others={
+            "pickle": "µs: an empty task and its result pickled and back",
+            "copy": "ms: 64 MB copied",
+            "fork": "ms: a process of a forkserver",
+        },
+    ),
+    Row(
+        "payload-curve",
+        "a call by the size of its argument",
+        f"{_WORKS}.payload:curve",
+        "",
+        "µs of a call",
+        (OURS, *POOLS, *CLUSTERS),
+        count=256_000_000,
+        rounds=1,
+        patience=90,
+        axes=Axes("bytes of the argument", "µs of a call"),
+    ),
+    Row(
+        "waiting-curve",
+        "a submission by how many tasks wait",
+        f"{_WORKS}.waiting:curve",
+        "",
+        "µs of a submission",
+        (OURS, *STANDARD),
+        count=1_000_000,
+        rounds=1,
+        patience=120,
+        axes=Axes("tasks that wait", "µs of a submission"),
+    ),
+    Row(
+        "agents-curve",
+        "an empty task of a burst by the number of agents",
+        f"{_WORKS}.empty:agents_curve",
+        "",
+        "µs of a task",
+        (OURS, *STANDARD),
+        count=2_000,
+        rounds=1,
+        patience=150,
+        axes=Axes("agents", "µs of a task"),
+    ),
+    Row(
+        "depth-curve",
+        "a task of a graph ten wide by its depth",
+        f"{_WORKS}.graph:curve_depth",
+        "",
+        "µs of a task",
+        (OURS, "actors, submit_task", *CLUSTERS),
+        count=10_000,
+        rounds=1,
+        patience=120,
+        axes=Axes("layers", "µs of a task"),
+    ),
+    Row(
+        "width-curve",
+        "a task of a graph ten deep by its width",
+        f"{_WORKS}.graph:curve_width",
+        "",
+        "µs of a task",
+        (OURS, "actors, submit_task", *CLUSTERS),
+        count=10_000,
+        rounds=1,
+        patience=120,
+        axes=Axes("tasks in each layer", "µs of a task"),
     ),
 )

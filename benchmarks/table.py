@@ -9,7 +9,8 @@ from typing import Any
 from benchmarks.page import markdown_table, text_table
 from benchmarks.peers.registry import BARE
 from benchmarks.report import Measured, Report
-from benchmarks.rows import ROWS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS
 from benchmarks.spread import Spread
 from benchmarks.verdict import verdicts
 

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 from benchmarks.report import Measured
-from benchmarks.rows import Goal, Row
+from benchmarks.row import Goal, Row
 
 __all__ = ["Verdict", "verdicts"]
 
@@ -24,7 +24,8 @@ class Verdict:
         """The goal in words."""
         sign = "≥" if self.goal.at_least else "≤"
         of = f"× {self.goal.rival}" if self.goal.rival else self.goal.text
-        return f"{sign} {self.goal.bound:g} {of}".rstrip()
+        whose = f" ({self.goal.whose})" if self.goal.whose else ""
+        return f"{sign} {self.goal.bound:.3g} {of}".rstrip() + whose
 
     def said(self) -> str:
         """What came of it, in words."""
@@ -41,7 +42,7 @@ def verdicts(row: Row, measured: Measured) -> list[Verdict]:
 def _verdict(goal: Goal, row: Row, measured: Measured) -> Verdict:
     if why := measured.disqualified():
         return Verdict(goal, None, None, f"disqualified: {why}")
-    ours = row.entrants[0]
+    ours = goal.whose or row.entrants[0]
     values = measured.ratios(goal.figure, goal.rival, ours) if goal.rival else measured.values(ours, goal.figure)
     if not values:
         return Verdict(goal, None, None, "not measured")

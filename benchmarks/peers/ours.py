@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -12,6 +14,7 @@ from actors import ActorSystem, TaskCompleted, TaskFuture, TaskSpec, Worker, tas
 from benchmarks.honest import wrong_with
 from benchmarks.peers import peer
 from benchmarks.peers.peer import AGENTS, Peer
+from benchmarks.works.held import hold
 
 __all__ = ["ActorsPeer", "Echo", "SpecPeer"]
 
@@ -40,6 +43,26 @@ class Echo(Worker):
     def combine(self, *values: int) -> int:
         """A node of the graph."""
         return peer.combine(*values)
+
+    @task
+    def hold(self, path: str) -> int:
+        """Wait until a gate opens."""
+        return hold(path)
+
+    @task
+    def pid(self) -> int:
+        """Who did it."""
+        return os.getpid()
+
+    @task
+    def survive(self, path: str) -> tuple[int, float]:
+        """Wait for the end in the first attempt, having said who waits; in the second one, say since when it runs."""
+        now = time.monotonic()
+        if self.attempt == 1:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+            signal.pause()
+        return os.getpid(), now
 
     @task(type="node")
     def node(self, values: list[int]) -> int:

@@ -16,7 +16,7 @@ from benchmarks.peers.peer import Peer, WrongResult
 from benchmarks.peers.registry import ENTRANTS
 from benchmarks.spread import percentile
 
-__all__ = ["agents_curve", "burst", "killed", "mapped", "single"]
+__all__ = ["agents_curve", "burst", "killed", "mapped", "pipe_latencies", "single"]
 
 # Enough for both processes to have started, imported and adapted their batches; never more than the measurement.
 WARM_UP = 500
@@ -82,27 +82,27 @@ def _percentiles(latencies: list[int]) -> dict[str, float]:
 
 def _pipe(count: int) -> dict[str, Any]:
     """Some bytes to another process and back, without anything else: no library can be faster."""
+    with Gauge(count) as gauge:
+        latencies = pipe_latencies(count)
+    return gauge.sample(_percentiles(latencies))
+
+
+def pipe_latencies(count: int) -> list[int]:
+    """The nanoseconds of so many round trips of 100 bytes between two processes."""
     mine, other = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_answer, args=(other,))
     process.start()
     other.close()
     content = bytes(100)
-
-    def there_and_back(times: int) -> list[int]:
-        latencies = []
-        for _ in range(times):
-            began = time.perf_counter_ns()
-            mine.send_bytes(content)
-            mine.recv_bytes()
-            latencies.append(time.perf_counter_ns() - began)
-        return latencies
-
-    there_and_back(WARM_UP)
-    with Gauge(count) as gauge:
-        latencies = there_and_back(count)
+    latencies = []
+    for _ in range(count + WARM_UP):
+        began = time.perf_counter_ns()
+        mine.send_bytes(content)
+        mine.recv_bytes()
+        latencies.append(time.perf_counter_ns() - began)
     mine.close()
     process.join()
-    return gauge.sample(_percentiles(latencies))
+    return latencies[WARM_UP:]
 
 
 def _answer(pipe: multiprocessing.connection.Connection) -> None:

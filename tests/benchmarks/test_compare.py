@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks import compare
 from benchmarks.compare import changes
 from benchmarks.report import Measured, NoReport, Report
-from benchmarks.rows import Row
+from benchmarks.row import Row
 from benchmarks.spread import Spread, rank_test, surest
 
 RIVAL = "ProcessPoolExecutor"

@@ -21,7 +21,8 @@ from benchmarks.peers.peer import Peer, WrongResult
 from benchmarks.peers.pools import ExecutorPeer, PoolPeer
 from benchmarks.peers.registry import ENTRANTS
 from benchmarks.report import Report
-from benchmarks.rows import ROWS, Goal, Row
+from benchmarks.row import Goal, Row
+from benchmarks.rows import ROWS
 from benchmarks.table import Table
 from benchmarks.verdict import verdicts
 from benchmarks.works import empty
