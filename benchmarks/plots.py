@@ -57,7 +57,7 @@ def ratios(known: Sequence[tuple[Row, Measured]]) -> str:
     rows = [(row, dots) for row, measured in known if (dots := _dots(row, measured))]
     values = [value for _, dots in rows for _, value in dots]
     scale = _scale([*values, 1.0])
-    left, right, step, top = 300.0, _WIDTH - 30, 46.0, 84.0
+    left, right, step, top = 340.0, _WIDTH - 30, 46.0, 100.0
     bottom = top + step * len(rows)
     drawing = Drawing()
     drawing.text(2, 20, 28, [("So many times as good as the peer, by work", f"bold {_INK}")], size=15)
@@ -103,7 +103,7 @@ def curve(row: Row, measured: Measured) -> str:
     lines = _lines(row, measured)
     across = _scale([place for line in lines.values() for place, _ in line])
     along = _scale([value for line in lines.values() for _, value in line])
-    left, right, top, bottom = 90.0, _WIDTH - 30, 84.0, 440.0
+    left, right, top, bottom = 90.0, _WIDTH - 30, 100.0, 440.0
     drawing = Drawing()
     drawing.text(2, 20, 28, [(row.title, f"bold {_INK}")], size=15)
     _legend(drawing, list(lines), 52)
@@ -138,6 +138,8 @@ def curve(row: Row, measured: Measured) -> str:
 def _legend(drawing: Drawing, names: Sequence[str], y: float) -> None:
     x = 20.0
     for name in names:
+        if x + 20 + 6.6 * len(name) > _WIDTH:
+            x, y = 20.0, y + 18
         drawing.circle(1, x + 5, y - 4, 5, _colour(name), _GROUND)
         drawing.text(2, x + 15, y, [(name, _INK)], size=12)
         x += 32 + 6.6 * len(name)

@@ -213,9 +213,9 @@ ROWS: tuple[Row, ...] = (
         f"{_WORKS}.steady:idle",
         "percent",
         "% of a core",
-        (OURS, *POOLS, *CLUSTERS),
-        count=10,
-        quick=2,
+        (OURS, "Dask distributed"),
+        # An agent's heart beats every 30 seconds.
+        count=30,
         rounds=2,
         goals=(Goal("percent", 0.5, text="% of a core"),),
         others={"program": "of it the program", "processes": "processes of the machine"},
