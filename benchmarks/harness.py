@@ -48,7 +48,7 @@ class Plan:
     def count_of(self, row: Row, name: str) -> int:
         """Tasks of one measurement."""
         count = self.tasks or (row.quick if self.quick else row.count)
-        return max(round(count * ENTRANTS[name].share), 2) if count > 2 else count
+        return max(round(count * ENTRANTS[name].share), 2) if row.shared else count
 
     def names_of(self, row: Row) -> list[str]:
         """Who does it."""

@@ -59,6 +59,7 @@ class Row:
         control: module and function of what must succeed beside it.
         axes: for a curve.
         layered: whether the cpu time is split by layers.
+        shared: whether a slow entrant does only its share of the tasks.
         note: what the reader should know.
     """
 
@@ -79,4 +80,5 @@ class Row:
     control: str = ""
     axes: Axes | None = None
     layered: bool = False
+    shared: bool = False
     note: str = ""

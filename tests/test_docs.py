@@ -25,6 +25,7 @@ DOCUMENTS = [
     "docs/chaos.md",
     "docs/faults.md",
     "docs/messages.md",
+    "docs/performance.md",
     "docs/hosts.md",
     "docs/architecture.md",
 ]

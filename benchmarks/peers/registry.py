@@ -52,10 +52,10 @@ _ALL = (
     Entrant("loky", f"{_HERE}.pools:LokyPeer", "loky"),
     Entrant("Pebble", f"{_HERE}.pools:PebblePeer", "pebble"),
     Entrant("mpire", f"{_HERE}.pools:MpirePeer", "mpire"),
-    Entrant("Ray", f"{_HERE}.clusters:RayPeer", "ray", 0.2),
-    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.2),
+    Entrant("Ray", f"{_HERE}.clusters:RayPeer", "ray", 0.1),
+    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.1),
     Entrant("xoscar", f"{_HERE}.actorlibraries:XoscarPeer", "xoscar", 0.2),
-    Entrant("Thespian", f"{_HERE}.actorlibraries:ThespianPeer", "thespian", 0.05),
+    Entrant("Thespian", f"{_HERE}.actorlibraries:ThespianPeer", "thespian", 0.04),
     Entrant("pykka", f"{_HERE}.actorlibraries:PykkaPeer", "pykka"),
     # Not those of a library: the same work, done by hand or left out.
     Entrant("bare pipe"),
