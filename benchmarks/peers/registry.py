@@ -53,7 +53,7 @@ _ALL = (
     Entrant("Pebble", f"{_HERE}.pools:PebblePeer", "pebble"),
     Entrant("mpire", f"{_HERE}.pools:MpirePeer", "mpire"),
     Entrant("Ray", f"{_HERE}.clusters:RayPeer", "ray", 0.1),
-    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.1),
+    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.05),
     Entrant("xoscar", f"{_HERE}.actorlibraries:XoscarPeer", "xoscar", 0.2),
     Entrant("Thespian", f"{_HERE}.actorlibraries:ThespianPeer", "thespian", 0.04),
     Entrant("pykka", f"{_HERE}.actorlibraries:PykkaPeer", "pykka"),
