@@ -124,7 +124,7 @@ def _row(plan: Plan, row: Row, measured: Measured, say: Callable[[str], None], m
             say(f"{row.key}: {row.limit:g} s are over: {number} of {rounds} rounds")
             break
         where = f"{row.key}: round {number + 1} of {rounds}: {name}"
-        if name in measured.failures:
+        if name in measured.failures or number >= ENTRANTS[name].rounds:
             continue
         try:
             sample = measure(row.place, name, plan.count_of(row, name), row.patience)

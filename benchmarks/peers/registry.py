@@ -21,12 +21,14 @@ class Entrant:
         place: module and class of its `Peer`; empty for what is none, such as a limit of the machine.
         distribution: its name for pip; empty for what comes with Python or is no library.
         share: this part of a row's tasks is enough for it: it is slow.
+        rounds: it takes part in so many at most: it takes long to start, or to do them.
     """
 
     name: str
     place: str = ""
     distribution: str = ""
     share: float = 1.0
+    rounds: int = 100
 
     def version(self) -> str | None:
         """What is installed; empty for what comes with Python, None if it is not installed."""
@@ -52,10 +54,10 @@ _ALL = (
     Entrant("loky", f"{_HERE}.pools:LokyPeer", "loky"),
     Entrant("Pebble", f"{_HERE}.pools:PebblePeer", "pebble"),
     Entrant("mpire", f"{_HERE}.pools:MpirePeer", "mpire"),
-    Entrant("Ray", f"{_HERE}.clusters:RayPeer", "ray", 0.1),
-    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.05),
-    Entrant("xoscar", f"{_HERE}.actorlibraries:XoscarPeer", "xoscar", 0.2),
-    Entrant("Thespian", f"{_HERE}.actorlibraries:ThespianPeer", "thespian", 0.04),
+    Entrant("Ray", f"{_HERE}.clusters:RayPeer", "ray", 0.1, 2),
+    Entrant("Dask distributed", f"{_HERE}.clusters:DaskPeer", "distributed", 0.05, 2),
+    Entrant("xoscar", f"{_HERE}.actorlibraries:XoscarPeer", "xoscar", 0.2, 2),
+    Entrant("Thespian", f"{_HERE}.actorlibraries:ThespianPeer", "thespian", 0.04, 2),
     Entrant("pykka", f"{_HERE}.actorlibraries:PykkaPeer", "pykka"),
     # Not those of a library: the same work, done by hand or left out.
     Entrant("bare pipe"),

@@ -143,6 +143,17 @@ def test_a_row_that_takes_too_long_has_fewer_rounds_and_says_so() -> None:
     assert any("1 of 3 rounds" in line for line in said)
 
 
+def test_who_is_slow_takes_part_in_fewer_rounds() -> None:
+    """The others are not to wait for it in each; ratios are of the rounds in which both were measured."""
+    row = dataclasses.replace(BOTH, entrants=("actors", "Ray"))
+    report = Report()
+    known = Known({"actors": [40.0, 30.0, 20.0], "Ray": [10.0, 10.0]})
+    harness.run(Plan((row,), frozenset(row.entrants)), report, lambda _: None, measure=known)
+    missing = "Ray" in report.rows["a-row"].missing
+    assert report.rows["a-row"].values("actors", "rate") == [40.0, 30.0, 20.0]
+    assert report.rows["a-row"].ratios("rate", "Ray") == ([] if missing else [4.0, 3.0])
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
