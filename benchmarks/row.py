@@ -51,6 +51,7 @@ class Row:
         unit: of that figure.
         entrants: who does it.
         count: tasks; `quick` of them for a look, none to leave it out then.
+        counted: what it is the number of, if not of tasks.
         rounds: how many.
         patience: seconds that one measurement may take, and `limit` that all of them may.
         more_is_better: of the figure.
@@ -70,6 +71,7 @@ class Row:
     unit: str
     entrants: tuple[str, ...] = (OURS,)
     count: int = 1
+    counted: str = "tasks"
     quick: int = 0
     rounds: int = 5
     patience: float = 60.0

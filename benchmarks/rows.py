@@ -57,6 +57,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, *POOLS),
         limit=60,
         count=1_000_000,
+        counted="calls",
         quick=50_000,
         rounds=3,
         patience=120,
@@ -76,6 +77,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, *POOLS, *CLUSTERS),
         limit=60,
         count=64,
+        counted="MB",
         rounds=3,
         patience=90,
         goals=(
@@ -93,6 +95,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, *POOLS, *CLUSTERS),
         limit=60,
         count=64,
+        counted="MB",
         rounds=3,
         patience=90,
         goals=(
@@ -228,6 +231,7 @@ ROWS: tuple[Row, ...] = (
         # An agent's heart beats every 30 seconds.
         limit=140,
         count=30,
+        counted="seconds",
         rounds=2,
         goals=(Goal("percent", 0.5, text="% of a core"),),
         others={"program": "of it the program", "processes": "processes of the machine"},
@@ -241,6 +245,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, "Ray", "xoscar", "Thespian", "bare socket"),
         limit=60,
         count=1_000,
+        counted="asks",
         rounds=5,
         goals=(Goal("ask p50", 1 / 3, rival="xoscar"), Goal("ask p50", 1 / 8, rival="Ray")),
         note="this and more: [tell and ask](messages.md).",
@@ -255,6 +260,7 @@ ROWS: tuple[Row, ...] = (
         limit=60,
         shared=True,
         count=5_000,
+        counted="asks, and tells",
         rounds=5,
         more_is_better=True,
         goals=(
@@ -272,6 +278,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, "pykka", "bare queue"),
         limit=20,
         count=5_000,
+        counted="asks",
         rounds=5,
         goals=(Goal("ask p50", 1, rival="pykka"),),
     ),
@@ -284,6 +291,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, "pykka", "bare queue"),
         limit=20,
         count=10_000,
+        counted="asks, and tells",
         rounds=5,
         more_is_better=True,
         goals=(
@@ -301,6 +309,7 @@ ROWS: tuple[Row, ...] = (
         ("machine",),
         limit=20,
         count=2_000,
+        counted="times",
         quick=500,
         rounds=5,
         others={
@@ -318,6 +327,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, *POOLS, *CLUSTERS),
         limit=90,
         count=256_000_000,
+        counted="bytes at most",
         rounds=1,
         patience=90,
         axes=Axes("bytes of the argument", "µs of a call"),
@@ -331,6 +341,7 @@ ROWS: tuple[Row, ...] = (
         (OURS, *STANDARD),
         limit=90,
         count=1_000_000,
+        counted="tasks at most",
         rounds=1,
         patience=120,
         axes=Axes("tasks that wait", "µs of a submission"),

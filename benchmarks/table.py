@@ -51,7 +51,7 @@ class Table:
             blocks.append(f"### {row.title[0].upper()}{row.title[1:]}")
             if row.key in pictures:
                 blocks.append(f"![{row.title}]({pictures[row.key]})")
-            blocks.append(f"{_shape(row, measured)}.".capitalize())
+            blocks.append(f"{_shape(row, measured)}.")
             blocks.append(markdown_table(list(self._cells(row, measured))))
             if words := self._words(row, measured):
                 blocks.append("\n".join(f"- {line}" for line in words))
@@ -132,7 +132,7 @@ def _names(row: Row, measured: Measured) -> list[str]:
 def _shape(row: Row, measured: Measured) -> str:
     rounds = max(map(len, measured.samples.values()), default=0)
     better = "more is better" if row.more_is_better else "less is better"
-    parts = [f"{measured.count:,} tasks" if measured.count > 1 else "", row.unit, better]
+    parts = [f"{measured.count:,} {row.counted}" if measured.count > 1 else "", row.unit, better]
     parts += [f"{rounds} round{'s' if rounds != 1 else ''}", f"load {measured.load}"]
     return ", ".join(part for part in parts if part)
 

@@ -99,7 +99,7 @@ def waiting(name: str, count: int) -> dict[str, Any]:
     with _WAITING[name]() as (submit, settled):
         gc.collect()
         before = resident()
-        with _Pauses() as pauses, Gauge(count) as gauge:
+        with Gauge(count) as gauge, _Pauses() as pauses:
             windows, futures = _submitted(submit, count)
             settled(futures[-1])
         after = resident()
