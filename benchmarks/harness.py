@@ -118,11 +118,14 @@ def _row(plan: Plan, row: Row, measured: Measured, say: Callable[[str], None], m
     if row.control:
         measured.control = _control(row, plan.count_of(row, OURS), say, measure)
     rounds = plan.rounds_of(row)
+    over = 0
     for number, name in turns(list(measured.samples), rounds):
-        if number and time.monotonic() - began > row.limit:
+        # Only whole rounds: in a part of one, somebody would be left out.
+        if number > over and time.monotonic() - began > row.limit:
             measured.cut = number
             say(f"{row.key}: {row.limit:g} s are over: {number} of {rounds} rounds")
             break
+        over = number
         where = f"{row.key}: round {number + 1} of {rounds}: {name}"
         if name in measured.failures or number >= ENTRANTS[name].rounds:
             continue

@@ -53,7 +53,7 @@ class Row:
         count: tasks; `quick` of them for a look, none to leave it out then.
         counted: what it is the number of, if not of tasks.
         rounds: how many.
-        patience: seconds that one measurement may take, and `limit` that all of them may.
+        patience: seconds that one measurement may take, and `limit` after which no further round begins.
         more_is_better: of the figure.
         goals: what is to be reached.
         others: what else is measured, with its title.

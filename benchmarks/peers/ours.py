@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from actors import ActorSystem, TaskCompleted, TaskFuture, TaskSpec, Worker, task
+from actors import ActorSystem, SystemConfig, TaskCompleted, TaskFuture, TaskSpec, Worker, task
 from benchmarks.honest import wrong_with
 from benchmarks.peers import peer
 from benchmarks.peers.peer import AGENTS, Peer
@@ -140,7 +140,9 @@ class ActorsPeer(Peer):
     def examined(self) -> str:
         """As Peer says: who did each task, when, and whether the subscriber was told of each."""
         agents = {status.agent for status in self.system.agents()}
-        for future in self.futures:
+        # Of more tasks than are kept, the first are forgotten; they do not end in the order of their submission.
+        kept = SystemConfig().kept_tasks
+        for future in self.futures if len(self.futures) <= kept else self.futures[-kept // 2 :]:
             if reason := wrong_with(future.info(), agents):
                 return reason
         return self._unheard()
