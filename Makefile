@@ -42,7 +42,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pythons test-browser simulate chaos faults messages lint format format-check types coverage bench clean venv
+.PHONY: help demo test test-all test-pythons test-browser simulate chaos faults messages lint format format-check types coverage bench performance clean venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,12 +97,12 @@ chaos: $(STAMP) ## real processes under faults for DURATION seconds, one each EV
 # The peers are installed where they are measured only. Without a terminal a line for each library and fault is printed.
 faults: $(STAMP) ## what each fault does to this library and to its peers (half an hour), written into docs/faults.md
 	@mkdir -p reports
-	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m pip install --quiet --editable '.[benchmarks]'
 	@$(BIN)/python -m benchmarks.faults --rounds $(ROUNDS) --budget $(BUDGET) --json reports/faults.json --docs docs/faults.md
 
 messages: $(STAMP) ## tell and ask beside other actor libraries (ten minutes), written into docs/messages.md
 	@mkdir -p reports
-	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m pip install --quiet --editable '.[benchmarks]'
 	@$(BIN)/python -m benchmarks.messages --json reports/messages.json --docs docs/messages.md
 
 coverage: $(STAMP) ## line and branch coverage of `make test` (the program, not its agents)
@@ -124,8 +124,14 @@ format-check: $(STAMP) ## say which files `make format` would change
 types: $(STAMP) ## mypy in its strict mode
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## the benchmarks against the standard library's pools
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP) ## the benchmarks against the standard library's pools, in two minutes, into reports/benchmarks.json
+	@mkdir -p reports
+	@$(BIN)/python -m benchmarks --quick --json reports/benchmarks.json
+
+performance: $(STAMP) ## all benchmarks against all peers (twenty minutes), written into docs/performance.md
+	@mkdir -p reports
+	@$(BIN)/python -m pip install --quiet --editable '.[benchmarks]'
+	@$(BIN)/python -m benchmarks --json reports/performance.json --docs docs/performance.md
 
 clean: ## remove what the other targets made
 	@rm -rf .venv .venv-* build dist reports htmlcov .coverage .coverage.* \

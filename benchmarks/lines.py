@@ -17,6 +17,8 @@ from benchmarks.marked import MARK, kill_all
 __all__ = ["ROOT", "command", "environment", "lines_of", "temporary"]
 
 ROOT = Path(__file__).parents[1]
+# With it, each process compiles anew whatever it imports, which no program does that is in use.
+_NO_CACHE = "PYTHONDONTWRITEBYTECODE"
 _START = 90.0
 _SHOWN = 1500
 
@@ -28,7 +30,8 @@ def command(module: str, *words: str) -> list[str]:
 
 def environment(mark: str) -> dict[str, str]:
     """That of a program that is to be found by its mark, a directory, in which it also has its files."""
-    return {**os.environ, MARK: mark, "PYTHONPATH": str(ROOT), "TMPDIR": mark, "RAY_TMPDIR": mark}
+    kept = {name: value for name, value in os.environ.items() if name != _NO_CACHE}
+    return {**kept, MARK: mark, "PYTHONPATH": str(ROOT), "TMPDIR": mark, "RAY_TMPDIR": mark}
 
 
 def temporary() -> tempfile.TemporaryDirectory[str]:

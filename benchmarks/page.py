@@ -5,20 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["markdown_table", "put_into", "text_table"]
+__all__ = ["BadPage", "markdown_table", "put_into", "split", "text_table"]
+
+
+class BadPage(ValueError):
+    """A page that has no place for what is to be put into it."""
+
+
+def split(path: Path, begin: str, end: str) -> tuple[str, str]:
+    """What stands before the first marker and after the second.
+
+    Raises:
+        BadPage: the file is not there, or has no markers.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadPage(f"{path} cannot be read: {error.strerror}") from None
+    before, found, rest = text.partition(begin)
+    _, also, after = rest.partition(end)
+    if not found or not also:
+        raise BadPage(f"{path} has not the lines {begin!r} and {end!r}")
+    return before, after
 
 
 def put_into(path: Path, begin: str, end: str, generated: str) -> None:
     """Replace what stands between the markers.
 
     Raises:
-        ValueError: the file has no markers.
+        BadPage: the file is not there, or has no markers.
     """
-    text = path.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, also, after = rest.partition(end)
-    if not found or not also:
-        raise ValueError(f"{path} has not the lines {begin!r} and {end!r}")
+    before, after = split(path, begin, end)
     path.write_text(f"{before}{begin}\n\n{generated}\n\n{end}{after}", encoding="utf-8")
 
 

@@ -19,8 +19,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import table
 from benchmarks.console import positive
+from benchmarks.report import machine
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     if len({sample.totals for pair in rounds for sample in pair}) != 1:
         print("The two do not say the same of the tree.", file=sys.stderr)
         return 1
-    about = table.machine()
+    about = machine()
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(_text(rounds))
     if options.json is not None:

@@ -25,6 +25,7 @@ DOCUMENTS = [
     "docs/chaos.md",
     "docs/faults.md",
     "docs/messages.md",
+    "docs/performance.md",
     "docs/hosts.md",
     "docs/architecture.md",
 ]
@@ -77,7 +78,7 @@ def test_the_readme_names_the_extras_that_there_are() -> None:
     """Install: a name that pip would not know helps nobody."""
     project = tomllib.loads(text("pyproject.toml"))["project"]
     shown = [name.strip("`") for name, _ in table(text("README.md"), "| | for")]
-    extras = [name for name in project["optional-dependencies"] if name not in {"bench", "browser", "dev"}]
+    extras = [name for name in project["optional-dependencies"] if name not in {"benchmarks", "browser", "dev"}]
     assert shown == [project["name"], *(f"{project['name']}[{extra}]" for extra in extras)]
     of_library = table(text("README.md"), "| | for")[0][1]
     assert all(re.split(r"[<>=]", each)[0] in of_library for each in project["dependencies"])

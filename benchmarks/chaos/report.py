@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks import table
 from benchmarks.chaos import figures
 from benchmarks.chaos.promises import totals
 from benchmarks.chaos.run import Outcome
+from benchmarks.report import machine
 
 __all__ = ["as_json", "as_text"]
 
@@ -26,7 +26,7 @@ def as_text(outcome: Outcome) -> str:
         f"{ended:,} tasks, {len(book.faults):,} faults"
     )
     lines = [
-        ", ".join(f"{key} {value}" for key, value in table.machine().items()),
+        ", ".join(f"{key} {value}" for key, value in machine().items()),
         what,
         "",
         *_promises(outcome),
@@ -120,7 +120,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     memory = figures.trend(book.samples, lambda sample: float(sample.memory))
     descriptors = figures.trend(book.samples, lambda sample: float(sample.descriptors))
     return {
-        "machine": table.machine(),
+        "machine": machine(),
         "settings": asdict(outcome.settings),
         "seconds": outcome.seconds,
         "stopped": outcome.stopped,

@@ -37,7 +37,7 @@ def _run(cells: list[_Cell], store: Store, options: argparse.Namespace, progress
         fault, library = cell
         version = library.version()
         if version is None:
-            progress.tell(f"{library.name} is not installed: pip install 'actors-hub[bench]'")
+            progress.tell(f"{library.name} is not installed: pip install 'actors-hub[benchmarks]'")
             complete = False
             continue
         store.use(library, version)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page
-from benchmarks.harness import Spread
 from benchmarks.messages.libraries import OURS, Entrant
 from benchmarks.messages.measure import Plan, Results
 from benchmarks.messages.workloads import Scene, Workload
 from benchmarks.page import markdown_table, text_table
+from benchmarks.spread import Spread
 
 __all__ = ["BEGIN", "END", "Table", "machine", "put_into"]
 
@@ -110,7 +110,7 @@ class Table:
 
     def _words(self) -> list[str]:
         """What is not in the tables, and why."""
-        words = [f"{name} is not installed: pip install 'actors-hub[bench]'" for name in self._results.missing]
+        words = [f"{name} is not installed: pip install 'actors-hub[benchmarks]'" for name in self._results.missing]
         for scene, failures in self._results.failures.items():
             words += [f"{name} failed in {scene}: {text.strip().splitlines()[-1]}" for name, text in failures.items()]
         return words

@@ -186,7 +186,7 @@ def test_a_peer_that_is_missing_is_named_and_left_out() -> None:
     assert results.missing == ["absent"]
     assert list(results.samples["within"]) == ["actors"]
     text = table.Table(plan(entrant("absent", "no-such-distribution"), OURS), results, table.machine()).as_text()
-    assert "absent is not installed: pip install 'actors-hub[bench]'" in text
+    assert "absent is not installed: pip install 'actors-hub[benchmarks]'" in text
 
 
 def test_a_peer_that_hangs_is_cut_off_and_its_processes_with_it() -> None:
