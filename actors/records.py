@@ -44,8 +44,8 @@ def _init_of(cls: type[Any]) -> Any:
     plain: list[str] = []
     named: list[str] = []
     body: list[str] = []
-    # With names that no field has. The first one is for whoever asks whose code it is.
-    scope: dict[str, Any] = {"__name__": cls.__module__, "__put": _put, "__unset": dataclasses.MISSING}
+    # With names that no field has.
+    scope: dict[str, Any] = {"__put": _put, "__unset": dataclasses.MISSING}
     for each in fields:
         name, value = each.name, each.name
         factory = each.default_factory is not dataclasses.MISSING
