@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from actors.errors import ConfigError
-from actors.records import dataclass
 from actors.settings import (
     FromEnvironment,
     Settings,
@@ -130,7 +130,7 @@ class AgentConfig(Settings):
     """
 
     _inside: ClassVar[str] = "agent."
-    limits: Limits = setting(Limits(memory="1GiB", open_files=1000, processes=10, cpu=80.0, soft=0.8), nested(Limits))
+    limits: Limits = setting(Limits(memory="1GiB", open_files=1000, processes=10, cpu=80.0, soft=0.8), nested(Limits))  # noqa: RUF009 - it is frozen
     timeout: float | None = setting(300.0, optional(seconds()))
     capabilities: frozenset[str] = setting(frozenset(), names())
     environment: Mapping[str, str] | None = setting(None, optional(mapping(plain_text, "a mapping of text to text")))
@@ -227,8 +227,8 @@ class SystemConfig(Settings):
     journal: str | None = setting(None, optional(text()))
     journal_survives: Literal["processes", "power"] = setting("processes", one_of("processes", "power"))
     log_level: str = setting("warning", one_of("debug", "info", "warning", "error", "critical"))
-    agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))
-    callable_agent: AgentConfig = setting(AgentConfig(limits=_NO_LIMITS, timeout=None), nested(AgentConfig))
+    agent: AgentConfig = setting(AgentConfig(), nested(AgentConfig))  # noqa: RUF009 - it is frozen
+    callable_agent: AgentConfig = setting(AgentConfig(limits=_NO_LIMITS, timeout=None), nested(AgentConfig))  # noqa: RUF009 - it is frozen
 
     def _check_together(self) -> None:
         for low, high in (

@@ -11,12 +11,11 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from actors.errors import ConfigError
-from actors.records import NamedTuple, dataclass
 
 __all__ = [
     "FromEnvironment",

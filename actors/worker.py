@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from actors.coordination.strategies import Strategies
@@ -14,7 +15,6 @@ from actors.hosts.insideagent import InsideAgent
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskDecorator, TaskMethod, TaskOptions, capability_set, task
 from actors.kernel.handlers import handles
 from actors.ondemand import on_demand
-from actors.records import dataclass
 from actors.remote import travel as _travel  # noqa: F401 - references travel from here on, in agents too
 
 if TYPE_CHECKING:

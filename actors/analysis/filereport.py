@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.analysis.lines import LineCounts
-from actors.records import dataclass
 
 __all__ = ["FileReport", "Finding", "FunctionReport", "ImportReport", "Problem"]
 

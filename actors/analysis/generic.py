@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from actors.analysis.filereport import Finding, FunctionReport, ImportReport
 from actors.analysis.grammars import load_grammar
 from actors.analysis.lines import count_lines, split_lines
 from actors.analysis.measured import Measured
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser, Query, Tree

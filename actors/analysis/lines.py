@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from actors.records import dataclass
+from dataclasses import dataclass
 
 __all__ = ["LineCounts", "count_byte_lines", "count_lines", "split_lines"]
 

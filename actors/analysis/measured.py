@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from actors.analysis.filereport import Finding, FunctionReport, ImportReport
 from actors.analysis.lines import LineCounts
-from actors.records import dataclass
 
 __all__ = ["Measured"]
 

@@ -13,13 +13,12 @@ import ast
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.analysis.filereport import Finding, FunctionReport, ImportReport
 from actors.analysis.lines import count_lines, split_lines
 from actors.analysis.measured import Measured
-from actors.records import dataclass
 
 __all__ = ["measure_python"]
 

@@ -8,11 +8,10 @@ import io
 import os
 import stat
 import tokenize
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from actors.analysis.filereport import Problem
 from actors.analysis.lines import LineCounts, count_byte_lines
-from actors.records import dataclass
 
 __all__ = ["MAX_BYTES", "Source", "Unreadable", "read_source"]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, TypeAlias
-
-from actors.records import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = ["CallLike", "Invocation", "invocation", "invocations"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from actors.hosts.ground import Pace
-from actors.records import NamedTuple
 
 __all__ = ["LOOK_AGAIN", "Look", "decide"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.coordination.calls import Invocation
 from actors.coordination.gathering import refuse_once
@@ -17,7 +17,6 @@ from actors.hosts.ground import Ground
 from actors.hosts.mapping import UNDER_WAY, Chunking, Sent, check_chunksize
 from actors.hosts.options import Options
 from actors.hosts.serialize import SPLICED, WHOLE
-from actors.records import NamedTuple
 
 __all__ = ["MapReduce"]
 

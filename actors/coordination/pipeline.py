@@ -11,7 +11,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeAlias
 
 from actors.coordination.calls import Invocation
 from actors.coordination.gathering import outcome_of, refuse_once
@@ -22,7 +22,6 @@ from actors.hosts.ground import Ground
 from actors.hosts.mapping import UNDER_WAY, check_timeout
 from actors.hosts.options import Options
 from actors.kernel.lazyfuture import LazyFuture
-from actors.records import NamedTuple
 
 __all__ = ["ItemFailures", "Pipeline", "Skipped"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from actors.coordination.calls import CallLike, Invocation, invocation
@@ -14,7 +15,6 @@ from actors.future import TaskFuture
 from actors.hosts.ground import Ground
 from actors.hosts.markers import filled
 from actors.hosts.options import Options
-from actors.records import dataclass
 
 __all__ = ["ResultFrom", "Saga", "Step", "steps_of"]
 

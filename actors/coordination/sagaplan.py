@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-
-from actors.records import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Course", "Move", "SagaPlan"]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from actors.records import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Node", "ReductionTree"]
 

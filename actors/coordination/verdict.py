@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
-
-from actors.records import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Tally", "Verdict", "group_of"]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from actors.protocol.states import AgentState
-from actors.records import dataclass
 
 __all__ = ["AgentStatus"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 __all__ = [
     "AutoShutdown",

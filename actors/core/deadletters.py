@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actors.core.story import Attempt
 from actors.core.task import Task
 from actors.errors import ConfigError
 from actors.protocol.messages import Failure
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.core.task import TaskInfo

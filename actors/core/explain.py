@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.core.amounts import amount_of, amount_text
@@ -10,7 +10,6 @@ from actors.core.breaker import CircuitInfo
 from actors.core.errortext import text_of
 from actors.core.quotas import ResourceInfo
 from actors.protocol.states import TaskStatus
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.core.book import Book

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from actors.core.profile import Profile
 from actors.core.queue import View
-from actors.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from actors.core.queue import Bucket

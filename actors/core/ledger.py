@@ -7,11 +7,10 @@ files and processes in pieces.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from actors.config import LIMIT_NAMES, LimitName, Limits
 from actors.errors import ConfigError
-from actors.records import NamedTuple
 
 __all__ = [
     "Admission",

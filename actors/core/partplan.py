@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from actors.core.rates import Rates
-from actors.records import dataclass
 
 __all__ = ["LEAST", "MOST", "MOST_ITEMS", "TARGET", "Item", "Part", "PartPlan"]
 

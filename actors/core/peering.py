@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
-
-from actors.records import NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 __all__ = ["How", "Parked", "Peering"]
 

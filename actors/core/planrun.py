@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.errortext import text_of
 from actors.core.planorder import first_circle
 from actors.core.planreport import PlanReport, StepReport
 from actors.core.workplan import Plan, Step
 from actors.errors import ConfigError
-from actors.records import NamedTuple
 
 __all__ = ["Begin", "PlanRun"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 __all__ = ["GENERAL_PURPOSE", "Profile"]
 

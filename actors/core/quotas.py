@@ -15,12 +15,11 @@ While it does not wait, it uses its own beside that of those below it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.core.amounts import amount_of, exact, refuse_unmeetable
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Fleet

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-from actors.records import dataclass
+from dataclasses import dataclass
 
 __all__ = ["Rate", "Rates"]
 

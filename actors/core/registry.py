@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors.core.agentstatus import AgentStatus
 from actors.core.subscriptions import Subject
 from actors.errors import ConfigError
 from actors.protocol.messages import ALL, HUB, SCHEDULER, job_group, type_group
 from actors.protocol.states import AgentState
-from actors.records import NamedTuple
 
 if TYPE_CHECKING:
     from actors.protocol.messages import Heartbeat, Registration

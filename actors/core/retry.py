@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     import random

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
-
-from actors.records import NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = ["KEPT_ATTEMPTS", "Attempt", "Story"]
 

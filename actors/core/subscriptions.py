@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from actors.errors import ConfigError
 from actors.protocol.events import SCOPES, Scope
-from actors.records import NamedTuple
 
 __all__ = ["EVERY", "Subject", "Subscriptions"]
 

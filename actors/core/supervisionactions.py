@@ -14,9 +14,7 @@ that one is reported.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from actors.records import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 __all__ = ["Action", "Drop", "Escalate", "Finish", "Later", "Start", "Stop"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.amounts import Amounts, Needed, amount_of, needed_text
 from actors.core.errortext import line_of
@@ -16,7 +16,6 @@ from actors.core.story import Attempt, Story
 from actors.errors import ConfigError, IllegalTransition
 from actors.protocol.messages import Failure
 from actors.protocol.states import TASK_MOVES, TaskStatus
-from actors.records import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from actors.protocol.messages import Payload

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 __all__ = ["TaskSpec"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn, TypeAlias, TypeVar
 
 from actors.core.amounts import read_amounts
 from actors.core.taskspec import TaskSpec
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 __all__ = ["Condition", "Plan", "Rule", "Step", "StepLike", "Team", "read_plan", "read_step"]
 

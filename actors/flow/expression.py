@@ -6,9 +6,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-from actors.records import dataclass
 
 __all__ = ["ROOTS", "Expression", "ExpressionFailed", "Text", "fill", "plain", "read_value", "references", "shown"]
 

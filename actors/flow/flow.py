@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from actors.errors import ConfigError
 from actors.flow.kinds import Kinds
 from actors.flow.reading import Reader
 from actors.flow.source import FlowInvalid, Problem, Source, parse
-from actors.records import dataclass
 from actors.worker import Worker
 
 __all__ = ["Flow", "FlowTask", "load", "read"]

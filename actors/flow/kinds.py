@@ -6,10 +6,10 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import ConfigError
-from actors.records import dataclass
 from actors.runtime.worker_type import is_class_of
 from actors.worker import TaskMethod, Worker
 from actors.workers import BUILT_IN

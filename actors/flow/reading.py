@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from actors.config import Limits
@@ -15,7 +16,6 @@ from actors.flow.expression import ExpressionFailed, fill, read_value, reference
 from actors.flow.kinds import Kind, Kinds, closest, load_worker
 from actors.flow.matrix import MatrixWrong, combinations, suffix
 from actors.flow.source import Problem, Source, Way
-from actors.records import dataclass
 
 __all__ = ["HEAD", "PRIORITIES", "TASK", "Made", "Reader"]
 

@@ -6,6 +6,7 @@ import hashlib
 import queue
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,6 @@ from actors.protocol.events import (
     TaskProgressed,
     TaskStarted,
 )
-from actors.records import dataclass
 from actors.system import ActorSystem
 
 __all__ = ["FlowRun", "Outcome", "Watcher"]

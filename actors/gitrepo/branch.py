@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from actors.gitrepo.history import FileChange
-from actors.records import dataclass
 
 __all__ = ["Branch", "BranchCleanup", "Comparison", "Worktree"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
-
-from actors.records import dataclass
 
 __all__ = ["LONG_SUBJECT", "MessageProblem", "MessageReport", "MessageTally", "problems_of", "type_of"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.gitrepo.conventions import MessageProblem, MessageReport
-from actors.records import dataclass
 
 __all__ = ["AuthorHistory", "CommitChange", "Coupling", "FileChange", "FileHistory", "HistoryReport"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pygit2
@@ -11,7 +12,6 @@ from pygit2.enums import SortMode
 
 from actors.gitrepo.merge import Conflict, Step
 from actors.gitrepo.repository import text_of
-from actors.records import dataclass
 
 __all__ = ["Picked", "already_there", "conflicts_of", "pick"]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from actors.gitrepo.conventions import MessageTally
 from actors.gitrepo.history import AuthorHistory, CommitChange, Coupling, FileChange, FileHistory, HistoryReport
-from actors.records import dataclass
 
 __all__ = ["MOST_PAIRS", "MOST_TOGETHER", "HistoryTally"]
 

@@ -12,12 +12,11 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from actors.errors import CommandFailed, ConfigError
 from actors.platforms import signal_name
-from actors.records import dataclass
 
 __all__ = ["ChildProcess", "Finished", "failure_of"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from actors.core.stacks import crashed
 from actors.hosts.lastwords import STACK_SIGNAL
 from actors.platforms import signal_name
 from actors.protocol.states import AgentState, Move
-from actors.records import dataclass
 
 __all__ = ["Ending", "ExitReport", "explain", "native_stack"]
 

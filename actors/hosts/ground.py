@@ -5,12 +5,11 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from actors.future import TaskFuture
 from actors.hosts.mapping import Sent
 from actors.hosts.options import Options
-from actors.records import NamedTuple
 
 __all__ = ["Alarm", "Ground", "Member", "Pace"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from actors.errors import ConfigError
@@ -13,7 +13,6 @@ from actors.hosts.exitreport import ExitReport
 from actors.hosts.promises import HostPromises
 from actors.hosts.statusblock import StatusReader
 from actors.hosts.wire import FRAME_LIMIT
-from actors.records import dataclass
 
 __all__ = ["AgentHandle", "Host", "HostPromises", "LaunchSpec", "OnExit", "StartMethod"]
 

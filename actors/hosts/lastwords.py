@@ -16,9 +16,7 @@ import os
 import signal
 import struct
 from collections.abc import Callable
-from typing import Any
-
-from actors.records import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "MEMORY_SIZE",

@@ -10,11 +10,10 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from actors.hosts.descriptors import close_all, receive, transmit
 from actors.hosts.exitreport import Ending
-from actors.records import NamedTuple
 
 __all__ = [
     "Close",

@@ -10,12 +10,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.serialize import FLAT, error_of
-from actors.records import NamedTuple
 
 __all__ = [
     "UNDER_WAY",

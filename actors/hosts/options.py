@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from actors.errors import ConfigError
 from actors.hosts.taskmethod import TaskOptions
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.protocol.priority import Priority

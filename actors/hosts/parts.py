@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import ActorsError
@@ -35,7 +36,6 @@ from actors.protocol.messages import (
     Response,
 )
 from actors.protocol.states import AgentState, Move
-from actors.records import dataclass
 
 __all__ = ["AgentParts", "Ending"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.records import NamedTuple, dataclass
+from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["PROMISES", "HostPromises", "Promise"]
 

@@ -18,7 +18,7 @@ import struct
 import traceback
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.retry import type_names
 from actors.errors import NotSerializable, RemoteError
@@ -27,7 +27,6 @@ from actors.hosts.markers import filled
 from actors.hosts.payload import Bytes, Segment, copy_in_pieces, pack
 from actors.hosts.pieces import Pieces
 from actors.protocol.messages import Failure, Payload
-from actors.records import NamedTuple
 
 __all__ = [
     "FLAT",

@@ -20,13 +20,12 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from actors.errors import ConfigError
 from actors.hosts.descriptors import is_sealed, memory_file, seal
 from actors.hosts.lastwords import MEMORY_SIZE, LastWords, read_last_words, write_log
 from actors.protocol.states import AgentState, Move
-from actors.records import NamedTuple
 
 __all__ = ["BLOCK_SIZE", "Status", "StatusReader", "StatusWriter", "new_block"]
 

@@ -6,6 +6,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, overload
 
@@ -13,7 +14,6 @@ from actors.core.amounts import Amounts, read_amounts
 from actors.core.retry import Backoff, exception_names
 from actors.errors import ConfigError
 from actors.protocol.priority import Priority
-from actors.records import dataclass
 
 __all__ = ["AsyncTaskMethod", "TaskDecorator", "TaskMethod", "TaskOptions", "bound_check", "capability_set", "task"]
 

@@ -18,7 +18,7 @@ import itertools
 import pickle
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.errors import WireError
 from actors.hosts.descriptors import FDS_AT_ONCE, close_all
@@ -27,7 +27,6 @@ from actors.hosts.payload import Segment
 from actors.hosts.plain import ITEM_LIMIT, KEY_LIMIT, PlainReader, PlainWriter, examine
 from actors.hosts.segmentpool import Lease
 from actors.protocol.messages import CODES, KINDS, Batch, Envelope, Result
-from actors.records import NamedTuple
 
 __all__ = ["FRAME_LIMIT", "Decoder", "Encoder", "Piece"]
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from actors.hosts.doorbell import Doorbell
 from actors.hosts.vitals import Vitals
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.threads import SystemThreads, Threads
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     import asyncio

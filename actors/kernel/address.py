@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-
-from actors.records import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["RETURNS", "Address", "adopt_name", "next_number", "process_name", "returns"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.children import ChildSpec, ChildStatus
 from actors.kernel.actor import Actor, ActorOptions, make_cell
 from actors.kernel.cell import Cell
 from actors.kernel.ref import ActorRef
-from actors.records import NamedTuple
 
 __all__ = ["ActorChild", "ChildInfo", "RestartChild", "StartChild", "StopChild", "WhichChildren"]
 

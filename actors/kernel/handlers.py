@@ -7,12 +7,11 @@ type, else by the nearest of the types it derives from.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from actors.errors import ConfigError, MessageRefused
-from actors.records import NamedTuple, dataclass
 
 __all__ = ["Entry", "Handled", "HandlerTable", "handles"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.hearing import EventGround
 from actors.kernel.mailbox import Mailbox, Overflow
-from actors.records import dataclass
 
 __all__ = ["ActorOptions", "Dispatcher", "Drive"]
 

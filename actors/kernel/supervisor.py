@@ -13,7 +13,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.children import AutoShutdown, ChildStatus, Intensity, Strategy
 from actors.core.retry import Backoff
@@ -26,7 +26,6 @@ from actors.kernel.child import ActorChild, ChildInfo, RestartChild, StartChild,
 from actors.kernel.handlers import handles
 from actors.kernel.reply import Reply
 from actors.kernel.timers import Timer
-from actors.records import NamedTuple
 
 __all__ = ["Supervisor"]
 

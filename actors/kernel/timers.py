@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.errors import ConfigError
 from actors.kernel.clock import Clock
-from actors.records import NamedTuple
 
 __all__ = ["ReceiveTimeout", "Timer", "Timers"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.errors import ConfigError, MailboxClosed
-from actors.records import NamedTuple
 
 __all__ = ["ActorEnded", "WatchEnd", "Watches"]
 

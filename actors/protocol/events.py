@@ -5,10 +5,8 @@ A user's own event is a dataclass that derives from `Event`.
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
-
-from actors.records import dataclass
 
 __all__ = [
     "KNOWN_EVENTS",

@@ -11,11 +11,10 @@ Each kind states who may send it, on which lane an agent takes it, and in which 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from actors.protocol.priority import Priority
 from actors.protocol.states import AgentState
-from actors.records import NamedTuple
 
 __all__ = [
     "AGENT_TAKES",

@@ -7,10 +7,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
-
-from actors.records import dataclass
 
 __all__ = [
     "Coverage",

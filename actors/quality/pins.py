@@ -7,10 +7,10 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from actors.quality.target import Target
-from actors.records import dataclass
 
 __all__ = ["Ecosystem", "LockError", "Pin", "canonical", "pins_in"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from actors.errors import CommandFailed
 from actors.quality.command import Run
 from actors.quality.finding import Finding, QualityReport, Skip
 from actors.quality.secrets import LONGEST_LINE, find_secrets, secret_finding
-from actors.records import dataclass
 
 __all__ = ["PatchReader", "scan_history", "without_repeats"]
 

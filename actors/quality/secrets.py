@@ -6,11 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from actors.quality.finding import Finding, Severity
 from actors.quality.target import Target
-from actors.records import dataclass
 
 __all__ = ["RULES", "Secret", "SecretRule", "find_secrets", "secret_finding", "secrets_in"]
 

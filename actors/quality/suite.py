@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from configparser import ConfigParser, Error
+from dataclasses import dataclass
 from typing import Any
 
 from actors.errors import CommandFailed
@@ -20,7 +21,6 @@ from actors.platforms import signal_name
 from actors.quality.command import Ended, Run
 from actors.quality.finding import Coverage, Finding, QualityReport, Skip
 from actors.quality.suitelog import SuiteLog, read_log
-from actors.records import dataclass
 
 __all__ = ["SUITE_SECONDS", "Suite", "python_of", "run_suite"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.quality.finding import Finding, Outcome, Severity, TestOutcome
-from actors.records import dataclass
 
 __all__ = ["SuiteLog", "read_log"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from actors.analysis.source import MAX_BYTES, Unreadable, read_source
 from actors.quality.finding import Finding
-from actors.records import dataclass
 
 __all__ = [
     "MAX_BYTES",

@@ -16,13 +16,13 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from actors.errors import WireError
 from actors.hosts.descriptors import close_all
 from actors.hosts.payload import Segment
 from actors.hosts.segmentpool import Lease
 from actors.protocol.messages import Payload
-from actors.records import NamedTuple
 
 __all__ = [
     "ANSWER",

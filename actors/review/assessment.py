@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from actors.quality.finding import Finding, QualityReport, Severity
-from actors.records import dataclass
 from actors.review.changes import Changes
 from actors.review.codereport import CodeReport
 from actors.review.compare import Baseline, Comparison, compare

@@ -6,8 +6,7 @@ The bounds 10, 20 and 50 are those of the Software Engineering Institute (C4 Sof
 from __future__ import annotations
 
 import bisect
-
-from actors.records import dataclass
+from dataclasses import dataclass
 
 __all__ = ["BANDS", "Band", "band_of"]
 

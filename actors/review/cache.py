@@ -9,11 +9,10 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.analysis.filereport import FileReport
-from actors.records import dataclass
 from actors.review.cachefile import analyser_version, content_key, decode, depends_on_content, encode
 
 if TYPE_CHECKING:

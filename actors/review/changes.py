@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass
 
-from actors.records import dataclass
 from actors.review.git import run_git
 
 __all__ = ["Changes", "NoChanges", "changes_since", "place_in_repository"]

@@ -8,14 +8,13 @@ import platform
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.quality.basis import Basis, digest, speaking
 from actors.quality.check import TOOLS
 from actors.quality.finding import Finding, QualityReport, Skip
 from actors.quality.target import Target, syntax_of
-from actors.records import dataclass
 from actors.review.cache import ReportCache, Stamp
 from actors.review.cachefile import analyser_version, code_of
 

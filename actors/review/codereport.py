@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from actors.analysis.filereport import Finding
 from actors.analysis.lines import LineCounts
-from actors.records import dataclass
 
 __all__ = ["Bucket", "CodeReport", "Cycle", "Edge", "FileSummary", "Graph", "HotFunction", "Totals", "Trouble"]
 

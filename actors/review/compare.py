@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from actors.quality.finding import Finding
-from actors.records import dataclass
 from actors.review.codereport import CodeReport, FileSummary
 from actors.review.score import Score
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from actors.records import dataclass
 from actors.review.bands import band_of
 from actors.review.codereport import CodeReport
 from actors.review.display import count, printable, shorten

@@ -7,12 +7,11 @@ import re
 import shlex
 import stat
 import subprocess
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from actors.analysis.languages import language_of
 from actors.quality.target import syntax_by_name
-from actors.records import dataclass
 from actors.review.git import run_git
 
 __all__ = ["Discovery", "LeftOut", "discover"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from actors.future import TaskFuture
 from actors.quality.finding import QualityReport
 from actors.quality.secrethistory import without_repeats
-from actors.records import dataclass
 from actors.review.cache import Known, ReportCache
 from actors.review.changes import Changes, place_in_repository
 from actors.review.checker import ReviewChecker

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from actors.records import dataclass
 from actors.review.display import count, duration, printable, shorten
 from actors.review.timeline import RunTimeline, Span
 

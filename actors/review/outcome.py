@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from actors.records import dataclass
 from actors.review.assessment import Assessment
 from actors.review.codereport import CodeReport
 from actors.review.timeline import RunTimeline

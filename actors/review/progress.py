@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
-from actors.records import dataclass
 from actors.review.recorder import AgentView
 
 __all__ = ["Phase", "Progress"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.protocol.events import (
@@ -20,7 +20,6 @@ from actors.protocol.events import (
     TaskRetried,
     TaskStarted,
 )
-from actors.records import dataclass
 from actors.review.timeline import RunTimeline, Span
 
 __all__ = ["AgentView", "Recorder"]

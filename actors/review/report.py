@@ -7,10 +7,10 @@ import dataclasses
 import functools
 import hashlib
 import importlib.resources
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from actors.records import dataclass
 from actors.review.assessment import Assessment, assess, selected
 from actors.review.bands import BANDS, band_of
 from actors.review.codereport import CodeReport

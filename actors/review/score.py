@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from actors.quality.finding import Finding
-from actors.records import dataclass
 from actors.review.codereport import CodeReport
 from actors.review.display import count
 from actors.review.findings import CODE_TOOL

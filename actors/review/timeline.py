@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any, Literal
-
-from actors.records import dataclass
 
 __all__ = ["RunTimeline", "Span"]
 

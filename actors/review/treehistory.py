@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from actors.gitrepo.history import AuthorHistory, HistoryReport
-from actors.records import dataclass
 from actors.review.codereport import CodeReport
 
 __all__ = ["HotFile", "TreeHistory", "tree_history"]

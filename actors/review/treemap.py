@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from actors.records import dataclass
 from actors.review.bands import band_of
 from actors.review.codereport import FileSummary
 from actors.review.display import columns, count, printable, shorten

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import actors.remote.office as post
 from actors.config import Limits
@@ -13,7 +13,6 @@ from actors.kernel.clock import SystemClock
 from actors.kernel.options import ActorOptions
 from actors.kernel.ref import ActorRef
 from actors.protocol.events import Event
-from actors.records import NamedTuple
 from actors.runtime.actor_events import HostedEvents
 from actors.runtime.lost_letters import LettersAbroad, LostLetters
 from actors.runtime.restarting import Pace, begin

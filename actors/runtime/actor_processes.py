@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import actors.remote.office as post
 from actors.config import AgentConfig
@@ -23,7 +23,6 @@ from actors.kernel.address import RETURNS
 from actors.kernel.handlers import handles
 from actors.kernel.reply import Reply
 from actors.protocol.messages import Priority
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 from actors.runtime.actor_host import ACTOR_HOST, StartActor, Started
 from actors.runtime.endings import agent_died

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.children import ChildSpec, ChildStatus, Intensity
 from actors.core.retry import Backoff
@@ -21,7 +21,6 @@ from actors.hosts.serialize import error_of
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
 from actors.protocol.messages import Failure, Shutdown
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 from actors.runtime.agent_child import Child, SupervisorState
 from actors.runtime.endings import agent_died, took_work

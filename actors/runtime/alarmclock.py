@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
-from actors.records import NamedTuple
 
 __all__ = ["AlarmClock", "ProgramAlarm"]
 

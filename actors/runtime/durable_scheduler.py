@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors.errors import ActorsError, ConfigError
 from actors.kernel.handlers import handles
 from actors.kernel.polling import PollingActor
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 from actors.runtime.carrier import Carrier
 from actors.runtime.journal.keeper import RETRY_EVERY

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.errors import ActorsError, AskTimeout, ChannelClosed, DeadLetter
 from actors.hosts.serialize import error_of
@@ -35,7 +35,6 @@ from actors.protocol.messages import (
     Watch,
 )
 from actors.protocol.states import AgentState
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 from actors.runtime.agent_links import RECALL, AgentLink
 from actors.runtime.endings import agent_died

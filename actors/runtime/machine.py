@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from actors.records import NamedTuple, dataclass
 from actors.runtime.procfs import read_file
 
 __all__ = ["Counters", "Machine", "MachineFiles"]

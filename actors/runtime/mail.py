@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.core.asks import Ask, PendingAsks
 from actors.errors import ActorsError, ChannelClosed, ConfigError, DeadLetter
@@ -12,7 +12,6 @@ from actors.hosts.serialize import dumps, error_of, failure_of
 from actors.kernel.clock import Clock
 from actors.protocol.events import DeadLetterFound
 from actors.protocol.messages import CoordinationRequest, ErrorResponse, Heartbeat, Priority, Response, StatusRequest
-from actors.records import NamedTuple
 from actors.runtime.agent_links import RECALL, AgentLink, AgentLinks
 
 if TYPE_CHECKING:

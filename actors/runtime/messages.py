@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-from actors.records import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 # Whoever talks to the system's actors imports this, also where none of them runs.
 if TYPE_CHECKING:
@@ -223,7 +221,8 @@ class Resize(NamedTuple):
 class RestoreTasks(NamedTuple):
     """To scheduler: tasks of an earlier life that the journal has: with their outcomes, and to be run.
 
-    `cancel`: why these are to be cancelled at once; None if they are not. `dead`: those that failed for good, in order.
+    `cancel`: why these are to be cancelled at once; None if they are not. `dead`: those that failed for good, the one
+    first that failed first.
     """
 
     ended: Sequence[Task]
@@ -394,7 +393,10 @@ class AgentsMeasured(NamedTuple):
 
 
 class LimitBreached(NamedTuple):
-    """Resource manager to scheduler: an agent is ended for a hard limit; `growth`: (seconds before, figure), oldest first."""
+    """Resource manager to scheduler: an agent went over a hard limit and its process is being ended.
+
+    `growth` are earlier figures, (seconds before, figure) each, the oldest first.
+    """
 
     agent: str
     incarnation: int

@@ -6,9 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from actors.records import NamedTuple
 from actors.runtime.machine import Counters, Machine, MachineFiles
 from actors.runtime.portable import Portable
 from actors.runtime.procfs import Process, ProcessReading, Procfs

@@ -7,8 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Collection, Iterable, Iterator
-
-from actors.records import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Process", "ProcessReading", "Procfs", "read_file"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.config import Limits
 from actors.core.figures import figure_text
@@ -23,7 +23,6 @@ from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
 from actors.protocol.events import Event, ResourceAvailable, ResourceLimitExceeded, ResourcePressure
 from actors.protocol.messages import AdjustmentAnswer, Priority, ResourceLimit
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 from actors.runtime.memory_watch import MemoryWatch
 from actors.runtime.probe import Probe

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from actors.config import Limits
 from actors.core.quotas import ResourceInfo
-from actors.records import dataclass
 from actors.runtime.machine import Machine
 from actors.runtime.usage import Usage
 

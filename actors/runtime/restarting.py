@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.children import ChildSpec, Intensity, Restart
 from actors.core.retry import Backoff
@@ -13,7 +13,6 @@ from actors.kernel.child import ActorChild
 from actors.kernel.options import ActorOptions
 from actors.kernel.ref import ActorRef
 from actors.kernel.supervisor import Supervisor
-from actors.records import NamedTuple
 
 __all__ = ["Begun", "Pace", "begin", "check_restart"]
 

@@ -7,13 +7,12 @@ answered when it ends, by whichever incarnation is there then.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from actors.core.sync.book import Book
 from actors.errors import ActorsError, SystemClosed
 from actors.kernel.actor import Actor
 from actors.kernel.handlers import handles
-from actors.records import NamedTuple
 from actors.runtime import messages as m
 
 if TYPE_CHECKING:

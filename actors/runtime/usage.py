@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
-
-from actors.records import dataclass
 
 __all__ = ["Usage"]
 

@@ -6,14 +6,13 @@ import importlib
 import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from actors.config import AgentConfig, SystemConfig
 from actors.core.profile import GENERAL_PURPOSE, Profile
 from actors.errors import ConfigError
 from actors.hosts.serialize import dumps
-from actors.records import dataclass
 from actors.worker import ConfiguredWorker, TaskMethod, Worker
 
 __all__ = ["WorkerLike", "WorkerType", "WorkerTypes", "is_class_of", "wanted"]

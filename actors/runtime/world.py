@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.hosts.world import Settle
@@ -16,7 +16,6 @@ from actors.kernel.actor import ActorOptions
 from actors.kernel.clock import Clock, SystemClock
 from actors.kernel.options import Dispatcher
 from actors.kernel.threads import SystemThreads, Threads
-from actors.records import dataclass
 from actors.runtime.journal.record import Journal, Survives
 from actors.runtime.probe import Probe
 from actors.runtime.procfs import cpu_seconds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from actors.records import dataclass
 from actors.workers.refusal import refuse_field
 
 __all__ = ["Command"]

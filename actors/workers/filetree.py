@@ -9,11 +9,10 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from actors.errors import ConfigError
-from actors.records import dataclass
 
 __all__ = ["checked_path", "write_tree"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actors.core.partplan import Part, PartPlan
 from actors.errors import ActorsError, AgentDied, LimitExceeded, NotSerializable, RemoteError, TaskTimeout
-from actors.records import dataclass
 
 if TYPE_CHECKING:
     from actors.future import TaskFuture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import jinja2
 from jinja2 import meta, nodes
 
-from actors.records import dataclass
 from actors.workers.sandbox import failed
 from actors.workers.templates import TemplateFailed, Templates
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from actors.errors import ActorsError
-from actors.records import dataclass
 from actors.workers.refusal import refuse_field
 
 __all__ = ["MAX_OUTPUT", "Rules", "TemplateFailed", "Templates", "check_names", "refuse"]

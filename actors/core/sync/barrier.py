@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from actors.core.sync.owner import Owner
 from actors.core.sync.thing import Grants, Thing
 from actors.core.sync.wait import Wait
 from actors.errors import BarrierBroken, WaitTimeout
-from actors.records import dataclass
 
 __all__ = ["Barrier"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from actors.core.sync.thing import Grants, Thing
-from actors.records import dataclass
 
 __all__ = ["Flag"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 from actors.core.sync.owner import Owner
 from actors.core.sync.thing import Grants, Thing
 from actors.core.sync.wait import Hold, Wait
 from actors.errors import LockNotHeld
-from actors.records import dataclass
 
 __all__ = ["Holdable"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from actors.records import dataclass
 
 __all__ = ["HolderInfo", "SyncInfo", "WaiterInfo"]
 

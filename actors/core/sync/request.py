@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.sync.owner import Owner
 from actors.core.sync.wait import Ticket
 from actors.errors import ConfigError
-from actors.records import NamedTuple
 
 __all__ = ["READ", "WRITE", "Request", "check_name", "check_size", "check_timeout"]
 

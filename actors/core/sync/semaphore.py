@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.core.sync.holdable import Holdable
 from actors.core.sync.wait import Hold
-from actors.records import dataclass
 
 __all__ = ["Semaphore"]
 

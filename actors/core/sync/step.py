@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.core.sync.owner import Owner, TaskKey
 from actors.core.sync.thing import Thing
 from actors.core.sync.wait import Hold, Ticket, Wait
-from actors.records import NamedTuple
 
 __all__ = ["Answer", "Step"]
 

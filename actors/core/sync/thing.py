@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
 
 from actors.core.sync.info import HolderInfo, SyncInfo, WaiterInfo
 from actors.core.sync.owner import Owner
 from actors.core.sync.wait import Hold, Ticket, Wait
 from actors.errors import WaitTimeout
-from actors.records import dataclass
 
 __all__ = ["Grants", "Thing"]
 

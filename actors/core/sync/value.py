@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from actors.core.sync.thing import Grants, Thing
 from actors.errors import VersionConflict
-from actors.records import dataclass
 
 __all__ = ["Value"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from actors.core.sync.owner import Owner
-from actors.records import NamedTuple
 
 __all__ = ["Hold", "Ticket", "Wait"]
 

@@ -8,11 +8,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.errors import JournalError
 from actors.protocol.states import TaskStatus
-from actors.records import NamedTuple
 from actors.runtime.journal import queries
 from actors.runtime.journal.ownership import Ownership
 from actors.runtime.journal.record import TaskRecord

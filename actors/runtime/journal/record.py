@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol
-
-from actors.records import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 __all__ = ["FINAL", "LARGEST", "Journal", "Keep", "Opened", "Survives", "TaskRecord"]
 
