@@ -47,7 +47,11 @@ MACHINE = {
 }
 """What stands for the machine with processes, and may be replaced in a simulation. Nothing else may."""
 
-WITHOUT_CODE = {"actors.core.sync", "actors.core.sync.wait"}
+WITHOUT_CODE = {
+    *("actors.core.sync", "actors.core.sync.wait"),
+    # Says who knows the way out of the process, which no reference takes here.
+    "actors.kernel.travel",
+}
 """What only names things: it runs when it is imported, which here it was before."""
 
 STANDS_FOR = {
