@@ -392,7 +392,6 @@ class SocketChannel:
                 ) from error
             self._pending -= written
             if len(buffers) == 1 and written == len(first.view) and not first.owned:
-                # The usual end of `_advance`, without the call.
                 out.popleft()
             else:
                 self._advance(written)

@@ -42,7 +42,6 @@ __all__ = [
     "inband_of",
     "loads",
     "pack_call",
-    "pack_plain",
     "pack_value",
     "unpack_call",
     "unpack_value",
@@ -50,10 +49,6 @@ __all__ = [
 
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
 _NONE = pickle.dumps(None, PROTOCOL)
-# What `pack_plain` takes beside `ResultOf`: as many, none of them longer.
-_SIZED = frozenset({str, bytes})
-_SMALL = 4096
-_FEW = 16
 _WITH_BUFFERS = 1
 _BEGIN_WITH_BUFFERS = bytes([_WITH_BUFFERS])
 _PICKLE = b"\x80"
@@ -99,8 +94,6 @@ class Call(NamedTuple):
         items = self.items or []
         return [(item,) for item in items] if self.form == FLAT else items
 
-
-_PLAIN = _SIMPLE | {bytes, ResultOf}
 
 FLAT = "flat"
 WHOLE = "whole"
@@ -328,19 +321,6 @@ def pack_call(call: Call, what: str = "the arguments") -> Payload:
         return pack_value((call.function, call.args, dict(call.kwargs), call.items), what, call)
     short = (call.function, call.args)
     return pack_value((*short, dict(call.kwargs)) if call.kwargs else short, what, call)
-
-
-def pack_plain(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> bytes | None:
-    """What `pack_call` makes of the call of a worker's method with these arguments, if all are small and plain, else None."""
-    for value in args:
-        if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
-            return None
-    if kwargs:
-        for value in kwargs.values():
-            if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
-                return None
-        return pickle.dumps((None, args, dict(kwargs)), PROTOCOL) if len(args) + len(kwargs) <= _FEW else None
-    return pickle.dumps((None, args), PROTOCOL) if len(args) <= _FEW else None
 
 
 def unpack_call(payload: Payload, results: Mapping[int, Payload] | None = None, what: str = "the arguments") -> Call:

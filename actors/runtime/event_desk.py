@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from actors.kernel.clock import Clock
     from actors.protocol.messages import Envelope
     from actors.runtime.agent_links import AgentLink
-    from actors.runtime.event_router import EventRouter, Listener
+    from actors.runtime.event_router import EventRouter
     from actors.runtime.hub_state import HubState
+    from actors.runtime.listener import Listener
     from actors.runtime.mail import Mail
     from actors.runtime.peers import Peers
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from actors.core.subscriptions import Subject, Subscriptions
 from actors.errors import ActorsError, ChannelClosed, NotSerializable
@@ -16,18 +16,18 @@ from actors.protocol.events import (
     Event,
     EventsMissed,
     LogRecorded,
-    Scope,
     event_name,
     event_names,
 )
 from actors.protocol.messages import EventMessage, Subscribe, Unsubscribe
 from actors.runtime.actor_host import ACTOR_HOST
+from actors.runtime.listener import Listener
 
 if TYPE_CHECKING:
     from actors.core.registry import Registry
     from actors.runtime.agent_links import AgentLink, AgentLinks
 
-__all__ = ["EventRouter", "Listener"]
+__all__ = ["EventRouter"]
 
 _log = logging.getLogger("actors.events")
 
@@ -35,22 +35,6 @@ _MOST_PENDING = 1 << 20
 """Bytes that may wait for an agent that does not read, before events for it are dropped: its cancellations wait behind."""
 
 _MISSED = EventsMissed.__name__
-
-
-class Listener(Protocol):
-    """Whoever in the program hears events: a subscription or a stream."""
-
-    kinds: tuple[type[Event], ...]
-    scope: Scope
-
-    def offer(self, event: Event) -> bool:
-        """Take an event, without ever blocking."""
-
-    def offer_all(self, events: Sequence[Event]) -> object:
-        """Take events in their order, without ever blocking."""
-
-    def end(self) -> None:
-        """Take no more events, because the system ends."""
 
 
 class EventRouter:

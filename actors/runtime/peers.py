@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from actors.kernel.ref import ActorRef
     from actors.protocol.events import Event
-    from actors.runtime.event_router import Listener
+    from actors.runtime.listener import Listener
 
 __all__ = ["Peers"]
 

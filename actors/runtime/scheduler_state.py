@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from actors.core.decisions import Decision, Publish
     from actors.core.engine import Engine
     from actors.kernel.reply import Reply
-    from actors.runtime.event_router import Listener
     from actors.runtime.journal.keeper import Keeper
+    from actors.runtime.listener import Listener
 
 __all__ = ["SchedulerState"]
 

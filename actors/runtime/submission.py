@@ -17,7 +17,8 @@ from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.arguments import check_calls, with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, pack_call, pack_plain
+from actors.hosts.plaincall import pack_plain
+from actors.hosts.serialize import Call, pack_call
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskMethod, TaskOptions, bound_check
 from actors.protocol.messages import Priority
 from actors.runtime.unkept import Unkept
@@ -161,7 +162,7 @@ class Submission:
         if met is not None and items is None and not options.after:
             kind = met[2]
             call.bind_check(args, kwargs)
-            payload = None if kwargs else pack_plain(args)
+            payload = pack_plain(args, kwargs)
             if payload is not None:
                 # The usual way of small tasks: no option, argument or future is looked into.
                 number = next(self._numbers)
@@ -179,15 +180,7 @@ class Submission:
         if payload is None:
             payload = pack_call(Call(None if is_method else call, args, named, items, form), f"the call of {kind.name}")
         number, task_id = self.next_id()
-        return Task(
-            number,
-            task_id,
-            kind,
-            payload,
-            after=tuple(after),
-            inputs=options.inputs,
-            key=options.key,
-        )
+        return Task(number, task_id, kind, payload, after=tuple(after), inputs=options.inputs, key=options.key)
 
     def kind_of(self, call: Any, options: Options) -> TaskKind:
         """What all submissions of a call with these options have in common; made once."""
