@@ -11,11 +11,12 @@ from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Decision, Kill, Publish, Spawn
 from actors.core.fleet import Agent, AgentType, Fleet, Skill
 from actors.core.history import History
+from actors.core.lane import Bucket
 from actors.core.placement import Placement
-from actors.core.queue import Bucket, WaitingLine
+from actors.core.queue import WaitingLine
 from actors.core.quotas import Quotas
 from actors.core.tasktable import TaskTable
-from actors.protocol.events import KNOWN_EVENTS, Event
+from actors.protocol.events import KNOWN_EVENTS, Event, made
 
 if TYPE_CHECKING:
     import random
@@ -38,6 +39,8 @@ __all__ = [
     "UNANSWERED",
     "Book",
 ]
+
+_new = tuple.__new__
 
 RETRY: Final = 0
 GRACE: Final = 1
@@ -235,14 +238,16 @@ class Book:
 
     def publish(self, kind: str, task: Task, **data: Any) -> None:
         """Tell an event about a task; call it only if the kind is in `wanted`."""
-        event = KNOWN_EVENTS[kind](
-            source="scheduler",
-            time=self.now + self.utc_offset,
-            task_id=task.id,  # type: ignore[call-arg]
-            name=task.kind.name,
-            job=task.kind.job,
-            attempt=task.attempt,
-            agent=task.agent,
+        of = task.kind
+        fields = {
+            "source": "scheduler",
+            "scope": "global",
+            "time": self.now + self.utc_offset,
+            "task_id": task.id,
+            "name": of.name,
+            "job": of.job,
+            "attempt": task.attempt,
+            "agent": task.agent,
             **data,
-        )
-        self.out.append(Publish(event))
+        }
+        self.out.append(_new(Publish, (made(KNOWN_EVENTS[kind], fields),)))

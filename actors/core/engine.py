@@ -96,7 +96,12 @@ class Engine(Crew):
         if book.line.gates.rationed:
             book.quotas.settle(book.line.gates, book.fresh)
         if book.fresh or book.stirred or book.reconsider or book.idled:
-            self._dispatcher.run()
+            if book.line.live:
+                self._dispatcher.run()
+            else:
+                # What has room again finds nothing to do.
+                book.stirred.clear()
+                book.reconsider = False
             while book.line.live:
                 self._scaling.run()
                 self._sharing.nest()
@@ -110,6 +115,12 @@ class Engine(Crew):
         book.history.trim()
         decided.extend(book.out)
         book.out = []
+
+    @property
+    def restless(self) -> bool:
+        """Whether `decide` has something to do that was not there when it was called last."""
+        book = self._book
+        return bool(book.out or book.fresh or book.stirred or book.reconsider or book.idled or book.tripped)
 
     def rebuild(self, decided: deque[Decision], unsent: Iterable[tuple[Task, int]], now: float) -> None:
         """Go on after a failure in the middle of any method: all that is derived is made anew, what was begun is completed.
@@ -307,14 +318,6 @@ class Engine(Crew):
 
     # The rest
 
-    def admission(self, open: bool, short: frozenset[str], now: float) -> None:  # noqa: A002, FBT001
-        """Whether new work may start, and the resources (cpu, memory, io) of which the machine is short."""
-        book = self._book
-        book.now = now
-        book.admitting = open
-        book.short = short
-        book.stir_all()
-
     def pause(self, now: float) -> None:
         """Assign no more work."""
         self._book.now = now
@@ -343,11 +346,6 @@ class Engine(Crew):
         """When `tick` must be called next."""
         timers = self._book.timers
         return timers[0][0] if timers else None
-
-    def told(self, agent: str, incarnation: int) -> int:
-        """How many attempts that an agent had begun it has told the end of; 0 if it is gone."""
-        found = self._book.fleet.agents.get(agent)
-        return found.told if found is not None and found.incarnation == incarnation else 0
 
     def task(self, number: int) -> Task | None:
         """The task of a number, if it is known."""
@@ -382,11 +380,6 @@ class Engine(Crew):
     def unfinished(self) -> int:
         """How many tasks have no outcome yet."""
         return len(self._book.tasks) - len(self._book.history)
-
-    @property
-    def working(self) -> bool:
-        """Whether any agent holds a task."""
-        return any(agent.held for agent in self._book.fleet.agents.values())
 
     def check(self) -> None:
         """Check every invariant, for tests; costs as much as there are tasks.

@@ -68,8 +68,9 @@ class MailboxOrder(Generic[T]):
         self._system.clear()
         if self.waiting and not system_only:
             for lane in self._users.values():
-                taken += lane
-                lane.clear()
+                if lane:
+                    taken += lane
+                    lane.clear()
             self.waiting = 0
         return taken
 

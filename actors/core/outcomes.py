@@ -68,7 +68,7 @@ class Outcomes:
     def complete(self, task: Task, payload: Any, started: float, ended: float) -> None:
         """The task has a result."""
         book = self._book
-        if book.wanted:
+        if "TaskStarted" in book.wanted:
             self._began(task, started)
         if task.status is not _ASSIGNED and task.status is not _IN_PROGRESS:
             task.check_move(_COMPLETED)
@@ -133,7 +133,7 @@ class Outcomes:
 
     def _began(self, task: Task, started: float) -> None:
         """Somebody listens: tell that the task began, if its agent did not know yet that this was to be told."""
-        if task.status is _ASSIGNED and "TaskStarted" in self._book.wanted:
+        if task.status is _ASSIGNED:
             task.started = started
             self._book.publish("TaskStarted", task)
 

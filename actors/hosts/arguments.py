@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.future import TaskFuture
-from actors.hosts.serialize import ResultOf
+from actors.hosts.plaincall import ResultOf
 
 __all__ = ["with_results"]
 

@@ -282,7 +282,7 @@ class AsyncLane(WaitingLane):
                 if machine.state is not AgentState.WORKING:
                     machine.move(AgentState.WORKING)
                 machine.move(AgentState.COMPLETING)
-                self.finish(slot, attempt, outcome, value)
+                self.finish(attempt, outcome, value, parts.monotonic())
                 parts.status.finish()
                 machine.move(AgentState.IDLE)
             except ChannelClosed as error:

@@ -389,8 +389,13 @@ class SocketChannel:
                     f"the other end of channel {self.name or 'without a name'} is gone ({error.strerror})"
                 ) from error
             self._pending -= written
-            self._advance(written)
-        self._say_blocked(blocked=False)
+            if len(buffers) == 1 and written == len(first.view) and not first.owned:
+                # The usual end of `_advance`, without the call.
+                out.popleft()
+            else:
+                self._advance(written)
+        if self._blocked:
+            self._say_blocked(blocked=False)
 
     def _advance(self, written: int) -> None:
         out = self._out

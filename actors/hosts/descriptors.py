@@ -128,6 +128,8 @@ def receive(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, list
         OSError: as `socket.recvmsg`; BlockingIOError when there is nothing to read.
     """
     data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, flags | _CLOEXEC)
+    if not ancillary:
+        return data, []
     fds = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -42,6 +42,9 @@ coroutine_attempt: ContextVar[Attempt | None] = ContextVar("coroutine_attempt", 
 """The attempt whose coroutine, or one that it started, is running in this thread."""
 
 
+_VALUE = Outcome.VALUE
+
+
 class TaskInterrupted(BaseException):
     """Raised in the body of a task that is cancelled or out of time. Let it pass; `finally` blocks may clean up.
 
@@ -204,7 +207,8 @@ class FlagInterrupter:
         if attempt.interrupted:
             # It caught the interruption and went on to a value that nobody waits for.
             return self.here(Outcome.INTERRUPTED, TaskInterrupted.of(attempt))
-        return self.here(Outcome.VALUE, value)
+        # As `here`, without the call.
+        return (_VALUE, value) if os.getpid() == self._pid else self.here(_VALUE, value)
 
     def here(self, outcome: Outcome, value: Any) -> tuple[Outcome, Any]:
         """What a body has come to, if it came to it in the process that it began in; a fork of that ends here."""

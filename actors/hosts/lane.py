@@ -26,6 +26,7 @@ from actors.protocol.states import AgentState
 
 __all__ = ["LaneBase", "run_items"]
 
+_VALUE = Outcome.VALUE
 # A task that is expected to take no longer than this may start before the results of earlier ones are sent.
 _SHORT = 0.0002
 
@@ -164,7 +165,7 @@ class LaneBase:
     def over(self) -> bool:
         """Whether the agent is to end, now that no task runs."""
         ending = self.parts.ending
-        return ending.asked or (ending.when_empty and not len(self.parts.assignments))
+        return ending.reason is not None and (not ending.when_empty or not len(self.parts.assignments))
 
     def read_call(self, attempt: Attempt) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
         """What to run for an attempt. Arguments that cannot be read become a body that raises the error."""
@@ -216,8 +217,8 @@ class LaneBase:
         elif not self.parts.ticking:
             self.parts.tick()
 
-    def finish(self, slot: Slot, attempt: Attempt, outcome: Outcome, value: Any) -> None:
-        """The body has ended: serialise what came of it, and put the result in the outbox.
+    def finish(self, attempt: Attempt, outcome: Outcome, value: Any, ended: float) -> None:
+        """The body has ended, at a time on the monotonic clock: serialise what came of it, and put the result in the outbox.
 
         The slot is completing meanwhile. Nothing of this can be interrupted.
         """
@@ -226,22 +227,13 @@ class LaneBase:
             # The body could not reach the program, which is no fault of the task: the agent ends, and the task's outcome
             # is told by whoever learns of that.
             raise value
-        attempt.tell_end(None if outcome is Outcome.VALUE else value)
-        ended = parts.monotonic()
+        if attempt.on_end is not None:
+            attempt.tell_end(None if outcome is _VALUE else value)
         self._recent = max(ended - attempt.started, self._recent * 0.5)
         if attempt.children:
             for child in tuple(attempt.children):
                 child.end()
-        payload: Payload
-        if outcome is Outcome.VALUE:
-            try:
-                payload = _pack_items(value) if attempt.many else pack_value(value, "the result")
-            except NotSerializable as error:
-                outcome, payload = Outcome.ERROR, tuple(failure_of(error))
-        else:
-            if isinstance(value, MemoryError):
-                self._explain(value)
-            payload = tuple(failure_of(value))
+        outcome, payload = self._packed(attempt, outcome, value)
         outbox = parts.outbox
         outbox.add(attempt.result(outcome, payload, ended), ended, len(payload) if type(payload) is bytes else 0)
         parts.done += 1
@@ -251,6 +243,16 @@ class LaneBase:
             reason = self.recycling.reason(parts.done, ended)
             if reason is not None and parts.ending.reason is None:
                 parts.ending.reason = reason
+
+    def _packed(self, attempt: Attempt, outcome: Outcome, value: Any) -> tuple[Outcome, Payload]:
+        if outcome is _VALUE:
+            try:
+                return outcome, _pack_items(value) if attempt.many else pack_value(value, "the result")
+            except NotSerializable as error:
+                return Outcome.ERROR, tuple(failure_of(error))
+        if isinstance(value, MemoryError):
+            self._explain(value)
+        return outcome, tuple(failure_of(value))
 
     def drop(self, attempt: Attempt, error: BaseException, outcome: Outcome = Outcome.INTERRUPTED) -> None:
         """Tell the outcome of an attempt whose body never ran."""

@@ -25,6 +25,7 @@ from actors.errors import NotSerializable, RemoteError
 from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
 from actors.hosts.markers import filled
 from actors.hosts.payload import Bytes, copy_in_pieces, pack, view_of
+from actors.hosts.plaincall import ResultOf
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "WHOLE",
     "Call",
     "RemoteTraceback",
-    "ResultOf",
     "dumps",
     "error_of",
     "failure_of",
@@ -40,7 +40,6 @@ __all__ = [
     "inband_of",
     "loads",
     "pack_call",
-    "pack_plain",
     "pack_value",
     "unpack_call",
     "unpack_value",
@@ -48,10 +47,6 @@ __all__ = [
 
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str})
 _NONE = pickle.dumps(None, PROTOCOL)
-# What `pack_plain` takes beside `ResultOf`: as many, none of them longer.
-_SIZED = frozenset({str, bytes})
-_SMALL = 4096
-_FEW = 16
 _WITH_BUFFERS = 1
 _PICKLE = b"\x80"
 _HEAD = struct.Struct("<BIQ")
@@ -63,18 +58,6 @@ _PIECEMEAL = 4 << 20
 _TEXT_LIMIT = 64 * 1024
 # An exception that holds more than this does not fit beside others into a frame, and arrives as a RemoteError.
 _PICKLED_LIMIT = 8 << 20
-
-
-class ResultOf(int):
-    """Stands in the arguments of a task for the result of another task, by its number."""
-
-    # A number, because that is what pickle writes and reads without a call of Python code.
-    __slots__ = ()
-
-    @property
-    def number(self) -> int:
-        """Of the task."""
-        return int(self)
 
 
 class Call(NamedTuple):
@@ -90,8 +73,6 @@ class Call(NamedTuple):
     items: list[tuple[Any, ...]] | None = None
     form: str = ""
 
-
-_PLAIN = _SIMPLE | {bytes, ResultOf}
 
 WHOLE = "whole"
 SPLICED = "spliced"
@@ -147,7 +128,8 @@ def pack_value(value: Any, what: str = "the value", blame: Any = None) -> Payloa
     if value is None:
         return _NONE
     if type(value) in _SIMPLE:
-        return pack(pickle.dumps(value, PROTOCOL))
+        data = pickle.dumps(value, PROTOCOL)
+        return data if len(data) < LARGE else pack(data)
     buffers: list[memoryview] = []
 
     def take(buffer: pickle.PickleBuffer) -> bool:
@@ -187,7 +169,7 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
         # The usual way, without the calls in between.
         try:
             return pickle.loads(payload)  # noqa: S301 - from an agent of this program, or from the program itself
-        except BaseException as error:  # noqa: BLE001 - what a value's own code raises concerns this value only
+        except BaseException as error:
             raise _unreadable(error, what) from error
     view = payload if isinstance(payload, bytes) else view_of(payload)
     if not view or view[0] != _WITH_BUFFERS:
@@ -342,19 +324,6 @@ def pack_call(call: Call, what: str = "the arguments") -> Payload:
         return pack_value((call.function, call.args, dict(call.kwargs), call.items), what, call)
     short = (call.function, call.args)
     return pack_value((*short, dict(call.kwargs)) if call.kwargs else short, what, call)
-
-
-def pack_plain(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None = None) -> bytes | None:
-    """What `pack_call` makes of the call of a worker's method with these arguments, if all are small and plain, else None."""
-    for value in args:
-        if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
-            return None
-    if kwargs:
-        for value in kwargs.values():
-            if type(value) not in _PLAIN or (type(value) in _SIZED and len(value) >= _SMALL):
-                return None
-        return pickle.dumps((None, args, dict(kwargs)), PROTOCOL) if len(args) + len(kwargs) <= _FEW else None
-    return pickle.dumps((None, args), PROTOCOL) if len(args) <= _FEW else None
 
 
 def unpack_call(payload: Payload, results: Mapping[int, Payload] | None = None, what: str = "the arguments") -> Call:

@@ -112,9 +112,8 @@ class Slots:
         if self._extra:
             self._show(made.time)
             return
-        time, source, target = made
-        self._shown = target
-        self._write(time, source, target)
+        self._shown = made[2]
+        self._write(*made)
         if self.watched:
             self._watcher(made)
 

@@ -54,8 +54,10 @@ class TaskLane(WaitingLane):
         assignments = parts.assignments
         attempt = assignments.claim()
         if attempt is None:
-            if not assignments.read():
+            if parts.outbox:
+                # Before the look at the channel: whoever waits for one result has it so much sooner.
                 self.flush()
+            if not assignments.read():
                 return False
             attempt = assignments.claim()
             if attempt is None:
@@ -84,7 +86,7 @@ class TaskLane(WaitingLane):
             function, args, kwargs = self.read_call(attempt)
             attempt.started = started = parts.monotonic()
             status.begin(attempt.number, attempt.attempt, started)
-            machine.move(_WORKING)
+            machine.move(_WORKING, started)
             if parts.acknowledges:
                 self.acknowledge(attempt)
             outcome, value = parts.interrupter.call(attempt, function, args, kwargs)
@@ -92,8 +94,9 @@ class TaskLane(WaitingLane):
             if machine.state is not _WORKING:
                 # An interruption may have kept a wait from moving back.
                 machine.move(_WORKING)
-            machine.move(_COMPLETING)
-            self.finish(slot, attempt, outcome, value)
+            ended = parts.monotonic()
+            machine.move(_COMPLETING, ended)
+            self.finish(attempt, outcome, value, ended)
             # An exception has its body's frames, and by them this one: with `value` left here, all that the body held
             # would live on until the next collection of garbage.
             del value

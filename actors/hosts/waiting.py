@@ -159,7 +159,7 @@ class WaitingLane(LaneBase):
             outcome, value = parts.interrupter.call(attempt, function, args, kwargs)
             if machine.state is not _WORKING:
                 machine.move(_WORKING)
-            self.finish(slot, attempt, outcome, value)
+            self.finish(attempt, outcome, value, parts.monotonic())
             status.finish()
             machine.move(before)
         finally:

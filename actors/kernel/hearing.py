@@ -155,6 +155,11 @@ class Hearing:
             self._mark()
         return True
 
+    def offer_all(self, events: Iterable[Event]) -> None:
+        """Take events in their order, without ever blocking."""
+        for event in events:
+            self.offer(event)
+
     def miss(self, count: int) -> None:
         """Count events that were lost on their way here."""
         with self._lock:

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Generator
 from concurrent.futures import InvalidStateError
 from typing import Any, TypeVar, cast
@@ -60,6 +61,8 @@ class LazyFuture(concurrent.futures.Future[T]):
     # Whether a thread is at making the value of it.
     _decoding = False
     _audience: _Audience | None = None
+    # The locks of threads that wait for the outcome and for nothing else; each is released once it is there.
+    _sleepers: tuple[LockType, ...] = ()
     _failed = False
     _reason = ""
 
@@ -193,12 +196,17 @@ class LazyFuture(concurrent.futures.Future[T]):
     def set_payload(self, payload: Any, decode: Callable[[Any], Any]) -> bool:
         """The task has a value: what `decode(payload)` returns when somebody asks for it."""
         # `_lock`, without the call: each task passes here.
+        sleepers = None
         with _LOCKS[id(self) >> 4 & 63]:
             if self._audience is None and self._state not in _DONE:
-                # Nobody waits: the usual way of a future among many.
+                # Nobody waits but sleepers: the usual way of a future among many.
                 self._encoded = (payload, decode)
                 self._state = FINISHED
-                return True
+                sleepers = self._sleepers
+        if sleepers is not None:
+            for sleeper in sleepers:
+                sleeper.release()
+            return True
         return self._end(FINISHED, encoded=(payload, decode))
 
     def set_failure(self, payload: Any, decode: Callable[[Any], BaseException]) -> bool:
@@ -297,11 +305,14 @@ class LazyFuture(concurrent.futures.Future[T]):
                         self._reason = reason
                     # Last: whoever reads a final state without a lock finds the outcome in its place.
                     self._state = state
-                if audience is not None:
-                    self._notify(audience)
+                self._notify(audience)
                 return True
 
-    def _notify(self, audience: _Audience) -> None:
+    def _notify(self, audience: _Audience | None) -> None:
+        for sleeper in self._sleepers:
+            sleeper.release()
+        if audience is None:
+            return
         for waiter in audience.waiters:
             if self._state == _CANCELLED:
                 waiter.add_cancelled(self)
@@ -327,10 +338,25 @@ class LazyFuture(concurrent.futures.Future[T]):
     def _await(self, timeout: float | None) -> None:
         if self._state in _DONE:
             return
-        timeout = self._before_wait(timeout)
-        with self._condition:
-            if not self._condition.wait_for(self.done, timeout):
-                raise TimeoutError(f"{self._label} has no outcome yet; its task goes on")
+        if not self._sleep(self._before_wait(timeout)):
+            raise TimeoutError(f"{self._label} has no outcome yet; its task goes on")
+
+    def _sleep(self, timeout: float | None) -> bool:
+        """Wait until there is an outcome; False if there is none in time.
+
+        A bare lock does for this, where a condition would be made and taken apart for each future that is waited for.
+        """
+        bell = allocate_lock()
+        bell.acquire()
+        with self._lock:
+            if self._state in _DONE:
+                return True
+            self._sleepers += (bell,)
+        if bell.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+            return True
+        with self._lock:
+            self._sleepers = tuple(each for each in self._sleepers if each is not bell)
+        return self._state in _DONE
 
     def _outcome(self) -> T:
         if self._state == _CANCELLED:

@@ -266,7 +266,7 @@ class PollMailbox(Mailbox):
         with self._lock:
             if self._released:
                 return []
-            if len(self) or self._closed:
+            if self._order.waiting or self.pressing or self._returned or self._closed:
                 timeout = 0.0
             elif timeout is None or timeout > 0:
                 self._asleep = True

@@ -146,7 +146,7 @@ class Run:
         # Given up while it waited: the batch is for its successor.
         if not self.over:
             self._work()
-            if batch or leading:
+            if self.timers.idles and (batch or leading):
                 self.timers.rearm()
         return not self.over
 
@@ -205,7 +205,7 @@ class Run:
         timers = self.timers
         mailbox = self.cell.mailbox
         try:
-            due = timers.next_due() if timers else None
+            due = timers.next_due()
             if due is None:
                 return mailbox.take(timeout), mailbox.leading
             clock = self.cell.clock
@@ -213,6 +213,8 @@ class Run:
             batch = mailbox.take(left if timeout is None else min(left, timeout))
             leading = mailbox.leading
             now = clock.monotonic()
+            if now < due:
+                return batch, leading
             batch[leading:leading] = timers.due(now)
             if not batch and (idle := timers.idle(now)) is not None:
                 batch.append(idle)
@@ -225,7 +227,7 @@ class Run:
         """Handle the batch in hand, and what is urgent as soon as it comes in."""
         actor = self.actor
         mailbox = self.cell.mailbox
-        if not self._work_urgently():
+        if (mailbox.leading or mailbox.pressing) and not self._work_urgently():
             return
         # After the urgent ones, which may have made the actor into something else. One of the others gives back what is
         # left of the batch when it does so.

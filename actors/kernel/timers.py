@@ -76,6 +76,11 @@ class Timers:
     def __bool__(self) -> bool:
         return self._idle is not None or len(self._heap) > self._dead
 
+    @property
+    def idles(self) -> bool:
+        """Whether the actor wants to know when nothing comes."""
+        return self._idle is not None
+
     def __contains__(self, name: str) -> bool:
         return name in self._named
 

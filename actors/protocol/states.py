@@ -165,8 +165,12 @@ class StateMachine(Generic[S]):
         """Whether the table has the move from the present state to `target`."""
         return target in self._moves[self._state]
 
-    def move(self, target: S) -> None:
+    def move(self, target: S, time: float | None = None) -> None:
         """Change to `target`.
+
+        Args:
+            target: the state to come.
+            time: what to note with the move; None looks at the clock.
 
         Raises:
             IllegalTransition: the table does not have the move; the state stays as it was.
@@ -187,7 +191,7 @@ class StateMachine(Generic[S]):
             )
         self._state = target
         # Past the constructor of the named tuple, which would cost more than the rest of a move.
-        made: Move[S] = _new_move(Move, (self._clock(), source, target))
+        made: Move[S] = _new_move(Move, (self._clock() if time is None else time, source, target))
         self._history.append(made)
         if self._observer is not None:
             self._observer(made)

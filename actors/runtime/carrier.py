@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from actors.core.decisions import Assign, Interrupt, Kill, Look, Publish, Recall, Resolve, Retire, Spawn
@@ -21,6 +22,7 @@ from actors.runtime.outcomes import deliver, refuse
 
 if TYPE_CHECKING:
     from actors.core.decisions import Decision
+    from actors.protocol.events import Event
     from actors.runtime.peers import Peers
     from actors.runtime.scheduler_state import SchedulerState
 
@@ -82,10 +84,12 @@ class Carrier:
             while decided:
                 decision = state.carrying = decided.popleft()
                 carry[type(decision)](decision)
-                if not decided:
+                if not decided and (state.keeper is not None or state.engine.restless):
                     self.take()
             state.carrying = None
             self._send_assignments()
+        if state.publishing:
+            self._tell_events()
 
     def take(self) -> None:
         """Take over what the engine has decided; with a journal, it is written down first, with what was handed in."""
@@ -113,10 +117,13 @@ class Carrier:
         elif decision is not None and not again and not any(each is decision for each in state.decided):
             state.decided.appendleft(decision)
         state.decided.extend(state.taken)
+        # What was not told yet came before all that was not carried out. It may be of an assignment that is taken back.
+        state.decided.extendleft(reversed(state.publishing))
         tasks = ((engine.task(number), attempt) for number, attempt in unsent)
         engine.rebuild(state.decided, [(task, attempt) for task, attempt in tasks if task is not None], now)
         state.assignments.clear()
         state.taken.clear()
+        state.publishing.clear()
         state.carried_again, state.carrying = decision, None
         if again and decision is not None:
             self._give_up(decision, error or ActorsError("the scheduler failed when it carried this out"))
@@ -259,7 +266,28 @@ class Carrier:
         self._state.carrying = (self._peers.supervisors[agent_type].tell(message), None)[1]  # type: ignore[func-returns-value]
 
     def _publish(self, decision: Publish) -> None:
-        self._state.carrying = (self._peers.hub.tell(m.Publish(decision.event)), None)[1]  # type: ignore[func-returns-value]
+        self._state.carrying = (self._state.publishing.append(decision), None)[1]  # type: ignore[func-returns-value]
+
+    def _tell_events(self) -> None:
+        """Tell the events of the turn: to the program's listeners themselves, else to the hub, which knows all."""
+        publishing, told = self._state.publishing, self._state.told
+        while publishing:
+            listeners = self._peers.straight.get(type(publishing[0].event))
+            if listeners is None:
+                # In one step, here and below: after a failure nobody is told twice.
+                _, publishing[:1] = self._peers.hub.tell(m.Publish(publishing[0].event)), ()  # type: ignore[func-returns-value]
+                continue
+            run = _of_one_type(publishing)
+            for listener in listeners:
+                if listener not in told:
+                    _ = listener.offer_all(run), told.add(listener)  # type: ignore[func-returns-value]
+            publishing[: len(run)], _ = (), told.clear()  # type: ignore[func-returns-value]
+
+
+def _of_one_type(publishing: list[Publish]) -> list[Event]:
+    """The first of the events, and those behind it that are of its type."""
+    kind = type(publishing[0].event)
+    return [each.event for each in takewhile(lambda each: type(each.event) is kind, publishing)]
 
 
 def _same(decision: Decision, other: Decision | None) -> bool:

@@ -15,7 +15,7 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.core.eventbuffer import EVENT_BOUND
@@ -178,12 +178,17 @@ class Dispatcher:
 
     def offer(self, lane: Lane, item: Any) -> bool:
         """Add an item to a lane and see to it that it is done; False if the lane has ended."""
+        return self.offer_all(lane, (item,))
+
+    def offer_all(self, lane: Lane, items: Sequence[Any]) -> bool:
+        """Add items to a lane, in their order, and see to it that they are done; False if the lane has ended."""
         with self._lock:
             # Callbacks are taken until the last moment: they are promised, events are not.
             if not lane.active or (self._closing and lane is not self._callbacks):
                 return False
             before = len(lane)
-            lane.put(item)
+            for item in items:
+                lane.put(item)
             self._outstanding += len(lane) - before
             if lane.slow:
                 lane.changed.notify()
@@ -235,10 +240,16 @@ class Dispatcher:
         with self._lock:
             while (lane := self._next()) is not None:
                 self._current = lane
+                self._threads[me] = lane
                 self._since = self._monotonic()
                 if self._ready or len(lane) > 1:
                     self._have_watched()
                 self._call(lane, me)
+                while len(lane) and not self._ready and self._runner is me and not self._closed:
+                    # Nobody else waits: the same lane once more, without standing in line.
+                    self._since = self._monotonic()
+                    self._call(lane, me)
+                self._threads[me] = None
                 if self._runner is not me:
                     self._serve_apart(lane, me)
                     break
@@ -251,13 +262,14 @@ class Dispatcher:
     def _call(self, lane: Lane, me: Thread) -> None:
         """With the lock held, but not during the call: do the oldest item of a lane."""
         function, arguments = lane.take()
-        self._threads[me] = lane
         if self._runner is me:
             self._calling = function
-        began = self._monotonic()
+            began = self._since
+        else:
+            began = self._monotonic()
         self._lock.release()
         try:
-            if not _run(function, arguments, loud=lane.handler is None or not lane.failures):
+            if not _run(function, arguments, lane.handler is None or not lane.failures):
                 lane.failures += 1
             seconds = self._monotonic() - began
             if seconds > self._patience and self._runner is me and not lane.told:
@@ -265,7 +277,6 @@ class Dispatcher:
                 _tell(logging.WARNING, "%s took %.1f s: others may have to wait for it", _title(function), seconds)
         finally:
             self._lock.acquire()
-            self._threads[me] = None
             self._outstanding -= 1
             if self._closing:
                 self._quiet.notify_all()
@@ -290,7 +301,9 @@ class Dispatcher:
             return
         while lane.active:
             if len(lane):
+                self._threads[me] = lane
                 self._call(lane, me)
+                self._threads[me] = None
             else:
                 lane.changed.wait()
 
@@ -338,7 +351,7 @@ class Dispatcher:
             lane.slow = True
 
 
-def _run(function: Callable[..., object], arguments: tuple[Any, ...], *, loud: bool = True) -> bool:
+def _run(function: Callable[..., object], arguments: tuple[Any, ...], loud: bool = True) -> bool:  # noqa: FBT001, FBT002 - called for each event
     """Call, and tell of a failure if it is to be `loud`. Whether it went well."""
     # SystemExit and KeyboardInterrupt too: a handler must not end the thread that serves the others.
     try:

@@ -130,6 +130,7 @@ class EventDesk:
         """
         self._peers.interest = self._router.interest
         self._peers.agents_interest = self._router.agents_interest()
+        self._peers.straight = self._router.straight()
         wanted = self._router.wanted()
         if wanted != self._peers.wanted:
             self._peers.wanted = wanted

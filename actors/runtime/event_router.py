@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors.core.subscriptions import Subject, Subscriptions
@@ -46,6 +46,9 @@ class Listener(Protocol):
     def offer(self, event: Event) -> bool:
         """Take an event, without ever blocking."""
 
+    def offer_all(self, events: Sequence[Event]) -> object:
+        """Take events in their order, without ever blocking."""
+
     def end(self) -> None:
         """Take no more events, because the system ends."""
 
@@ -65,6 +68,8 @@ class EventRouter:
         self._utc = utc
         self._listeners: Subscriptions[Any] = Subscriptions(self._subject)
         self._in_program: dict[Listener, None] = {}
+        # Types of event that an agent listens to, or did.
+        self._shared: set[type[Event]] = set()
         # What is being handed over, and to whom it has been: the hub may fail in the middle, and is given it once more.
         self._handing: object = None
         self._told: set[Any] = set()
@@ -92,6 +97,23 @@ class EventRouter:
     def wants(self, kind: type[Event]) -> bool:
         """Whether somebody listens to events of this type; no other need be made."""
         return not self.interest.isdisjoint(event_names(kind))
+
+    def straight(self) -> dict[type[Event], tuple[Listener, ...]]:
+        """Who hears the library's own events of each type, where these are listeners of the program and always were.
+
+        Whoever makes such an event may hand it over itself. Once an agent has listened to a type, its events go through
+        the hub for good: what is on that way must not be overtaken.
+        """
+        hearers: dict[type[Event], tuple[Listener, ...]] = {}
+        for kind in KNOWN_EVENTS.values():
+            heard: dict[Any, None] = {}
+            for name in event_names(kind):
+                heard.update(dict.fromkeys(self._listeners.hearers(name)))
+            if any(isinstance(key, str) for key in heard):
+                self._shared.add(kind)
+            if heard and kind not in self._shared:
+                hearers[kind] = tuple(heard)
+        return hearers
 
     @staticmethod
     def names_of(listener: Listener) -> tuple[str, ...]:

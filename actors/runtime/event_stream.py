@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -87,6 +87,15 @@ class EventStream:
             self._changed.notify()
             self._wake_coroutines()
         return True
+
+    def offer_all(self, events: Sequence[Event]) -> None:
+        """Add events in their order, without ever blocking."""
+        with self._changed:
+            if not self._closed:
+                for event in events:
+                    self._buffer.put(event)
+                self._changed.notify_all()
+                self._wake_coroutines()
 
     def get(self, timeout: float | None = None) -> Event | None:
         """Wait for the next event.

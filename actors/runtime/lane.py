@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from actors.core.eventbuffer import EventBuffer
@@ -21,6 +21,10 @@ class Keeper(Protocol):
 
     def offer(self, lane: Lane, item: Any) -> bool:
         """Add an item to a lane and see to it that it is done; False if the lane has ended."""
+        ...
+
+    def offer_all(self, lane: Lane, items: Sequence[Any]) -> bool:
+        """Add items in their order and see to it that they are done; False if the lane has ended."""
         ...
 
     def end(self, lane: Lane) -> bool:
@@ -69,6 +73,10 @@ class Lane:
     def offer(self, item: Any) -> bool:
         """Add an item and see to it that it is done; False if the lane has ended."""
         return self._keeper.offer(self, item)
+
+    def offer_all(self, items: Sequence[Any]) -> bool:
+        """Add items in their order and see to it that they are done; False if the lane has ended."""
+        return self._keeper.offer_all(self, items)
 
     def end(self) -> bool:
         """Drop what waits and take no more; False if it has ended before."""

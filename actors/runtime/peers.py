@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from actors.kernel.ref import ActorRef
+    from actors.protocol.events import Event
+    from actors.runtime.event_router import Listener
 
 __all__ = ["Peers"]
 
@@ -19,7 +21,8 @@ class Peers:
     through restarts, so none is ever changed.
 
     `system` tells the system from all others. `interest` are the names of event types, or of a base of theirs, that somebody
-    listens to; `wanted` are the library's own events among them; `agents_interest` those names that an agent listens to. The
+    listens to; `wanted` are the library's own events among them; `agents_interest` those names that an agent listens to;
+    `straight` are the listeners of types of event that only the program hears, which whoever makes one may tell itself. The
     hub replaces each as a whole. `opening` are streams of which the hub has not heard yet: nobody waited for that.
     `sync` is the synchronizer, if it was started.
     """
@@ -36,6 +39,7 @@ class Peers:
         self.interest: frozenset[str] = frozenset()
         self.agents_interest: frozenset[str] = frozenset()
         self.wanted: frozenset[str] = frozenset()
+        self.straight: dict[type[Event], tuple[Listener, ...]] = {}
         self.opening: set[Any] = set()
         # Whether anybody holds a lock or the like, or waits for one; set by the synchronizer.
         self.synchronized = False

@@ -96,7 +96,9 @@ class Scheduler(DurableScheduler):
         """A message cannot be handled: whoever waits for what it asks for is told."""
         if isinstance(message, Task):
             if not self._engine.knows(message) and not self.hands_in(message):
-                error = ActorsError(f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}")
+                error = ActorsError(
+                    f"task {message.id} was not accepted: the scheduler failed on it twice: {exception}"
+                )
                 error.__cause__ = exception
                 refuse(message, error)
         elif isinstance(message, m.TaskReceived):
@@ -114,7 +116,8 @@ class Scheduler(DurableScheduler):
         self._carrier.carry_out()
         if state.waiting_for_idle and not engine.unfinished:
             state.answer_idle()
-        self.tend_later()
+        if state.keeper is not None:
+            self.tend_later()
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:

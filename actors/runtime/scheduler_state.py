@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.agent_links import AgentLink, AgentLinks
 
 if TYPE_CHECKING:
-    from actors.core.decisions import Decision
+    from actors.core.decisions import Decision, Publish
     from actors.core.engine import Engine
     from actors.kernel.reply import Reply
+    from actors.runtime.event_router import Listener
     from actors.runtime.journal.keeper import Keeper
 
 __all__ = ["SchedulerState"]
@@ -27,6 +28,8 @@ class SchedulerState:
         decided: what has been decided, is in the journal and has not been carried out yet.
         carrying: the decision that is being carried out; None from the moment in which that has taken effect.
         carried_again: the one that the incarnation before failed on.
+        publishing: events that are to be told at the end of the turn.
+        told: who has been told those at the front of them that are being told.
         assignments: tasks that are to be sent at the end of the turn.
         failure: what the last incarnation failed with.
         waiting_for_idle: who wants to know when every task has its outcome, each with whether it must be told as well.
@@ -43,6 +46,8 @@ class SchedulerState:
         self.carried_again: Decision | None = None
         self.failure: BaseException | None = None
         self.assignments: dict[AgentLink, list[tuple[Any, ...]]] = {}
+        self.publishing: list[Publish] = []
+        self.told: set[Listener] = set()
         self.waiting_for_idle: list[tuple[Reply[None], bool]] = []
         self.work_told = False
 

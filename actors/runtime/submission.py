@@ -17,7 +17,8 @@ from actors.errors import ConfigError
 from actors.future import TaskFuture
 from actors.hosts.arguments import with_results
 from actors.hosts.options import Options
-from actors.hosts.serialize import Call, pack_call, pack_plain
+from actors.hosts.plaincall import pack_plain
+from actors.hosts.serialize import Call, pack_call
 from actors.hosts.taskmethod import AsyncTaskMethod, TaskMethod, TaskOptions, bound_check
 from actors.protocol.messages import Priority
 from actors.runtime.unkept import Unkept
@@ -79,7 +80,6 @@ class Submission:
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
         # By the identities of a task method and of options, with these: what was looked up when they last met.
         self._met: dict[tuple[int, int], tuple[Any, Options, TaskKind]] = {}
-        # The same without what differs from one task of a graph to the next, and what descriptions of tasks stand for.
         self._related: dict[tuple[Any, ...], tuple[Any, TaskOptions, TaskKind]] = {}
         self._described: dict[tuple[Any, ...], tuple[TaskMethod[Any, Any], Options, TaskOptions]] = {}
 
@@ -353,8 +353,8 @@ class Submission:
             # With what is known by its identity, as in `_remember`.
             described = self._described[known] = (method, stands_for, options.task)
         method, stands_for, _ = described
-        own: dict[str, Any] = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
-        own.update(key=spec.key or options.key, job=spec.job or options.job)
+        own = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
+        own |= {"key": spec.key or options.key, "job": spec.job or options.job}
         data = spec.data if type(spec.data) is dict else dict(spec.data)
         try:
             return self.task(method, (), data, stands_for.beside(own))

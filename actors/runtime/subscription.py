@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,6 +24,8 @@ class _Feed(Protocol):
     def failures(self) -> int: ...
 
     def offer(self, item: Event) -> bool: ...
+
+    def offer_all(self, items: Sequence[Event]) -> bool: ...
 
     def end(self) -> bool: ...
 
@@ -79,6 +81,10 @@ class Subscription:
     def offer(self, event: Event) -> bool:
         """Have the handler called with the event, without ever blocking; False if nobody will."""
         return self._feed.offer(event)
+
+    def offer_all(self, events: Sequence[Event]) -> None:
+        """Have the handler called with each of the events, in their order, without ever blocking."""
+        self._feed.offer_all(events)
 
     def unsubscribe(self) -> None:
         """Stop the delivery: what waits is dropped, and no further call of the handler begins.
