@@ -11,8 +11,9 @@ from actors.core.deadletters import DeadLetters
 from actors.core.decisions import Decision, Kill, Publish, Spawn
 from actors.core.fleet import Agent, AgentType, Fleet, Skill
 from actors.core.history import History
+from actors.core.lane import Bucket
 from actors.core.placement import Placement
-from actors.core.queue import Bucket, WaitingLine
+from actors.core.queue import WaitingLine
 from actors.core.quotas import Quotas
 from actors.core.tasktable import TaskTable
 from actors.protocol.events import KNOWN_EVENTS, Event, made

@@ -303,6 +303,24 @@ class Crew:
         if found is not None and found.verdict is None:
             self._limits.condemn(found, Verdict(limit, figure, allowed, growth))
 
+    def told(self, agent: str, incarnation: int) -> int:
+        """How many attempts that an agent had begun it has told the end of; 0 if it is gone."""
+        found = self._book.fleet.agents.get(agent)
+        return found.told if found is not None and found.incarnation == incarnation else 0
+
+    @property
+    def working(self) -> bool:
+        """Whether any agent holds a task."""
+        return any(agent.held for agent in self._book.fleet.agents.values())
+
+    def admission(self, open: bool, short: frozenset[str], now: float) -> None:  # noqa: A002
+        """Whether new work may start, and the resources (cpu, memory, io) of which the machine is short."""
+        book = self._book
+        book.now = now
+        book.admitting = open
+        book.short = short
+        book.stir_all()
+
     def _bury(self, agent: Agent) -> None:
         """Part from an agent that is dead, once it is noted what becomes of its tasks."""
         book = self._book

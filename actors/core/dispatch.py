@@ -14,9 +14,8 @@ from actors.protocol.states import TaskStatus
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Skill
-    from actors.core.lane import Lane
+    from actors.core.lane import Bucket, Lane
     from actors.core.outcomes import Outcomes
-    from actors.core.queue import Bucket
     from actors.core.task import Task
 
 __all__ = ["Dispatcher"]

@@ -292,14 +292,6 @@ class Engine(Crew, Questions):
 
     # The rest
 
-    def admission(self, open: bool, short: frozenset[str], now: float) -> None:  # noqa: A002, FBT001
-        """Whether new work may start, and the resources (cpu, memory, io) of which the machine is short."""
-        book = self._book
-        book.now = now
-        book.admitting = open
-        book.short = short
-        book.stir_all()
-
     def pause(self, now: float) -> None:
         """Assign no more work."""
         self._book.now = now

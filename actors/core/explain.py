@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actors.core.book import Book
     from actors.core.breaker import Breaker
     from actors.core.fleet import Agent, Skill
-    from actors.core.queue import Bucket
+    from actors.core.lane import Bucket
     from actors.core.task import Task, TaskInfo
 
 __all__ = ["Explanation", "QueueInfo", "explain", "info", "queue"]

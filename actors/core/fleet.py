@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from actors.core.lane import View
 from actors.core.profile import Profile
-from actors.core.queue import View
 
 if TYPE_CHECKING:
-    from actors.core.queue import Bucket
+    from actors.core.lane import Bucket
     from actors.core.task import Needs, Task
     from actors.errors import AgentDied
     from actors.protocol.messages import CancellationCause

@@ -1,4 +1,4 @@
-"""The waiting tasks of one need and one priority, in the order of their acceptance.
+"""Where waiting tasks stand: a lane for each need and priority, and the views of those who can serve some of them.
 
     late (came back) ─┐
     fifo (the front) ─┴─▶ next        far (all behind, by number) ──▶ fifo, a few hundred at a time
@@ -11,15 +11,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from actors.core.queue import Bucket, View
-    from actors.core.task import Task
+    from actors.core.task import Needs, Task
     from actors.core.tasktable import TaskTable
 
-__all__ = ["NEAR", "Lane"]
+__all__ = ["NEAR", "Bucket", "Lane", "View"]
 
 _SLACK = 64
 
@@ -233,3 +232,139 @@ class Lane:
             waiting.popleft()
         if waiting is not None and not waiting:
             del self.groups[group]
+
+
+class Bucket:
+    """All waiting tasks with the same needs, and the views that can serve them.
+
+    While it is `held` none of them is given out; while it is `single`, one at a time. `short`: what they need is not free.
+    """
+
+    __slots__ = ("held", "lanes", "live", "needs", "short", "single", "tasks", "views")
+
+    def __init__(self, needs: Needs, tasks: TaskTable | None = None) -> None:
+        self.needs = needs
+        self.tasks = tasks
+        self.held = False
+        self.single = False
+        self.short = False
+        self.views: list[View] = []
+        # Critical first.
+        self.lanes: list[Lane | None] = [None, None, None, None]
+        self.live = 0
+
+    def lane(self, priority: int) -> Lane:
+        """The lane of a priority."""
+        lane = self.lanes[4 - priority]
+        if lane is None:
+            lane = self.lanes[4 - priority] = Lane(self, 4 - priority)
+        return lane
+
+    def first(self) -> Task:
+        """The best of all; there must be one."""
+        return next(lane for lane in self.lanes if lane is not None and lane.live).first()
+
+
+class View:
+    """What one set of abilities can serve, best first."""
+
+    __slots__ = ("heaps", "known", "picks")
+
+    def __init__(self) -> None:
+        self.heaps: tuple[list[tuple[int, Lane]], ...] = ([], [], [], [])
+        # How many lanes have a promise in each heap.
+        self.known = [0, 0, 0, 0]
+        self.picks = 0
+
+    def serves(self, needs: Needs) -> bool:
+        """Whether these abilities are enough for the needs."""
+        raise NotImplementedError
+
+    def post(self, lane: Lane) -> None:
+        """The lane has a new first task, older than before."""
+        promised = lane.posted.get(self)
+        if promised is not None and promised <= lane.head:
+            return
+        rank = lane.rank
+        heap = self.heaps[rank]
+        if promised is None:
+            self.known[rank] += 1
+        elif len(heap) > 2 * self.known[rank] + _SLACK:
+            self.rebuild(rank)
+        lane.posted[self] = lane.head
+        heappush(heap, (lane.head, lane))
+
+    def best(self) -> Lane | None:
+        """The lane whose first task is next: higher priority first, then earlier."""
+        for heap in self.heaps:
+            if heap and (lane := self._front(heap)) is not None:
+                return lane
+        return None
+
+    def oldest(self) -> Lane | None:
+        """The lane of the oldest waiting task of all, but a critical one if there is any."""
+        heaps = self.heaps
+        if heaps[0] and (lane := self._front(heaps[0])) is not None:
+            return lane
+        found: Lane | None = None
+        for heap in heaps[1:]:
+            if heap and (lane := self._front(heap)) is not None and (found is None or lane.head < found.head):
+                found = lane
+        return found
+
+    def pick(self, ageing: int) -> Lane | None:
+        """The lane to take from now: the best, but each `ageing`-th time the oldest. Counts when `picked` is called."""
+        if ageing and self.picks % ageing == ageing - 1:
+            return self.oldest()
+        return self.best()
+
+    def only(self) -> bool:
+        """Whether all that waits for it is in one lane, so that the next is always that lane's first."""
+        return sum(self.known) == 1
+
+    def holds(self, count: int) -> bool:
+        """Whether at least `count` tasks wait that it can serve; looks at no more than that many lanes."""
+        seen = set()
+        for heap in self.heaps:
+            for _, lane in heap:
+                if lane.live and not lane.held and lane not in seen:
+                    seen.add(lane)
+                    count -= lane.live
+                if count <= 0:
+                    return True
+        return count <= 0
+
+    def rebuild(self, rank: int) -> None:
+        """Throw out promises of empty lanes and double ones."""
+        heap = self.heaps[rank]
+        lanes = {lane for _, lane in heap}
+        heap.clear()
+        for lane in lanes:
+            if lane.live and not lane.held:
+                lane.posted[self] = lane.head
+                heap.append((lane.head, lane))
+            else:
+                lane.posted.pop(self, None)
+        heapify(heap)
+        self.known[rank] = len(heap)
+
+    def _front(self, heap: list[tuple[int, Lane]]) -> Lane | None:
+        while heap:
+            order, lane = heap[0]
+            if lane.held:
+                heappop(heap)
+                if lane.posted.get(self) == order:
+                    del lane.posted[self]
+                    self.known[lane.rank] -= 1
+            elif lane.head == order or (len(heap) == 1 and lane.live):
+                return lane
+            elif lane.posted.get(self) != order:
+                heappop(heap)
+            elif lane.live:
+                lane.posted[self] = lane.head
+                heapreplace(heap, (lane.head, lane))
+            else:
+                heappop(heap)
+                del lane.posted[self]
+                self.known[lane.rank] -= 1
+        return None

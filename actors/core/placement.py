@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Fleet, Skill
-    from actors.core.queue import Bucket
+    from actors.core.lane import Bucket
     from actors.core.settings import EngineSettings, Weights
     from actors.core.task import Task
 

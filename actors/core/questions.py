@@ -30,11 +30,6 @@ class Questions:
         """How many reports were dropped because they were of an old incarnation or attempt."""
         return self._book.stale
 
-    def told(self, agent: str, incarnation: int) -> int:
-        """How many attempts that an agent had begun it has told the end of; 0 if it is gone."""
-        found = self._book.fleet.agents.get(agent)
-        return found.told if found is not None and found.incarnation == incarnation else 0
-
     def task(self, number: int) -> Task | None:
         """The task of a number, if it is known."""
         return self._book.tasks.get(number)
@@ -68,11 +63,6 @@ class Questions:
     def unfinished(self) -> int:
         """How many tasks have no outcome yet."""
         return len(self._book.tasks) - len(self._book.history)
-
-    @property
-    def working(self) -> bool:
-        """Whether any agent holds a task."""
-        return any(agent.held for agent in self._book.fleet.agents.values())
 
     def check(self) -> None:
         """Check every invariant, for tests; costs as much as there are tasks.

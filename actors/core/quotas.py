@@ -24,7 +24,7 @@ from actors.errors import ConfigError
 if TYPE_CHECKING:
     from actors.core.fleet import Agent, Fleet
     from actors.core.gates import Gates
-    from actors.core.queue import Bucket
+    from actors.core.lane import Bucket
     from actors.core.task import Needs, Task
 
 __all__ = ["Holding", "Quotas", "ResourceInfo"]

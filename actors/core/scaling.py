@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from actors.core.book import Book
     from actors.core.dispatch import Dispatcher
     from actors.core.fleet import Agent, Skill
+    from actors.core.lane import Bucket
     from actors.core.outcomes import Outcomes
-    from actors.core.queue import Bucket
 
 __all__ = ["Scaling"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.future import TaskFuture
-from actors.hosts.serialize import FLAT, ResultOf
+from actors.hosts.plaincall import ResultOf
+from actors.hosts.serialize import FLAT
 
 __all__ = ["check_calls", "with_results"]
 

@@ -7,9 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.hosts.inparts import PROTOCOL
-from actors.hosts.serialize import ResultOf
 
-__all__ = ["pack_plain"]
+__all__ = ["ResultOf", "pack_plain"]
+
+
+class ResultOf(int):
+    """Stands in the arguments of a task for the result of another task, by its number."""
+
+    # A number, because that is what pickle writes and reads without a call of Python code.
+    __slots__ = ()
+
+    @property
+    def number(self) -> int:
+        """Of the task."""
+        return int(self)
+
 
 _SIZED = frozenset({str, bytes})
 _PLAIN = frozenset({type(None), bool, int, float, complex, ResultOf}) | _SIZED

@@ -26,6 +26,7 @@ from actors.hosts.inparts import LARGE, PROTOCOL, holds_large, in_parts
 from actors.hosts.markers import filled
 from actors.hosts.payload import Bytes, Segment, copy_in_pieces, pack
 from actors.hosts.pieces import Pieces
+from actors.hosts.plaincall import ResultOf
 from actors.protocol.messages import Failure, Payload
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "WHOLE",
     "Call",
     "RemoteTraceback",
-    "ResultOf",
     "dumps",
     "error_of",
     "failure_of",
@@ -61,18 +61,6 @@ _PIECEMEAL = 4 << 20
 _TEXT_LIMIT = 64 * 1024
 # An exception that holds more than this does not fit beside others into a frame, and arrives as a RemoteError.
 _PICKLED_LIMIT = 8 << 20
-
-
-class ResultOf(int):
-    """Stands in the arguments of a task for the result of another task, by its number."""
-
-    # A number, because that is what pickle writes and reads without a call of Python code.
-    __slots__ = ()
-
-    @property
-    def number(self) -> int:
-        """Of the task."""
-        return int(self)
 
 
 class Call(NamedTuple):

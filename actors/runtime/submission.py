@@ -80,7 +80,6 @@ class Submission:
         self._checks: dict[Any, Callable[[tuple[Any, ...], Any], None]] = {}
         # By the identities of a task method and of options, with these: what was looked up when they last met.
         self._met: dict[tuple[int, int], tuple[Any, Options, TaskKind]] = {}
-        # The same without what differs from one task of a graph to the next, and what descriptions of tasks stand for.
         self._related: dict[tuple[Any, ...], tuple[Any, TaskOptions, TaskKind]] = {}
         self._described: dict[tuple[Any, ...], tuple[TaskMethod[Any, Any], Options, TaskOptions]] = {}
 
@@ -348,8 +347,8 @@ class Submission:
             # With what is known by its identity, as in `_remember`.
             described = self._described[known] = (method, stands_for, options.task)
         method, stands_for, _ = described
-        own: dict[str, Any] = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
-        own.update(key=spec.key or options.key, job=spec.job or options.job)
+        own = {"after": spec.after, "inputs": spec.inputs, "once": options.once}
+        own |= {"key": spec.key or options.key, "job": spec.job or options.job}
         data = spec.data if type(spec.data) is dict else dict(spec.data)
         try:
             return self.task(method, (), data, stands_for.beside(own))

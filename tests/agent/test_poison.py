@@ -152,7 +152,8 @@ def _maybe(value: object) -> object:
 
 def test_results_of_other_tasks_take_their_places_in_the_arguments(subject: Subject) -> None:
     """D3: the results of dependencies are there when the task runs."""
-    from actors.hosts.serialize import ResultOf, pack_value
+    from actors.hosts.plaincall import ResultOf
+    from actors.hosts.serialize import pack_value
 
     value = subject.call("echo", [1, ResultOf(70)], results={70: pack_value("seventy")})
     assert value == [1, "seventy"]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from actors.errors import AskTimeout, NotSerializable, RemoteError, TaskExited
 from actors.hosts.payload import Segment
+from actors.hosts.plaincall import ResultOf
 from actors.hosts.serialize import (
     Call,
     RemoteTraceback,
-    ResultOf,
     dumps,
     error_of,
     failure_of,

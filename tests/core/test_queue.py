@@ -7,7 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.queue import View, WaitingLine
+from actors.core.lane import View
+from actors.core.queue import WaitingLine
 from actors.core.task import Needs, Task, TaskKind
 
 ABILITIES = [frozenset("x"), frozenset("y"), frozenset("xy"), frozenset("xyz")]

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.hosts.payload import Segment
-from actors.hosts.serialize import Call, ResultOf, pack_call
+from actors.hosts.plaincall import ResultOf
+from actors.hosts.serialize import Call, pack_call
 from actors.hosts.shortened import shortened
 
 

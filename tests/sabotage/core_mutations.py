@@ -121,7 +121,7 @@ CORE_MUTATIONS = (
     ),
     Mutation(
         "low priority first",
-        "actors.core.queue",
+        "actors.core.lane",
         "        for heap in self.heaps:\n            if heap and (lane := self._front(heap)) is not None:",
         "        for heap in reversed(self.heaps):\n            if heap and (lane := self._front(heap)) is not None:",
         "D2",
