@@ -67,6 +67,9 @@ def changes(old: Report, new: Report, rows: tuple[Row, ...] = ROWS) -> list[Chan
 def _change(row: Row, old: Measured, new: Measured) -> Change:
     if why := new.disqualified():
         return Change(row, "", None, None, f"regression: disqualified, {why}")
+    if old.count != new.count:
+        counts = f"{old.count:,} and {new.count:,} {row.counted}"
+        return Change(row, "", None, None, f"cannot be told: {counts} are not the same work")
     against = _rival(row, old, new)
     before, after = (_values(row, measured, against) for measured in (old, new))
     if not before or not after:

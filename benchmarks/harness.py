@@ -18,6 +18,10 @@ Program = Callable[[str, str, int, float], dict[str, Any]]
 """Runs the work at a place for an entrant, with so many tasks and seconds; gives its sample."""
 
 
+# Rows with fewer count starts, seconds or megabytes, and not tasks.
+_MANY = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be measured.
@@ -26,7 +30,8 @@ class Plan:
         rows: which.
         entrants: whom; this library always.
         quick: few tasks, fewer rounds, and only rows that have a number of tasks for that.
-        rounds, tasks: for all rows, in place of their own.
+        rounds: for all rows, in place of their own.
+        tasks: the same, for rows that have many.
         layers: whether cpu time is split by layers, which takes a further run of some rows.
     """
 
@@ -47,7 +52,9 @@ class Plan:
 
     def count_of(self, row: Row, name: str) -> int:
         """Tasks of one measurement."""
-        count = self.tasks or (row.quick if self.quick else row.count)
+        count = row.quick if self.quick else row.count
+        if self.tasks and row.count >= _MANY:
+            count = self.tasks
         return max(round(count * ENTRANTS[name].share), 2) if row.shared else count
 
     def names_of(self, row: Row) -> list[str]:

@@ -85,7 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", nargs="+", metavar="ROW", choices=keys, help=f"only these: {', '.join(keys)}")
     parser.add_argument("--peers", nargs="+", metavar="PEER", choices=peers, help=f"only these: {', '.join(peers)}")
     parser.add_argument("--rounds", type=positive, help="rounds that are measured (each row has its own number)")
-    parser.add_argument("--tasks", type=positive, help="tasks of each measurement (each row has its own number)")
+    parser.add_argument(
+        "--tasks",
+        type=positive,
+        help="tasks of each measurement (each row has its own number), for rows that have many",
+    )
     parser.add_argument(
         "--quick",
         action="store_true",

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from actors.testing.pictures.drawing import Drawing
-from benchmarks.peers.registry import BARE, ENTRANTS
+from benchmarks.peers.registry import BARE, ENTRANTS, OURS
 from benchmarks.report import Measured, Report
 from benchmarks.row import Row
 from benchmarks.rows import ROWS
@@ -43,10 +43,10 @@ def _colour(name: str) -> str:
 
 
 def _dots(row: Row, measured: Measured) -> list[tuple[str, float]]:
-    """By peer, how many times as good this library is; limits of the machine are no peers."""
+    """By peer, how many times as good this library is; limits of the machine and its own variants are no peers."""
     found = []
     for name in measured.samples:
-        values = [] if name == row.entrants[0] or name in BARE else measured.ratios(row.figure, name, row.entrants[0])
+        values = [] if name.startswith(OURS) or name in BARE else measured.ratios(row.figure, name, row.entrants[0])
         if values and (middle := statistics.median(values)) > 0:
             found.append((name, middle if row.more_is_better else 1 / middle))
     return sorted(found, key=lambda dot: dot[1])

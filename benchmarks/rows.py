@@ -115,7 +115,7 @@ ROWS: tuple[Row, ...] = (
         count=1_000_000,
         quick=20_000,
         rounds=2,
-        patience=150,
+        patience=200,
         goals=(
             Goal("more", 5, text="µs more than at a thousand"),
             Goal("bytes", 1024, text="bytes resident for each"),
@@ -133,7 +133,7 @@ ROWS: tuple[Row, ...] = (
         count=999_999,
         quick=20_000,
         rounds=2,
-        patience=150,
+        patience=200,
         goals=(Goal("times", 1.5, text="× the empty queue"),),
         others={"times": "× the empty queue", "alone": "empty queue, µs", "empty": "the same with 2 agents free, µs"},
         note="what the others need is held by one of the two agents, so that the empty queue is measured with one free, too.",
@@ -356,7 +356,7 @@ ROWS: tuple[Row, ...] = (
         limit=90,
         count=2_000,
         rounds=1,
-        patience=150,
+        patience=200,
         axes=Axes("agents", "µs of a task"),
     ),
     Row(

@@ -119,10 +119,11 @@ def _submitted(submit: _Submit, count: int) -> tuple[list[float], list[Any]]:
     """Microseconds of a submission in each window, and all futures."""
     windows: list[float] = []
     futures: list[Any] = []
-    for begin in range(0, count, _WINDOW):
+    window = max(min(_WINDOW, count // 4), 1)
+    for begin in range(0, count, window):
         began = time.perf_counter()
-        futures += [submit(value) for value in range(begin, begin + _WINDOW)]
-        windows.append((time.perf_counter() - began) / _WINDOW * 1e6)
+        futures += [submit(value) for value in range(begin, begin + window)]
+        windows.append((time.perf_counter() - began) / window * 1e6)
     return windows, futures
 
 

@@ -65,6 +65,14 @@ def test_a_row_that_is_disqualified_or_gone_is_a_regression() -> None:
     assert gone.said == "regression: no figure any more"
 
 
+def test_other_work_is_not_compared() -> None:
+    """A quick look beside a whole run."""
+    old, new = report(LESS, [10.0, 11.0, 12.0, 11.0, 10.0]), report(LESS, [20.0, 21.0, 22.0, 21.0, 20.0])
+    new.rows["single"].count = 500
+    (change,) = changes(old, new, (LESS,))
+    assert change.said == "cannot be told: 10 and 500 tasks are not the same work"
+
+
 def test_noise_alone_is_hardly_ever_called_a_change() -> None:
     """In a thousand pairs of runs of the same thing, about one in a hundred."""
     chance = random.Random(1)
