@@ -139,7 +139,7 @@ def test_an_instance_is_what_the_standard_library_makes(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_class_tells_of_itself_what_the_standard_library_tells(kind: str) -> None:
     """Signature, fields and parameters, before the first instance and after."""
-    ours, theirs = family(records.dataclass, "ours_")[kind], THEIRS[kind]
+    ours, theirs = family(records.dataclass, "new_")[kind], THEIRS[kind]
     # What a default_factory gives is shown as an object of its own.
     assert str(inspect.signature(ours)).replace("MISSING", "<factory>").count(":") == str(
         inspect.signature(theirs)
