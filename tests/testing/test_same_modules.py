@@ -31,9 +31,11 @@ MACHINE = {
     "actors.hosts.launcherprocess",
     "actors.hosts.launchlink",
     "actors.hosts.linux",
+    "actors.hosts.mappings",
     "actors.hosts.process",
     "actors.hosts.processhandle",
     "actors.hosts.proctree",
+    "actors.hosts.segmentpool",
     "actors.hosts.stderrsink",
     # clock, threads, measurements
     "actors.kernel.dispatch",
