@@ -47,8 +47,9 @@ def _dots(row: Row, measured: Measured) -> list[tuple[str, float]]:
     found = []
     for name in measured.samples:
         values = [] if name.startswith(OURS) or name in BARE else measured.ratios(row.figure, name, row.entrants[0])
-        if values and (middle := statistics.median(values)) > 0:
-            found.append((name, middle if row.more_is_better else 1 / middle))
+        times = [value if row.more_is_better else 1 / value for value in values if value > 0]
+        if times:
+            found.append((name, statistics.median(times)))
     return sorted(found, key=lambda dot: dot[1])
 
 

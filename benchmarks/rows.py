@@ -265,7 +265,7 @@ ROWS: tuple[Row, ...] = (
         more_is_better=True,
         goals=(
             Goal("flight rate", 10, at_least=True, rival="xoscar"),
-            Goal("tell rate", 10, at_least=True, rival="xoscar"),
+            Goal("tell rate", 10, at_least=True, rival="xoscar", text="in tells"),
         ),
         others={"tell rate": "tells/s"},
     ),
@@ -296,7 +296,7 @@ ROWS: tuple[Row, ...] = (
         more_is_better=True,
         goals=(
             Goal("flight rate", 1, at_least=True, rival="pykka"),
-            Goal("tell rate", 1, at_least=True, rival="pykka"),
+            Goal("tell rate", 1, at_least=True, rival="pykka", text="in tells"),
         ),
         others={"tell rate": "tells/s"},
     ),

@@ -72,9 +72,8 @@ class Table:
         yield ["work", "wanted", "measured", ""]
         for row, measured in self._rows:
             for verdict in verdicts(row, measured):
-                value = "" if verdict.value is None else f"{verdict.value:,.3g}"
                 said = verdict.why if verdict.reached is None else "reached" if verdict.reached else "missed"
-                yield [row.title, verdict.wanted(), value, said]
+                yield [row.title, verdict.wanted(), verdict.measured(), said]
 
     def _cells(self, row: Row, measured: Measured) -> Iterator[list[str]]:
         if row.axes is not None:

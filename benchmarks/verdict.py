@@ -23,15 +23,21 @@ class Verdict:
     def wanted(self) -> str:
         """The goal in words."""
         sign = "≥" if self.goal.at_least else "≤"
-        of = f"× {self.goal.rival}" if self.goal.rival else self.goal.text
+        of = f"× {self.goal.rival} {self.goal.text}" if self.goal.rival else self.goal.text
         whose = f" ({self.goal.whose})" if self.goal.whose else ""
-        return f"{sign} {self.goal.bound:.3g} {of}".rstrip() + whose
+        return f"{sign} {self.goal.bound:.4g} {of}".rstrip() + whose
+
+    def measured(self) -> str:
+        """The value; empty if there is none."""
+        if self.value is None:
+            return ""
+        return f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.3g}"
 
     def said(self) -> str:
         """What came of it, in words."""
         if self.reached is None:
             return f"{self.wanted()}: {self.why}"
-        return f"{self.wanted()}: {self.value:,.3g}, {'reached' if self.reached else 'missed'}"
+        return f"{self.wanted()}: {self.measured()}, {'reached' if self.reached else 'missed'}"
 
 
 def verdicts(row: Row, measured: Measured) -> list[Verdict]:
