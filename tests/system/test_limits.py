@@ -66,7 +66,8 @@ def test_a_task_with_too_many_children_dies_at_its_limit(system: ActorSystem) ->
     with pytest.raises(LimitExceeded, match="processes") as exceeded:
         system.submit(Glutton.eat_processes).result(LIMIT)
     assert exceeded.value.limit == "processes"
-    assert (exceeded.value.figure, exceeded.value.allowed) == (4, 2)
+    # Whoever looks while they are being started sees three.
+    assert exceeded.value.figure in (3, 4) and exceeded.value.allowed == 2
     assert system.submit(Glutton.nothing).result(LIMIT) is None
 
 
