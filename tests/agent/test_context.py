@@ -340,12 +340,11 @@ def test_the_outer_task_is_interrupted_when_the_nested_one_has_ended(subject: Su
 def test_map_inside_a_task(subject: Subject) -> None:
     """C: results in order, whatever the order in which they come."""
     number = subject.start("map_children", 5)
-    chunks: list[tuple[int, list[Any]]] = []
+    chunks: list[tuple[int, Any]] = []
     for child in range(900, 905):
         request = subject.asked("submit")
-        items = unpack_call(request.message.data["payload"]).items
-        assert items is not None
-        chunks.append((child, [(True, args[0] * 10) for args in items]))
+        calls = unpack_call(request.message.data["payload"]).item_args()
+        chunks.append((child, ([args[0] * 10 for args in calls], {})))
         subject.reply(request, (child, f"t-{child}"))
     for child, outcomes in reversed(chunks):
         subject.handle.control.send(Result([(child, 1, int(Outcome.VALUE), pack_value(outcomes), 1.0, 2.0)]))
