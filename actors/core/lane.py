@@ -1,7 +1,7 @@
 """Where waiting tasks stand: a lane for each need and priority, and the views of those who can serve some of them.
 
     late (came back) ─┐
-    fifo (the front) ─┴─▶ next        far (all behind, by number) ──▶ fifo, a few hundred at a time
+    fifo (the front) ─┴─▶ next        far (all behind, by number) ──▶ fifo, a thousand at a time
 
 What stands far back is folded in the table of all tasks, and is a task again when it comes to the front.
 """
@@ -22,8 +22,11 @@ __all__ = ["NEAR", "Bucket", "Lane", "View"]
 
 _SLACK = 64
 
-NEAR: Final = 1024
-"""So many tasks stand in the front of a lane before further ones are folded."""
+NEAR: Final = 16_384
+"""So many tasks stand in the front of a lane before further ones are folded: a burst of thousands is not worth it."""
+
+_DRAWN = 1024
+"""So many come to an empty front at once: to unfold them takes a few milliseconds."""
 
 
 class Lane:
@@ -158,7 +161,7 @@ class Lane:
         """Let the next of those far back come to the front, which is empty."""
         table, far, fifo = self.bucket.tasks, self.far, self.fifo
         while far is not None and table is not None and not fifo:
-            some = far[self.begun : self.begun + NEAR]
+            some = far[self.begun : self.begun + _DRAWN]
             # A failure in here is mended by making the line anew.
             self.begun += len(some)
             for number in some:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import random
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.core import lane, queue
@@ -53,6 +54,15 @@ def submit(one: Engine, number: int, kind: TaskKind = WORK, **fields: Any) -> Ta
 def folded(one: Engine) -> int:
     """How many tasks are folded."""
     return len(one._book.tasks.folded)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_front() -> Iterator[None]:
+    """Fewer tasks do then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lane, "NEAR", 1024)
+        patch.setattr(queue, "NEAR", 1024)
+        yield
 
 
 def test_of_a_task_far_back_the_collector_sees_nothing() -> None:
@@ -204,6 +214,7 @@ def story(  # noqa: C901, PLR0912 - each branch is one thing that can happen
     return told
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 12), max_size=60))
 def test_an_engine_decides_the_same_whether_tasks_are_folded_or_not(seed: int, steps: list[int]) -> None:
     """D2: to fold a task is no decision and changes none."""
