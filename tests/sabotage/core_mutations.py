@@ -97,7 +97,7 @@ CORE_MUTATIONS = (
     ),
     Mutation(
         "admission opens unheard",
-        "actors.core.engine",
+        "actors.core.crew",
         "book.short = short\n        book.stir_all()",
         "book.short = short",
         "E3",
@@ -138,8 +138,8 @@ CORE_MUTATIONS = (
     Mutation(
         "one dependency is enough",
         "actors.core.graph",
-        "task.missing += 1",
-        "task.missing = 1",
+        "            missing += 1",
+        "            missing = 1",
         "D3",
         "a task starts when the first of its dependencies has completed",
     ),

@@ -98,15 +98,15 @@ SHELL_MUTATIONS = (
     Mutation(
         "results stay in the outbox",
         "actors.hosts.tasklane",
-        "                self.flush()\n                return False",
-        "                return False",
+        "                self.flush()\n            if not assignments.read():",
+        "                pass\n            if not assignments.read():",
         "D8",
         "an agent that has nothing left to do keeps its last results to itself",
     ),
     Mutation(
         "completing is skipped",
         "actors.hosts.tasklane",
-        "            machine.move(_COMPLETING)\n            self.finish",
+        "            machine.move(_COMPLETING, ended)\n            self.finish",
         "            self.finish",
         "A2",
         "an agent goes from working to idle",

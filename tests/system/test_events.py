@@ -390,6 +390,8 @@ def test_what_fails_on_an_event_is_told_once(system: ActorSystem, caplog: pytest
         assert told(system, 10)[-1] == 9
         wait_for(lambda: subscription.failures == 10)
         wait_for(lambda: "a listener that fails" in caplog.text)
+        # The log of an agent that is a thread is here before its event.
+        wait_for(lambda: failed.events)
     assert caplog.text.count("LookupError: a listener that fails") == 1
     assert caplog.text.count("LookupError: a handler that fails") == 1
     assert "failed 10 times" in caplog.text
