@@ -118,9 +118,8 @@ class LaneBase:
         self.methods = methods
         self.body_parts = BodyParts()
         self.recycling = Recycling(parts.spec.extra, parts.vitals, parts.monotonic())
-        # How long a task takes of late: the shorter of the last two durations, as the machine holds up one now and then.
+        # How long a task takes of late: the last duration, or half of what this was if that is more.
         self._recent = 1.0
-        self._last = 1.0
 
     def close(self) -> None:
         """Let go of what the lane works with; the worker has stopped."""
@@ -259,8 +258,7 @@ class LaneBase:
             raise value
         if attempt.on_end is not None:
             attempt.tell_end(None if outcome is _VALUE else value)
-        seconds = ended - attempt.started
-        self._recent, self._last = min(seconds, self._last), seconds
+        self._recent = max(ended - attempt.started, self._recent * 0.5)
         if attempt.children:
             for child in tuple(attempt.children):
                 child.end()
