@@ -123,7 +123,8 @@ class ActorsPeer(Peer):
 
     def call(self, function: Any, argument: Any) -> Any:
         """As Peer says."""
-        return self.system.submit(_TASKS[function], argument).result()
+        # Taken, as nobody asks for it again: the memory of a large result is free for the next.
+        return self.system.submit(_TASKS[function], argument).take()
 
     def map(self, count: int) -> Iterator[int]:
         """As Peer says."""
