@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["MAP_OPTIONS", "Loan", "Mappings"]
+__all__ = ["MAP_OPTIONS", "Loan", "Mappings", "soft_limit"]
 
 _PAGE = mmap.PAGESIZE
 _IDLE_BYTES = 256 << 20
@@ -191,7 +191,7 @@ class Mappings:
 
     def _make_room(self) -> None:
         if self._limit is None:
-            self._limit = (1 << 20) if "trackfd" in MAP_OPTIONS else max(_soft_limit("RLIMIT_NOFILE") // 16, 8)
+            self._limit = (1 << 20) if "trackfd" in MAP_OPTIONS else max(soft_limit("RLIMIT_NOFILE") // 16, 8)
         if self.held >= self._limit:
             del self._idle[: len(self._idle) // 2 + 1]
         while self._ended:
@@ -210,14 +210,15 @@ class Mappings:
             spanned -= idle.pop(0).size
 
     def _idle_bound(self) -> int:
-        return min(self._idle_bytes, _soft_limit("RLIMIT_DATA") // _SHARE_OF_LIMIT)
+        return min(self._idle_bytes, soft_limit("RLIMIT_DATA") // _SHARE_OF_LIMIT)
 
 
-def _soft_limit(name: str) -> int:
+def soft_limit(name: str, unlimited: int = 1 << 62) -> int:
+    """The soft limit of a resource of this process by its name in `resource`, or what stands for none."""
     import resource  # noqa: PLC0415 - absent on Windows, where this module must still import
 
     soft, _ = resource.getrlimit(getattr(resource, name))
-    return 1 << 62 if soft == resource.RLIM_INFINITY else soft
+    return unlimited if soft == resource.RLIM_INFINITY else soft
 
 
 def _rounded(size: int) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from actors.hosts.descriptors import close_all, memory_file, seal
-from actors.hosts.mappings import MAP_OPTIONS
+from actors.hosts.mappings import MAP_OPTIONS, soft_limit
 
 __all__ = [
     "MADV_POPULATE_READ",
@@ -185,7 +185,7 @@ class SegmentPool:
             self._open -= 1
         if self._limit is None:
             # A segment holds two descriptors, its own and its mapping's.
-            self._limit = max(_descriptor_limit() // 8, 16)
+            self._limit = max(soft_limit("RLIMIT_NOFILE", 1 << 20) // 8, 16)
         return self._open < self._limit
 
     def take_back(self, lease: OwnLease) -> None:
@@ -234,13 +234,6 @@ class SegmentPool:
     def fork_made(self) -> None:
         """This process was forked."""
         self.forks += 1
-
-
-def _descriptor_limit() -> int:
-    import resource  # noqa: PLC0415 - absent on Windows, where this module must still import
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def release(leases: dict[int, Lease], tokens: Iterable[int]) -> None:

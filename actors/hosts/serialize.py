@@ -175,12 +175,9 @@ def unpack_value(payload: Payload, what: str = "the value") -> Any:
     Raises:
         NotSerializable: see `loads`.
     """
-    if type(payload) is bytes and payload[:1] == _PICKLE and len(payload) < _PIECEMEAL:
-        # The usual way, without the calls in between.
-        try:
-            return pickle.loads(payload)  # noqa: S301 - from an agent of this program, or from the program itself
-        except BaseException as error:
-            raise _unreadable(error, what) from error
+    if type(payload) is bytes and payload[:1] == _PICKLE:
+        # The usual way: a pickle, and nothing beside it.
+        return _unpickled(payload, what, None)
     try:
         view = payload if isinstance(payload, bytes) else _view_of(payload)
         inband, buffers = inband_of(view)

@@ -73,9 +73,6 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self._dead
 
-    def __bool__(self) -> bool:
-        return self._idle is not None or len(self._heap) > self._dead
-
     @property
     def idles(self) -> bool:
         """Whether the actor wants to know when nothing comes."""

@@ -16,6 +16,7 @@ from actors.protocol.events import (
     Event,
     EventsMissed,
     LogRecorded,
+    Scope,
     event_name,
     event_names,
 )
@@ -90,9 +91,7 @@ class EventRouter:
         """
         hearers: dict[type[Event], tuple[Listener, ...]] = {}
         for kind in KNOWN_EVENTS.values():
-            heard: dict[Any, None] = {}
-            for name in event_names(kind):
-                heard.update(dict.fromkeys(self._listeners.hearers(name)))
+            heard = self._hearers(kind)
             if any(isinstance(key, str) for key in heard):
                 self._shared.add(kind)
             if heard and kind not in self._shared:
@@ -168,11 +167,7 @@ class EventRouter:
     def _deliver(self, event: Event, source: Subject | None, message: EventMessage | None, once: object) -> None:
         if once is None or once is not self._handing:
             self._handing, self._told = once, set()
-        heard: dict[Any, None] = {}
-        for name in event_names(type(event)):
-            if self._listeners.wants(name):
-                heard.update(dict.fromkeys(self._listeners.hearers(name, event.scope, source)))
-        for key in heard:
+        for key in self._hearers(type(event), event.scope, source):
             if key in self._told:
                 continue
             self._told.add(key)
@@ -180,6 +175,14 @@ class EventRouter:
                 key.offer(event)
             elif (link := self._links.get(key)) is not None:
                 message = self._tell(link, event, message)
+
+    def _hearers(self, kind: type[Event], scope: Scope = "global", source: Subject | None = None) -> dict[Any, None]:
+        """Who hears events of a type, under its own name or a base's, each once."""
+        heard: dict[Any, None] = {}
+        for name in event_names(kind):
+            if self._listeners.wants(name):
+                heard.update(dict.fromkeys(self._listeners.hearers(name, scope, source)))
+        return heard
 
     def _tell(self, link: AgentLink, event: Event, message: EventMessage | None) -> EventMessage | None:
         """Tell an agent; the message of the event, once it is made."""

@@ -80,22 +80,18 @@ class EventStream:
 
     def offer(self, event: Event) -> bool:
         """Add an event, without ever blocking; False if the stream is closed."""
+        return self.offer_all((event,))
+
+    def offer_all(self, events: Sequence[Event]) -> bool:
+        """Add events in their order, without ever blocking; False if the stream is closed."""
         with self._changed:
             if self._closed:
                 return False
-            self._buffer.put(event)
-            self._changed.notify()
+            for event in events:
+                self._buffer.put(event)
+            self._changed.notify(len(events))
             self._wake_coroutines()
         return True
-
-    def offer_all(self, events: Sequence[Event]) -> None:
-        """Add events in their order, without ever blocking."""
-        with self._changed:
-            if not self._closed:
-                for event in events:
-                    self._buffer.put(event)
-                self._changed.notify_all()
-                self._wake_coroutines()
 
     def get(self, timeout: float | None = None) -> Event | None:
         """Wait for the next event.

@@ -116,8 +116,7 @@ class Scheduler(DurableScheduler):
         self._carrier.carry_out()
         if state.waiting_for_idle and not engine.unfinished:
             state.answer_idle()
-        if state.keeper is not None:
-            self.tend_later()
+        self.tend_later()
         due = engine.next_due()
         if due is not None and (self._timer is None or due < self._timer_due):
             if self._timer is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page
+from benchmarks import page, report
 from benchmarks.messages.libraries import OURS, Entrant
 from benchmarks.messages.measure import Plan, Results
 from benchmarks.messages.workloads import Scene, Workload
@@ -25,12 +23,13 @@ END = "<!-- messages: made by `make messages` up to here -->"
 
 def machine() -> dict[str, Any]:
     """What the figures depend on, and how busy it was."""
+    about = report.machine()
     return {
-        "day": time.strftime("%Y-%m-%d"),
-        "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "load": round(os.getloadavg()[0], 1),
+        "day": about["day"],
+        "cores": about["cpus"],
+        "kernel": about["system"],
+        "python": about["python"],
+        "load": about["load"],
     }
 
 

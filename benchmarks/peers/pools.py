@@ -118,7 +118,7 @@ class PoolPeer(Peer):
     name = "multiprocessing.Pool"
 
     def __enter__(self) -> Self:
-        self._pool: multiprocessing.pool.Pool = multiprocessing.Pool(self.agents)
+        self._pool: Any = multiprocessing.Pool(self.agents)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -144,35 +144,17 @@ class PoolPeer(Peer):
         return iter(self._pool.map(echo, range(count)))
 
 
-class MpirePeer(Peer):
-    """mpire's `WorkerPool`, whose workers are kept from call to call."""
+class MpirePeer(PoolPeer):
+    """mpire's `WorkerPool`, whose workers are kept from call to call. It is called as the standard library's pool is."""
 
     name = "mpire"
 
     def __enter__(self) -> Self:
         import mpire  # noqa: PLC0415 - only where it is measured
 
-        self._pool: Any = mpire.WorkerPool(n_jobs=self.agents, keep_alive=True)
+        self._pool = mpire.WorkerPool(n_jobs=self.agents, keep_alive=True)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._pool.stop_and_join()
         self._pool.terminate()
-
-    def burst(self, count: int) -> Sequence[int]:
-        """As Peer says."""
-        apply_async = self._pool.apply_async
-        results = [apply_async(echo, (value,)) for value in range(count)]
-        return [result.get() for result in results]
-
-    def single(self, value: Any) -> Any:
-        """As Peer says."""
-        return self._pool.apply(echo, (value,))
-
-    def call(self, function: Any, argument: Any) -> Any:
-        """As Peer says."""
-        return self._pool.apply(function, (argument,))
-
-    def map(self, count: int) -> Iterator[int]:
-        """As Peer says."""
-        return iter(self._pool.map(echo, range(count)))
